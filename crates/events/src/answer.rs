@@ -1,0 +1,63 @@
+//! What the three endpoints ask for and what they tell, in plain values: the oracle and the rollups answer in
+//! the same words, so that they can be held against each other.
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use crate::{Period, Timestamp};
+
+/// Which conversations `transcripts` lists. Filters that are absent let everything through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TranscriptFilter {
+    /// The first day that `inserted_at` may fall on.
+    pub start: Option<NaiveDate>,
+    /// The last day that `inserted_at` may fall on.
+    pub end: Option<NaiveDate>,
+    /// The mentor of the conversation.
+    pub mentor: Option<String>,
+    /// Topics, any of which the conversation must have; trimmed, and lowercased by [`str::to_lowercase`].
+    /// Empty: no filter.
+    pub topics: Vec<String>,
+}
+
+/// A conversation, as `transcripts` lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// Its id.
+    pub id: Uuid,
+    /// The user of its earliest user message, else of its earliest message; `anonymous` if none.
+    pub user_id: String,
+    /// The text of its earliest user message, or nothing.
+    pub first_message: String,
+    /// How many distinct messages of users and assistants it has.
+    pub message_count: u64,
+    /// The model of its latest assistant message that names one, or nothing.
+    pub model: String,
+    /// The time of its earliest message.
+    pub inserted_at: Timestamp,
+    /// The names of its topics by its latest annotation, in the order given there.
+    pub topics: Vec<String>,
+    /// `positive`, `negative` or `neutral` by its latest annotation; `unknown` until there is one.
+    pub user_sentiment: &'static str,
+}
+
+/// How `user-cohorts-over-time` counts new users.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NewUsersBy {
+    /// In the period that their registration falls in, active or not.
+    #[default]
+    Registration,
+    /// In every period that they are active in, if they registered within the range.
+    Activity,
+}
+
+/// New and veteran users of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CohortCount {
+    /// The period.
+    pub period: Period,
+    /// Users who registered within the range; which of them count is told by [`NewUsersBy`].
+    pub new_users: u64,
+    /// Users active in the period who registered before the range began.
+    pub veteran_users: u64,
+}

@@ -1,0 +1,119 @@
+//! The three kinds of chat event, borrowed from the bytes of their record where they can be.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use crate::Timestamp;
+
+/// A valid chat event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// The organisation that it belongs to: 1 to 64 of `[A-Za-z0-9._-]`.
+    pub org: Cow<'a, str>,
+    /// The CloudEvents attribute `id`; never empty.
+    pub id: Cow<'a, str>,
+    /// The CloudEvents attribute `time`.
+    pub time: Timestamp,
+    /// What happened.
+    pub body: Body<'a>,
+}
+
+/// What happened, by event type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// `chat.message.created.v1`
+    Message(Message<'a>),
+    /// `chat.conversation.annotated.v1`
+    Annotation(Annotation<'a>),
+    /// `chat.user.registered.v1`
+    Registration(Registration<'a>),
+}
+
+/// A message was written in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Identifies the message within its organisation.
+    pub message_id: Uuid,
+    /// The conversation that it belongs to.
+    pub conversation_id: Uuid,
+    /// Who wrote it.
+    pub role: Role,
+    /// The user who wrote it or is answered; `None` for an anonymous message.
+    pub user_id: Option<Cow<'a, str>>,
+    /// The mentor that is spoken with.
+    pub mentor_id: Option<Cow<'a, str>>,
+    /// The text; empty where the event names none.
+    pub content: Cow<'a, str>,
+    /// The model that wrote it; `None` where the event names none or an empty one.
+    pub model: Option<Cow<'a, str>>,
+}
+
+/// A conversation was given topics and a sentiment, in the place of those it had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation<'a> {
+    /// The conversation that is annotated.
+    pub conversation_id: Uuid,
+    /// The names of its topics, in the event's order, each of 1 to 255 characters.
+    pub topics: Vec<Cow<'a, str>>,
+    /// How its user felt.
+    pub user_sentiment: Sentiment,
+    /// When it was annotated: of two annotations of a conversation the later holds.
+    pub annotated_at: Timestamp,
+}
+
+/// A user registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration<'a> {
+    /// The user, of 1 to 255 characters.
+    pub user_id: Cow<'a, str>,
+    /// When: of two registrations of a user the earlier holds.
+    pub registered_at: Timestamp,
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// A user.
+    User,
+    /// The mentor's model.
+    Assistant,
+    /// The platform's instructions to the model.
+    System,
+    /// A tool that the model called.
+    Tool,
+}
+
+/// How the user of a conversation felt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sentiment {
+    /// `positive`
+    Positive,
+    /// `negative`
+    Negative,
+    /// `neutral`
+    Neutral,
+}
+
+impl Role {
+    /// The role as events spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::System => "system",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+impl Sentiment {
+    /// The sentiment as events and answers spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Positive => "positive",
+            Self::Negative => "negative",
+            Self::Neutral => "neutral",
+        }
+    }
+}
