@@ -61,3 +61,8 @@ pub struct CohortCount {
     /// Users active in the period who registered before the range began.
     pub veteran_users: u64,
 }
+
+/// What the `topics` filter compares: the name of a topic without the white space around it, in lower case.
+pub fn topic_key(name: &str) -> String {
+    name.trim().to_lowercase()
+}

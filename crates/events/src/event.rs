@@ -71,6 +71,45 @@ pub struct Registration<'a> {
     pub registered_at: Timestamp,
 }
 
+impl Event<'_> {
+    /// The event, freed from the record that it was read from.
+    pub fn into_owned(self) -> Event<'static> {
+        Event {
+            org: owned(self.org),
+            id: owned(self.id),
+            time: self.time,
+            body: self.body.into_owned(),
+        }
+    }
+}
+
+impl Body<'_> {
+    /// The body, freed from the record that it was read from.
+    pub fn into_owned(self) -> Body<'static> {
+        match self {
+            Self::Message(message) => Body::Message(Message {
+                message_id: message.message_id,
+                conversation_id: message.conversation_id,
+                role: message.role,
+                user_id: message.user_id.map(owned),
+                mentor_id: message.mentor_id.map(owned),
+                content: owned(message.content),
+                model: message.model.map(owned),
+            }),
+            Self::Annotation(annotation) => Body::Annotation(Annotation {
+                conversation_id: annotation.conversation_id,
+                topics: annotation.topics.into_iter().map(owned).collect(),
+                user_sentiment: annotation.user_sentiment,
+                annotated_at: annotation.annotated_at,
+            }),
+            Self::Registration(registration) => Body::Registration(Registration {
+                user_id: owned(registration.user_id),
+                registered_at: registration.registered_at,
+            }),
+        }
+    }
+}
+
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -116,4 +155,8 @@ impl Sentiment {
             Self::Neutral => "neutral",
         }
     }
+}
+
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
 }

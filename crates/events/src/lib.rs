@@ -5,15 +5,21 @@
 //!
 //! - [`timestamp`]: instants, in whole milliseconds
 //! - [`event`]: the three kinds of event
+//! - [`mod@decode`]: from a record's headers and value to an event, or to the rule that it breaks
 //! - [`period`]: hours, days and weeks of a range of dates
 //! - [`answer`]: what the three endpoints ask for and what they tell
+//! - [`oracle`]: the answers that a set of events has, by the letter of the contract
 
 pub mod answer;
+pub mod decode;
 pub mod event;
+pub mod oracle;
 pub mod period;
 pub mod timestamp;
 
-pub use answer::{CohortCount, Conversation, NewUsersBy, TranscriptFilter};
+pub use answer::{CohortCount, Conversation, NewUsersBy, TranscriptFilter, topic_key};
+pub use decode::{Decoded, Rejection, decode};
 pub use event::{Annotation, Body, Event, Message, Registration, Role, Sentiment};
+pub use oracle::Oracle;
 pub use period::{DateRange, Grain, Period};
 pub use timestamp::Timestamp;

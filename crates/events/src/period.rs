@@ -1,8 +1,11 @@
 //! Hours, days and weeks of a range of dates, all in UTC.
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Datelike, NaiveDate};
 
 use crate::Timestamp;
+
+#[cfg(test)]
+mod tests;
 
 const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
@@ -72,14 +75,13 @@ impl DateRange {
 
     /// The first instant of the first period: the range's own, or for weeks its Monday's.
     pub fn first_period(&self, grain: Grain) -> Period {
-        let day = match grain {
-            Grain::Hour | Grain::Day => self.start,
-            Grain::Week => {
-                let since_monday = u64::from(self.start.weekday().num_days_from_monday());
-                self.start.checked_sub_days(Days::new(since_monday)).unwrap_or(NaiveDate::MIN)
-            }
+        let days_before = match grain {
+            Grain::Hour | Grain::Day => 0,
+            Grain::Week => i64::from(self.start.weekday().num_days_from_monday()),
         };
-        Period { start: Timestamp::start_of(day) }
+        Period {
+            start: Timestamp::from_millis(self.first_instant().as_millis() - days_before * DAY_MILLIS),
+        }
     }
 
     /// How many periods the range touches.
@@ -94,6 +96,22 @@ impl DateRange {
         let end = self.end_instant().as_millis();
         std::iter::successors(Some(first), move |start| start.checked_add(grain.millis()))
             .take_while(move |start| *start < end)
-            .map(|start| Period { start: Timestamp::from_millis(start) })
+            .map(|start| Period {
+                start: Timestamp::from_millis(start),
+            })
+    }
+    /// Whether an instant lies in the range.
+    pub fn contains(&self, instant: Timestamp) -> bool {
+        self.first_instant() <= instant && instant < self.end_instant()
+    }
+
+    /// The place among [`Self::periods`] of the period that an instant falls in; `None` where the instant lies
+    /// outside the range, though it be in a week that the range cuts.
+    pub fn period_index(&self, grain: Grain, instant: Timestamp) -> Option<usize> {
+        if !self.contains(instant) {
+            return None;
+        }
+        let millis = instant.as_millis() - self.first_period(grain).start.as_millis();
+        usize::try_from(millis / grain.millis()).ok()
     }
 }

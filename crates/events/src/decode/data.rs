@@ -1,0 +1,252 @@
+//! The data of the three kinds of event.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::json::{self, ARRAY, Member, NUMBER, STRING};
+use super::rejection::{Field, Rejection};
+use crate::{Annotation, Body, Message, Registration, Role, Sentiment, Timestamp};
+
+/// The data as a whole.
+pub(super) const DATA: Field = Field::Named("data");
+
+/// How many Unicode characters the id of a user or mentor and the name of a topic may have.
+const NAME_LIMIT: usize = 255;
+
+/// A type of event that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Message,
+    Annotation,
+    Registration,
+}
+
+impl Kind {
+    /// The kind that an attribute `type` names, with or without a dotted prefix.
+    pub(super) fn of(event_type: &str) -> Option<Self> {
+        const KINDS: [(&str, Kind); 3] = [
+            ("chat.message.created.v1", Kind::Message),
+            ("chat.conversation.annotated.v1", Kind::Annotation),
+            ("chat.user.registered.v1", Kind::Registration),
+        ];
+        let names = |name| match event_type.strip_suffix(name) {
+            Some("") => true,
+            Some(prefix) => prefix.len() > 1 && prefix.ends_with('.'),
+            None => false,
+        };
+        KINDS
+            .into_iter()
+            .find_map(|(name, kind)| names(name).then_some(kind))
+    }
+}
+
+/// Reads the data of an event of this kind.
+pub(super) fn body(kind: Kind, json: &str) -> Result<Body<'_>, Rejection> {
+    match kind {
+        Kind::Message => json::object::<WireMessage<'_>>(DATA, json)?
+            .message()
+            .map(Body::Message),
+        Kind::Annotation => json::object::<WireAnnotation<'_>>(DATA, json)?
+            .annotation()
+            .map(Body::Annotation),
+        Kind::Registration => json::object::<WireRegistration<'_>>(DATA, json)?
+            .registration()
+            .map(Body::Registration),
+    }
+}
+
+/// Reads a date and time of RFC 3339.
+pub(super) fn timestamp(field: Field, text: &str) -> Result<Timestamp, Rejection> {
+    Timestamp::parse_rfc3339(text).ok_or(Rejection::NotATimestamp { field })
+}
+
+#[derive(Deserialize)]
+struct WireMessage<'a> {
+    #[serde(borrow)]
+    message_id: Member<'a>,
+    #[serde(borrow)]
+    conversation_id: Member<'a>,
+    #[serde(borrow)]
+    role: Member<'a>,
+    #[serde(borrow)]
+    user_id: Member<'a>,
+    #[serde(borrow)]
+    mentor_id: Member<'a>,
+    #[serde(borrow)]
+    content: Member<'a>,
+    #[serde(borrow)]
+    model: Member<'a>,
+}
+
+#[derive(Deserialize)]
+struct WireAnnotation<'a> {
+    #[serde(borrow)]
+    conversation_id: Member<'a>,
+    #[serde(borrow)]
+    topics: Member<'a>,
+    #[serde(borrow)]
+    user_sentiment: Member<'a>,
+    #[serde(borrow)]
+    annotated_at: Member<'a>,
+}
+
+#[derive(Deserialize)]
+struct WireTopic<'a> {
+    #[serde(borrow)]
+    name: Member<'a>,
+}
+
+#[derive(Deserialize)]
+struct WireRegistration<'a> {
+    #[serde(borrow)]
+    user_id: Member<'a>,
+    #[serde(borrow)]
+    registered_at: Member<'a>,
+}
+
+impl<'a> WireMessage<'a> {
+    fn message(self) -> Result<Message<'a>, Rejection> {
+        Ok(Message {
+            message_id: uuid(Field::Named("data.message_id"), self.message_id)?,
+            conversation_id: uuid(Field::Named("data.conversation_id"), self.conversation_id)?,
+            role: role(self.role)?,
+            user_id: match id(USER_ID, self.user_id) {
+                Err(Rejection::Missing { .. } | Rejection::Empty { .. }) => None,
+                user_id => Some(user_id?),
+            },
+            mentor_id: match id(MENTOR_ID, self.mentor_id) {
+                Err(Rejection::Missing { .. }) => None,
+                mentor_id => Some(mentor_id?),
+            },
+            content: json::optional_text(Field::Named("data.content"), self.content)?.unwrap_or_default(),
+            model: json::optional_text(Field::Named("data.model"), self.model)?
+                .filter(|model| !model.is_empty()),
+        })
+    }
+}
+
+impl<'a> WireAnnotation<'a> {
+    fn annotation(self) -> Result<Annotation<'a>, Rejection> {
+        Ok(Annotation {
+            conversation_id: uuid(Field::Named("data.conversation_id"), self.conversation_id)?,
+            topics: topics(self.topics)?,
+            user_sentiment: sentiment(self.user_sentiment)?,
+            annotated_at: required_timestamp(Field::Named("data.annotated_at"), self.annotated_at)?,
+        })
+    }
+}
+
+impl<'a> WireRegistration<'a> {
+    fn registration(self) -> Result<Registration<'a>, Rejection> {
+        Ok(Registration {
+            user_id: id(USER_ID, self.user_id)?,
+            registered_at: required_timestamp(Field::Named("data.registered_at"), self.registered_at)?,
+        })
+    }
+}
+
+const USER_ID: Field = Field::Named("data.user_id");
+const MENTOR_ID: Field = Field::Named("data.mentor_id");
+
+/// The id of a user or mentor: a string, or an integer of any size by its decimal digits.
+fn id(field: Field, member: Member<'_>) -> Result<Cow<'_, str>, Rejection> {
+    let raw = json::required(field, member)?;
+    let text = match json::type_name(raw) {
+        STRING => json::string(field, raw)?,
+        NUMBER => Cow::Borrowed(integer(field, raw.get())?),
+        found => {
+            return Err(Rejection::WrongType {
+                field,
+                expected: "a string or an integer",
+                found,
+            });
+        }
+    };
+    name(field, text)
+}
+
+/// The decimal digits of a JSON number, which must be written as an integer.
+fn integer(field: Field, number: &str) -> Result<&str, Rejection> {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Rejection::NotAnInteger { field });
+    }
+    Ok(if digits == "0" { digits } else { number })
+}
+
+/// A text of 1 to 255 characters.
+fn name(field: Field, text: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
+    if text.is_empty() {
+        Err(Rejection::Empty { field })
+    } else if text.len() > NAME_LIMIT && text.chars().count() > NAME_LIMIT {
+        Err(Rejection::TooLong {
+            field,
+            limit: NAME_LIMIT,
+        })
+    } else {
+        Ok(text)
+    }
+}
+
+fn uuid(field: Field, member: Member<'_>) -> Result<Uuid, Rejection> {
+    /// Of the forms that the parser takes, only the hyphenated one is this long.
+    const HYPHENATED: usize = 36;
+    let text = json::text(field, member)?;
+    if text.len() != HYPHENATED {
+        return Err(Rejection::NotAUuid { field });
+    }
+    Uuid::try_parse(&text).map_err(|_| Rejection::NotAUuid { field })
+}
+
+fn role(member: Member<'_>) -> Result<Role, Rejection> {
+    match &*json::text(Field::Named("data.role"), member)? {
+        "user" => Ok(Role::User),
+        "assistant" => Ok(Role::Assistant),
+        "system" => Ok(Role::System),
+        "tool" => Ok(Role::Tool),
+        _ => Err(Rejection::UnknownRole),
+    }
+}
+
+fn sentiment(member: Member<'_>) -> Result<Sentiment, Rejection> {
+    match &*json::text(Field::Named("data.user_sentiment"), member)? {
+        "positive" => Ok(Sentiment::Positive),
+        "negative" => Ok(Sentiment::Negative),
+        "neutral" => Ok(Sentiment::Neutral),
+        _ => Err(Rejection::UnknownSentiment),
+    }
+}
+
+fn required_timestamp(field: Field, member: Member<'_>) -> Result<Timestamp, Rejection> {
+    timestamp(field, &json::text(field, member)?)
+}
+
+fn topics(member: Member<'_>) -> Result<Vec<Cow<'_, str>>, Rejection> {
+    const TOPICS: Field = Field::Named("data.topics");
+    let raw = json::required(TOPICS, member)?;
+    match json::type_name(raw) {
+        ARRAY => {}
+        found => {
+            return Err(Rejection::WrongType {
+                field: TOPICS,
+                expected: ARRAY,
+                found,
+            });
+        }
+    }
+    let items: Vec<&RawValue> = json::parse(TOPICS, raw.get())?;
+    items
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| topic(index, item))
+        .collect()
+}
+
+fn topic(index: usize, item: &RawValue) -> Result<Cow<'_, str>, Rejection> {
+    let field = Field::TopicName(index);
+    let topic: WireTopic<'_> = json::object(Field::Topic(index), item.get())?;
+    name(field, json::text(field, topic.name)?)
+}

@@ -1,0 +1,164 @@
+use chrono::NaiveDate;
+use proptest::prelude::*;
+
+use super::{DateRange, Grain};
+use crate::Timestamp;
+
+const GRAINS: [Grain; 3] = [Grain::Hour, Grain::Day, Grain::Week];
+
+fn range(start: &str, end: &str) -> DateRange {
+    DateRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).unwrap()
+}
+
+fn labels(range: DateRange, grain: Grain) -> Vec<String> {
+    range
+        .periods(grain)
+        .map(|period| period.start.to_rfc3339_seconds())
+        .collect()
+}
+
+#[test]
+fn a_range_that_ends_before_it_starts_is_none() {
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    assert_eq!(DateRange::new(day("2024-01-02"), day("2024-01-01")), None);
+    assert!(DateRange::new(day("2024-01-01"), day("2024-01-01")).is_some());
+}
+
+#[test]
+fn a_day_runs_from_midnight_to_its_last_millisecond() {
+    let day = range("2024-02-29", "2024-02-29");
+    assert!(!day.contains(at("2024-02-28T23:59:59.999Z")));
+    assert!(day.contains(at("2024-02-29T00:00:00Z")));
+    assert!(day.contains(at("2024-02-29T23:59:59.999Z")));
+    assert!(!day.contains(at("2024-03-01T00:00:00Z")));
+    assert_eq!(day.end_instant(), at("2024-03-01T00:00:00Z"));
+}
+
+#[test]
+fn days_pass_over_leap_days_and_year_ends() {
+    assert_eq!(
+        labels(range("2024-02-28", "2024-03-01"), Grain::Day),
+        [
+            "2024-02-28T00:00:00Z",
+            "2024-02-29T00:00:00Z",
+            "2024-03-01T00:00:00Z"
+        ]
+    );
+    assert_eq!(
+        labels(range("2023-02-28", "2023-03-01"), Grain::Day),
+        ["2023-02-28T00:00:00Z", "2023-03-01T00:00:00Z"]
+    );
+    assert_eq!(
+        labels(range("2023-12-31", "2024-01-01"), Grain::Day),
+        ["2023-12-31T00:00:00Z", "2024-01-01T00:00:00Z"]
+    );
+    assert_eq!(range("2024-01-01", "2024-12-31").period_count(Grain::Day), 366);
+    assert_eq!(range("2100-01-01", "2100-12-31").period_count(Grain::Day), 365);
+}
+
+#[test]
+fn a_day_has_twenty_four_hours() {
+    let hours = labels(range("2024-03-31", "2024-03-31"), Grain::Hour);
+    assert_eq!(hours.len(), 24);
+    assert_eq!(hours.first().unwrap(), "2024-03-31T00:00:00Z");
+    assert_eq!(hours.last().unwrap(), "2024-03-31T23:00:00Z");
+}
+
+#[test]
+fn a_week_begins_on_monday_and_may_precede_the_range() {
+    // 2024-01-01 is a Monday.
+    assert_eq!(
+        labels(range("2024-01-01", "2024-01-07"), Grain::Week),
+        ["2024-01-01T00:00:00Z"]
+    );
+    assert_eq!(
+        labels(range("2024-01-07", "2024-01-08"), Grain::Week),
+        ["2024-01-01T00:00:00Z", "2024-01-08T00:00:00Z"]
+    );
+    assert_eq!(
+        labels(range("2023-01-01", "2023-01-01"), Grain::Week),
+        ["2022-12-26T00:00:00Z"]
+    );
+}
+
+#[test]
+fn a_cut_week_holds_only_what_lies_in_the_range() {
+    let cut = range("2024-01-03", "2024-01-09");
+    assert_eq!(
+        cut.period_index(Grain::Week, at("2024-01-02T23:59:59.999Z")),
+        None
+    );
+    assert_eq!(cut.period_index(Grain::Week, at("2024-01-03T00:00:00Z")), Some(0));
+    assert_eq!(
+        cut.period_index(Grain::Week, at("2024-01-07T23:59:59.999Z")),
+        Some(0)
+    );
+    assert_eq!(cut.period_index(Grain::Week, at("2024-01-08T00:00:00Z")), Some(1));
+    assert_eq!(
+        cut.period_index(Grain::Week, at("2024-01-09T23:59:59.999Z")),
+        Some(1)
+    );
+    assert_eq!(cut.period_index(Grain::Week, at("2024-01-10T00:00:00Z")), None);
+}
+
+#[test]
+fn the_first_and_the_last_years_do_not_overflow() {
+    let all = range("0001-01-01", "9999-12-31");
+    assert_eq!(
+        labels(range("0001-01-01", "0001-01-07"), Grain::Week),
+        ["0001-01-01T00:00:00Z"]
+    );
+    assert_eq!(all.period_count(Grain::Day), 3_652_059);
+    assert_eq!(all.period_count(Grain::Week), 521_723);
+    assert_eq!(
+        all.period_index(Grain::Day, at("9999-12-31T23:59:59.999Z")),
+        Some(3_652_058)
+    );
+    assert_eq!(
+        labels(range("9999-12-31", "9999-12-31"), Grain::Week),
+        ["9999-12-27T00:00:00Z"]
+    );
+    assert_eq!(range("9999-12-31", "9999-12-31").periods(Grain::Hour).count(), 24);
+
+    let widest = DateRange::new(NaiveDate::MIN, NaiveDate::MAX).unwrap();
+    for grain in GRAINS {
+        assert!(widest.period_count(grain) > 0);
+        assert!(widest.periods(grain).next().is_some());
+    }
+}
+
+fn any_range() -> impl Strategy<Value = DateRange> {
+    // From 0001-01-01 on, in days of the common era.
+    (1..3_652_000_i32, 0..60_i32).prop_map(|(first, length)| {
+        let day = |number| NaiveDate::from_num_days_from_ce_opt(number).unwrap();
+        DateRange::new(day(first), day(first + length)).unwrap()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_count_of_periods_is_how_many_there_are(range in any_range()) {
+        for grain in GRAINS {
+            prop_assert_eq!(range.period_count(grain), u64::try_from(range.periods(grain).count()).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_instant_is_in_the_period_that_it_is_counted_in(range in any_range(), offset in -100_000_000..6_000_000_000_i64) {
+        let instant = Timestamp::from_millis(range.first_instant().as_millis() + offset);
+        for grain in GRAINS {
+            match range.period_index(grain, instant) {
+                None => prop_assert!(!range.contains(instant)),
+                Some(index) => {
+                    prop_assert!(range.contains(instant));
+                    let start = range.periods(grain).nth(index).unwrap().start.as_millis();
+                    prop_assert!((start..start + grain.millis()).contains(&instant.as_millis()));
+                }
+            }
+        }
+    }
+}
