@@ -1,54 +1,28 @@
-//! The rollups in ClickHouse: schema, materialized views, inserts and reads.
+//! The facts and rollups in ClickHouse: the only crate that speaks to it.
+//!
+//! Facts (messages, annotations, registrations) come in by [`Batch`]es. Materialized views make the rollups of
+//! them as they come: activity by hour, day and week, users, conversations. Every rollup is a join of a
+//! semilattice (a set, a least, a greatest), so an insert that is repeated, late or out of order changes no
+//! answer. In reading order:
+//!
+//! - [`settings`]: where ClickHouse is
+//! - [`error`]: what can go wrong, and what may be tried again
+//! - [`store`]: the handle on all of it
+//! - [`migrate`]: the schema, in numbered statements (`migrations/`)
+//! - [`batch`] and `native`: events on their way in
+//! - `activity` and `transcripts`: the answers (`sql/`)
 
-use events::{CohortCount, Conversation, DateRange, Grain, NewUsersBy, TranscriptFilter};
-use futures::stream::BoxStream;
+mod activity;
+pub mod batch;
+pub mod error;
+pub mod migrate;
+mod native;
+pub mod settings;
+pub mod store;
+mod transcripts;
 
-/// Why ClickHouse did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// ClickHouse cannot be reached or did not answer in time.
-    #[error("ClickHouse is unavailable")]
-    Unavailable(#[source] clickhouse::error::Error),
-}
-
-/// The rollups of all organisations.
-#[derive(Clone)]
-pub struct Store {}
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").finish()
-    }
-}
-
-/// A page of conversations.
-#[derive(Debug)]
-pub struct TranscriptPage {
-    /// How many conversations match the filter, on all pages.
-    pub total: u64,
-    /// Those of this page.
-    pub conversations: Vec<Conversation>,
-}
-
-impl Store {
-    /// Whether any event of the organisation has arrived.
-    pub async fn org_exists(&self, org: &str) -> Result<bool, Error> {
-        unimplemented!("{org}")
-    }
-    /// Distinct active users, one count a period of the range, in order.
-    pub async fn usage_summary(&self, org: &str, range: &DateRange, grain: Grain) -> Result<Vec<u64>, Error> {
-        unimplemented!("{org}{range:?}{grain:?}")
-    }
-    /// New and veteran users, one count a period of the range, in order.
-    pub async fn cohorts(&self, org: &str, range: &DateRange, grain: Grain, mentor: Option<&str>, new_users_by: NewUsersBy) -> Result<Vec<CohortCount>, Error> {
-        unimplemented!("{org}{range:?}{grain:?}{mentor:?}{new_users_by:?}")
-    }
-    /// A page of the conversations, newest `inserted_at` first, then by id; and how many there are.
-    pub async fn transcripts_page(&self, org: &str, filter: &TranscriptFilter, offset: u64, limit: u64) -> Result<TranscriptPage, Error> {
-        unimplemented!("{org}{filter:?}{offset}{limit}")
-    }
-    /// All conversations in chunks of bounded size, in the order of pages.
-    pub fn transcripts(&self, org: &str, filter: &TranscriptFilter) -> BoxStream<'static, Result<Vec<Conversation>, Error>> {
-        unimplemented!("{org}{filter:?}")
-    }
-}
+pub use batch::{Batch, SealedBatch};
+pub use error::Error;
+pub use settings::Settings;
+pub use store::Store;
+pub use transcripts::TranscriptPage;

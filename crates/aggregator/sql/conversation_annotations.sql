@@ -1,0 +1,7 @@
+SELECT
+    conversation_id,
+    max(latest).user_sentiment AS user_sentiment,
+    max(latest).topics AS topics
+FROM conversation_annotations
+WHERE org = {org:String} AND conversation_id IN ?
+GROUP BY conversation_id

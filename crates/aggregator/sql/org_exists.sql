@@ -1,0 +1,9 @@
+SELECT count() > 0 AS found
+FROM
+(
+    (SELECT 1 FROM users WHERE org = {org:String} LIMIT 1)
+    UNION ALL
+    (SELECT 1 FROM conversations WHERE org = {org:String} LIMIT 1)
+    UNION ALL
+    (SELECT 1 FROM conversation_annotations WHERE org = {org:String} LIMIT 1)
+)

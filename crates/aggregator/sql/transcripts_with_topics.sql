@@ -1,0 +1,7 @@
+AND conversation_id IN (
+    SELECT conversation_id
+    FROM conversation_annotations
+    WHERE org = {org:String}
+    GROUP BY conversation_id
+    HAVING hasAny(max(latest).topic_keys, ?)
+)

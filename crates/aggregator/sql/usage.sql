@@ -1,0 +1,3 @@
+SELECT bucket, uniqExact(user) AS users
+FROM (${activity})
+GROUP BY bucket

@@ -1,0 +1,302 @@
+//! Who was active when: `usage-summary` and `user-cohorts-over-time`.
+
+use clickhouse::{Row, query::Query};
+use events::{CohortCount, DateRange, Grain, NewUsersBy};
+use futures::future::{OptionFuture, try_join};
+use serde::Deserialize;
+
+use crate::{Error, Store};
+
+/// The count of a period, which is named by its place in the range.
+#[derive(Debug, Row, Deserialize)]
+struct Bucket {
+    bucket: i64,
+    users: u64,
+}
+
+/// A stretch of one of the activity tables, in milliseconds; its end is excluded.
+#[derive(Debug, PartialEq, Eq)]
+struct Slice {
+    table: &'static str,
+    since: i64,
+    until: i64,
+}
+
+impl Store {
+    /// Distinct active users, one count a period of the range, in order.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn usage_summary(&self, org: &str, range: &DateRange, grain: Grain) -> Result<Vec<u64>, Error> {
+        let question = Question {
+            store: self,
+            org,
+            range,
+            grain,
+            mentor: None,
+        };
+        question
+            .counts(include_str!("../sql/usage.sql"), Registered::ANY)
+            .await
+    }
+
+    /// New and veteran users, one count a period of the range, in order; with a mentor, of those active with it.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn cohorts(
+        &self,
+        org: &str,
+        range: &DateRange,
+        grain: Grain,
+        mentor: Option<&str>,
+        new_users_by: NewUsersBy,
+    ) -> Result<Vec<CohortCount>, Error> {
+        let question = Question {
+            store: self,
+            org,
+            range,
+            grain,
+            mentor,
+        };
+        let active = include_str!("../sql/active_cohort.sql");
+        let new = match (new_users_by, mentor) {
+            (NewUsersBy::Activity, _) => active,
+            (NewUsersBy::Registration, None) => include_str!("../sql/registrations_by_period.sql"),
+            (NewUsersBy::Registration, Some(_)) => {
+                include_str!("../sql/registrations_by_period_with_mentor.sql")
+            }
+        };
+        let (new_users, veterans) = try_join(
+            question.counts(new, Registered::within(range)),
+            question.counts(active, Registered::before(range)),
+        )
+        .await?;
+        Ok(range
+            .periods(grain)
+            .zip(new_users)
+            .zip(veterans)
+            .map(|((period, new_users), veteran_users)| CohortCount {
+                period,
+                new_users,
+                veteran_users,
+            })
+            .collect())
+    }
+}
+
+/// When the users that are counted registered, in milliseconds; the end is excluded.
+#[derive(Clone, Copy)]
+struct Registered {
+    since: i64,
+    until: i64,
+}
+
+impl Registered {
+    const ANY: Self = Self {
+        since: i64::MIN,
+        until: i64::MAX,
+    };
+
+    fn within(range: &DateRange) -> Self {
+        Self {
+            since: range.first_instant().as_millis(),
+            until: range.end_instant().as_millis(),
+        }
+    }
+
+    fn before(range: &DateRange) -> Self {
+        Self {
+            since: i64::MIN,
+            until: range.first_instant().as_millis(),
+        }
+    }
+}
+
+/// What is asked, short of the statement that answers it.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    store: &'a Store,
+    org: &'a str,
+    range: &'a DateRange,
+    grain: Grain,
+    mentor: Option<&'a str>,
+}
+
+impl Question<'_> {
+    /// Runs a statement of `sql/` that tells buckets, and fills in those that it does not tell.
+    async fn counts(&self, statement: &str, registered: Registered) -> Result<Vec<u64>, Error> {
+        let periods = self.range.period_count(self.grain);
+        let mut counts = vec![0; usize::try_from(periods).unwrap_or(usize::MAX)];
+        let query = OptionFuture::from(self.query(statement, registered).map(Query::fetch_all::<Bucket>));
+        let told = self.store.run(async { query.await.transpose() }).await?;
+        for Bucket { bucket, users } in told.into_iter().flatten() {
+            if let Some(count) = usize::try_from(bucket)
+                .ok()
+                .and_then(|bucket| counts.get_mut(bucket))
+            {
+                *count = users;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The query of a statement; none where it reads activity and the range lies where there can be none.
+    fn query(&self, statement: &str, registered: Registered) -> Option<Query> {
+        let slices = slices(self.range, self.grain);
+        if slices.is_empty() && statement.contains("${activity}") {
+            return None;
+        }
+        let sql = statement
+            .replace("${activity}", &activity(&slices, self.mentor.is_some()))
+            .replace("${registered}", include_str!("../sql/registered.sql"));
+        let first = self.range.first_period(self.grain).start.as_millis();
+        let query = self
+            .store
+            .query(&sql, self.org)
+            .param("first_seconds", first.div_euclid(1000))
+            .param("step_seconds", self.grain.millis() / 1000)
+            .param("first_millis", first)
+            .param("step_millis", self.grain.millis())
+            .param("since", registered.since)
+            .param("until", registered.until);
+        Some(match self.mentor {
+            Some(mentor) => query.param("mentor", mentor),
+            None => query,
+        })
+    }
+}
+
+/// The stretches of the activity tables that hold a range: of weeks, the whole ones from the weekly rollup and
+/// the days of those that the range cuts from the daily one.
+fn slices(range: &DateRange, grain: Grain) -> Vec<Slice> {
+    const WEEK: i64 = Grain::Week.millis();
+    let (since, until) = (range.first_instant().as_millis(), range.end_instant().as_millis());
+    let parts = match grain {
+        Grain::Hour => vec![Slice {
+            table: "activity_hourly",
+            since,
+            until,
+        }],
+        Grain::Day => vec![Slice {
+            table: "activity_daily",
+            since,
+            until,
+        }],
+        Grain::Week => {
+            let monday = range.first_period(Grain::Week).start.as_millis();
+            let first_whole = if monday == since { since } else { monday + WEEK };
+            let last_whole = monday + (until - monday) / WEEK * WEEK;
+            if first_whole < last_whole {
+                vec![
+                    Slice {
+                        table: "activity_daily",
+                        since,
+                        until: first_whole,
+                    },
+                    Slice {
+                        table: "activity_weekly",
+                        since: first_whole,
+                        until: last_whole,
+                    },
+                    Slice {
+                        table: "activity_daily",
+                        since: last_whole,
+                        until,
+                    },
+                ]
+            } else {
+                vec![Slice {
+                    table: "activity_daily",
+                    since,
+                    until,
+                }]
+            }
+        }
+    };
+    // The period of a rollup is a DateTime, which ends in the year 2106; messages date from the year 2000 on.
+    let (least, greatest) = (0, i64::from(u32::MAX) * 1000);
+    parts
+        .into_iter()
+        .map(|slice| Slice {
+            since: slice.since.clamp(least, greatest),
+            until: slice.until.clamp(least, greatest),
+            ..slice
+        })
+        .filter(|slice| slice.since < slice.until)
+        .collect()
+}
+
+/// The rows (bucket, user) of the slices, in SQL. All that is put into the text is numbers and names of tables.
+fn activity(slices: &[Slice], with_mentor: bool) -> String {
+    let mentor = if with_mentor {
+        " AND mentor_id = {mentor:String}"
+    } else {
+        ""
+    };
+    let selects: Vec<String> = slices
+        .iter()
+        .map(|Slice { table, since, until }| {
+            let (since, until) = (since / 1000, until / 1000);
+            format!(
+                "SELECT intDiv(toInt64(toUnixTimestamp(period)) - {{first_seconds:Int64}}, {{step_seconds:Int64}}) \
+                 AS bucket, user FROM {table} WHERE org = {{org:String}} \
+                 AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC'){mentor}"
+            )
+        })
+        .collect();
+    selects.join(" UNION ALL ")
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+
+    use events::Timestamp;
+
+    use super::*;
+
+    fn range(start: (i32, u32, u32), end: (i32, u32, u32)) -> DateRange {
+        let day = |(y, m, d)| NaiveDate::from_ymd_opt(y, m, d).unwrap();
+        DateRange::new(day(start), day(end)).unwrap()
+    }
+
+    fn told(range: &DateRange, grain: Grain) -> Vec<(&'static str, String, String)> {
+        let day = |millis| {
+            Timestamp::from_millis(millis)
+                .to_rfc3339_seconds()
+                .replace("T00:00:00Z", "")
+        };
+        slices(range, grain)
+            .iter()
+            .map(|s| (s.table, day(s.since), day(s.until)))
+            .collect()
+    }
+
+    #[test]
+    fn whole_weeks_are_read_as_weeks_and_cut_ones_as_days() {
+        // 2024-01-03 is a Wednesday, 2024-01-24 too.
+        assert_eq!(
+            told(&range((2024, 1, 3), (2024, 1, 24)), Grain::Week),
+            [
+                ("activity_daily", "2024-01-03".into(), "2024-01-08".into()),
+                ("activity_weekly", "2024-01-08".into(), "2024-01-22".into()),
+                ("activity_daily", "2024-01-22".into(), "2024-01-25".into()),
+            ]
+        );
+        assert_eq!(
+            told(&range((2024, 1, 1), (2024, 1, 14)), Grain::Week),
+            [("activity_weekly", "2024-01-01".into(), "2024-01-15".into())]
+        );
+        assert_eq!(
+            told(&range((2024, 1, 3), (2024, 1, 10)), Grain::Week),
+            [("activity_daily", "2024-01-03".into(), "2024-01-11".into())]
+        );
+    }
+
+    #[test]
+    fn a_range_beyond_what_a_datetime_holds_reads_nothing() {
+        assert!(slices(&range((1900, 1, 1), (1969, 12, 31)), Grain::Day).is_empty());
+        assert!(slices(&range((2200, 1, 1), (2200, 12, 31)), Grain::Hour).is_empty());
+    }
+}

@@ -1,0 +1,279 @@
+//! Events on their way into the fact tables, column by column.
+
+use bytes::Bytes;
+use events::{Annotation, Body, Event, Message, Registration, Role};
+
+use crate::native::{ArrayColumn, Block, Column};
+
+/// The fact tables that events are inserted into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Messages,
+    Annotations,
+    Registrations,
+}
+
+impl Fact {
+    /// The statement that a block of this fact follows.
+    pub(crate) const fn insert(self) -> &'static str {
+        match self {
+            Self::Messages => {
+                "INSERT INTO messages (org, conversation_id, time, message_id, role, user_id, mentor_id, \
+                 content, model) FORMAT Native"
+            }
+            Self::Annotations => {
+                "INSERT INTO annotations (org, conversation_id, annotated_at, event_id, user_sentiment, topics, \
+                 topic_keys) FORMAT Native"
+            }
+            Self::Registrations => "INSERT INTO registrations (org, user_id, registered_at) FORMAT Native",
+        }
+    }
+}
+
+/// Events that are inserted together. Appending copies them: nothing borrows from their records afterwards.
+#[derive(Debug, Default)]
+pub struct Batch {
+    messages: Messages,
+    annotations: Annotations,
+    registrations: Registrations,
+}
+
+impl Batch {
+    /// A batch without events.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an event.
+    pub fn append(&mut self, event: &Event<'_>) {
+        match &event.body {
+            Body::Message(message) => self.messages.append(event, message),
+            Body::Annotation(annotation) => self.annotations.append(event, annotation),
+            Body::Registration(registration) => self.registrations.append(event, registration),
+        }
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.messages.rows + self.annotations.rows + self.registrations.rows
+    }
+
+    /// Whether it holds no event.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The memory that its events take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes()
+    }
+
+    /// Closes the batch: what comes out can be inserted any number of times without being encoded again.
+    pub fn seal(self) -> SealedBatch {
+        let mut blocks = Vec::with_capacity(3);
+        if self.messages.rows > 0 {
+            blocks.push((Fact::Messages, self.messages.into_block().into_pieces()));
+        }
+        if self.annotations.rows > 0 {
+            blocks.push((Fact::Annotations, self.annotations.into_block().into_pieces()));
+        }
+        if self.registrations.rows > 0 {
+            blocks.push((Fact::Registrations, self.registrations.into_block().into_pieces()));
+        }
+        SealedBatch { blocks }
+    }
+}
+
+/// A batch that is ready to be inserted.
+#[derive(Debug, Clone)]
+pub struct SealedBatch {
+    pub(crate) blocks: Vec<(Fact, Vec<Bytes>)>,
+}
+
+#[derive(Debug)]
+struct Messages {
+    rows: usize,
+    org: Column,
+    conversation_id: Column,
+    time: Column,
+    message_id: Column,
+    role: Column,
+    user_id: Column,
+    mentor_id: Column,
+    content: Column,
+    model: Column,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            org: Column::new("org", "String"),
+            conversation_id: Column::new("conversation_id", "UInt128"),
+            time: Column::new("time", "DateTime64(3, 'UTC')"),
+            message_id: Column::new("message_id", "UInt128"),
+            role: Column::new(
+                "role",
+                "Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4)",
+            ),
+            user_id: Column::new("user_id", "String"),
+            mentor_id: Column::new("mentor_id", "String"),
+            content: Column::new("content", "String"),
+            model: Column::new("model", "String"),
+        }
+    }
+}
+
+impl Messages {
+    fn append(&mut self, event: &Event<'_>, message: &Message<'_>) {
+        self.rows += 1;
+        self.org.push_str(&event.org);
+        self.conversation_id.push_u128(message.conversation_id.as_u128());
+        self.time.push_i64(event.time.as_millis());
+        self.message_id.push_u128(message.message_id.as_u128());
+        self.role.push_u8(match message.role {
+            Role::User => 1,
+            Role::Assistant => 2,
+            Role::System => 3,
+            Role::Tool => 4,
+        });
+        self.user_id
+            .push_str(message.user_id.as_deref().unwrap_or_default());
+        self.mentor_id
+            .push_str(message.mentor_id.as_deref().unwrap_or_default());
+        self.content.push_str(&message.content);
+        self.model.push_str(message.model.as_deref().unwrap_or_default());
+    }
+
+    fn bytes(&self) -> usize {
+        self.org.len()
+            + self.conversation_id.len()
+            + self.time.len()
+            + self.message_id.len()
+            + self.role.len()
+            + self.user_id.len()
+            + self.mentor_id.len()
+            + self.content.len()
+            + self.model.len()
+    }
+
+    fn into_block(self) -> Block {
+        Block::new(9, self.rows)
+            .column(self.org)
+            .column(self.conversation_id)
+            .column(self.time)
+            .column(self.message_id)
+            .column(self.role)
+            .column(self.user_id)
+            .column(self.mentor_id)
+            .column(self.content)
+            .column(self.model)
+    }
+}
+
+#[derive(Debug)]
+struct Annotations {
+    rows: usize,
+    org: Column,
+    conversation_id: Column,
+    annotated_at: Column,
+    event_id: Column,
+    user_sentiment: Column,
+    topics: ArrayColumn,
+    topic_keys: ArrayColumn,
+}
+
+impl Default for Annotations {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            org: Column::new("org", "String"),
+            conversation_id: Column::new("conversation_id", "UInt128"),
+            annotated_at: Column::new("annotated_at", "Int64"),
+            event_id: Column::new("event_id", "String"),
+            user_sentiment: Column::new("user_sentiment", "String"),
+            topics: ArrayColumn::new("topics"),
+            topic_keys: ArrayColumn::new("topic_keys"),
+        }
+    }
+}
+
+impl Annotations {
+    fn append(&mut self, event: &Event<'_>, annotation: &Annotation<'_>) {
+        self.rows += 1;
+        self.org.push_str(&event.org);
+        self.conversation_id
+            .push_u128(annotation.conversation_id.as_u128());
+        self.annotated_at.push_i64(annotation.annotated_at.as_millis());
+        self.event_id.push_str(&event.id);
+        self.user_sentiment.push_str(annotation.user_sentiment.as_str());
+        self.topics.push(annotation.topics.iter().map(AsRef::as_ref));
+        let keys: Vec<String> = annotation
+            .topics
+            .iter()
+            .map(|topic| events::topic_key(topic))
+            .collect();
+        self.topic_keys.push(keys.iter().map(String::as_str));
+    }
+
+    fn bytes(&self) -> usize {
+        self.org.len()
+            + self.conversation_id.len()
+            + self.annotated_at.len()
+            + self.event_id.len()
+            + self.user_sentiment.len()
+            + self.topics.len()
+            + self.topic_keys.len()
+    }
+
+    fn into_block(self) -> Block {
+        Block::new(7, self.rows)
+            .column(self.org)
+            .column(self.conversation_id)
+            .column(self.annotated_at)
+            .column(self.event_id)
+            .column(self.user_sentiment)
+            .array(self.topics)
+            .array(self.topic_keys)
+    }
+}
+
+#[derive(Debug)]
+struct Registrations {
+    rows: usize,
+    org: Column,
+    user_id: Column,
+    registered_at: Column,
+}
+
+impl Default for Registrations {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            org: Column::new("org", "String"),
+            user_id: Column::new("user_id", "String"),
+            registered_at: Column::new("registered_at", "Int64"),
+        }
+    }
+}
+
+impl Registrations {
+    fn append(&mut self, event: &Event<'_>, registration: &Registration<'_>) {
+        self.rows += 1;
+        self.org.push_str(&event.org);
+        self.user_id.push_str(&registration.user_id);
+        self.registered_at
+            .push_i64(registration.registered_at.as_millis());
+    }
+
+    fn bytes(&self) -> usize {
+        self.org.len() + self.user_id.len() + self.registered_at.len()
+    }
+
+    fn into_block(self) -> Block {
+        Block::new(3, self.rows)
+            .column(self.org)
+            .column(self.user_id)
+            .column(self.registered_at)
+    }
+}

@@ -1,0 +1,56 @@
+//! Where ClickHouse is, and how long it may take.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The section `clickhouse` of the configuration.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// ClickHouse's HTTP interface. Default `http://127.0.0.1:8123`.
+    pub url: String,
+    /// The database that holds the facts and rollups; `migrate` creates it. Default `rollcall`.
+    pub database: String,
+    /// The user. Default `default`.
+    pub user: String,
+    /// The password. Default empty.
+    pub password: String,
+    /// How long a query or a probe may take, in seconds. Default 30.
+    pub query_timeout_secs: u64,
+    /// How long the insert of a batch may take, in seconds. Default 60.
+    pub insert_timeout_secs: u64,
+}
+
+impl Settings {
+    pub(crate) const fn query_timeout(&self) -> Duration {
+        Duration::from_secs(self.query_timeout_secs)
+    }
+
+    pub(crate) const fn insert_timeout(&self) -> Duration {
+        Duration::from_secs(self.insert_timeout_secs)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8123".to_owned(),
+            database: "rollcall".to_owned(),
+            user: "default".to_owned(),
+            password: String::new(),
+            query_timeout_secs: 30,
+            insert_timeout_secs: 60,
+        }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("url", &self.url)
+            .field("database", &self.database)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}

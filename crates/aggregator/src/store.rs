@@ -1,0 +1,109 @@
+//! The handle on the facts and rollups.
+
+use std::{future::Future, time::Duration};
+
+use clickhouse::{Client, Compression, query::Query};
+use futures::future::try_join_all;
+
+use crate::{Error, SealedBatch, Settings, batch::Fact};
+
+/// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
+/// connection.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) client: Client,
+    pub(crate) settings: Settings,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The store that the settings speak of.
+    pub fn new(settings: &Settings) -> Self {
+        let client = Client::default()
+            .with_url(&settings.url)
+            .with_user(&settings.user)
+            .with_password(&settings.password)
+            .with_database(&settings.database);
+        Self {
+            client,
+            settings: settings.clone(),
+        }
+    }
+
+    /// Asks ClickHouse for a sign of life.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where there is none.
+    pub async fn ping(&self) -> Result<(), Error> {
+        // The database may not be there yet, and asking in its name would be refused.
+        let query = self.client.clone().with_database("default").query("SELECT 1");
+        self.within(self.settings.query_timeout(), query.execute()).await
+    }
+
+    /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.
+    ///
+    /// A failure may leave a part of the batch behind. Inserting the batch again sets that right: facts and
+    /// rollups are sets.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: try again. [`Error::Refused`]: ClickHouse will not take this batch.
+    pub async fn insert(&self, batch: &SealedBatch) -> Result<(), Error> {
+        let inserts = batch.blocks.iter().map(|(fact, pieces)| async move {
+            let insert = async {
+                let mut insert = self
+                    .client
+                    .clone()
+                    .with_compression(Compression::None)
+                    // An acknowledgement must mean that the rows are there, and one insert is one block already.
+                    .with_setting("async_insert", "0")
+                    .insert_formatted_with(Fact::insert(*fact));
+                for piece in pieces {
+                    insert.send(piece.clone()).await?;
+                }
+                insert.end().await
+            };
+            self.within(self.settings.insert_timeout(), insert).await
+        });
+        try_join_all(inserts).await.map(drop)
+    }
+
+    /// Whether any event of the organisation has arrived.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn org_exists(&self, org: &str) -> Result<bool, Error> {
+        let query = self.query(include_str!("../sql/org_exists.sql"), org);
+        self.run(query.fetch_one::<bool>()).await
+    }
+
+    /// A query about an organisation, which it names `{org:String}`.
+    pub(crate) fn query(&self, sql: &str, org: &str) -> Query {
+        self.client.query(sql).param("org", org)
+    }
+
+    /// Awaits a query under the timeout of queries.
+    pub(crate) async fn run<T>(
+        &self,
+        query: impl Future<Output = clickhouse::error::Result<T>>,
+    ) -> Result<T, Error> {
+        self.within(self.settings.query_timeout(), query).await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = clickhouse::error::Result<T>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(limit, work).await {
+            Ok(done) => Ok(done?),
+            Err(_elapsed) => Err(Error::timed_out()),
+        }
+    }
+}
