@@ -1,0 +1,60 @@
+//! How the one memory budget is shared out.
+
+use crate::Settings;
+
+/// What each part may hold, in bytes. The parts together stay within the budget, because each is bounded by itself: no
+/// account is kept while records flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Records fetched ahead, in librdkafka's queue: a quarter of the budget.
+    pub(crate) prefetched: usize,
+    /// One answer of a broker, compressed, which the queue may overshoot by: an eighth.
+    pub(crate) answer: usize,
+    /// Dead letters in the producer's queue: a sixteenth.
+    pub(crate) dead_letters: usize,
+    /// One batch. Those that are written and the open one share half of the budget.
+    pub(crate) batch: usize,
+}
+
+impl Budget {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let whole = settings.budget_bytes;
+        let batches = usize::from(settings.batches_in_flight.get()) + 1;
+        Self {
+            prefetched: whole / 4,
+            answer: whole / 8,
+            dead_letters: whole / 16,
+            batch: settings.batch_bytes.get().min(whole / 2 / batches),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_stay_within_the_whole() {
+        for (budget_bytes, in_flight) in [(16 << 20, 1), (16 << 20, 64), (256 << 20, 3), (1 << 30, 2)] {
+            let settings = Settings {
+                budget_bytes,
+                batches_in_flight: std::num::NonZeroU16::new(in_flight).unwrap(),
+                ..Settings::default()
+            };
+            let budget = Budget::of(&settings);
+            let batches = budget.batch * (usize::from(in_flight) + 1);
+            let sum = budget.prefetched + budget.answer + budget.dead_letters + batches;
+            assert!(sum <= budget_bytes, "{budget:?} sums to {sum} of {budget_bytes}");
+        }
+    }
+
+    #[test]
+    fn a_small_budget_closes_batches_earlier() {
+        let settings = Settings {
+            budget_bytes: 16 << 20,
+            ..Settings::default()
+        };
+        assert_eq!(Budget::of(&settings).batch, 2 << 20);
+        assert_eq!(Budget::of(&Settings::default()).batch, 16 << 20);
+    }
+}

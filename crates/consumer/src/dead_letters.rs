@@ -1,0 +1,185 @@
+//! Rejected records, in their topic.
+
+use futures::future::try_join_all;
+use metrics::counter;
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Message, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::util::Timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::backoff::Backoff;
+use crate::budget::Budget;
+use crate::client::{self, Logged};
+use crate::delivery::Halt;
+use crate::record::{Reason, size};
+use crate::{Error, Settings, metric};
+
+/// How many dead letters of a batch wait for their acknowledgement at once.
+const AT_ONCE: usize = 1_000;
+
+/// A rejected record, as it will be written: key, value, timestamp and headers are its own; headers that say why
+/// and where from come behind them. The name that repeats a record's own header is appended all the same, and
+/// the last one holds.
+#[derive(Debug)]
+pub(crate) struct DeadLetter {
+    key: Option<Box<[u8]>>,
+    value: Option<Box<[u8]>>,
+    headers: OwnedHeaders,
+    timestamp: Option<i64>,
+    partition: i32,
+    offset: i64,
+    code: &'static str,
+    bytes: usize,
+}
+
+/// The proof that every dead letter of a batch is acknowledged.
+#[derive(Debug)]
+pub(crate) struct Buried(());
+
+/// Writes dead letters.
+#[derive(Clone)]
+pub(crate) struct DeadLetters {
+    producer: FutureProducer<Logged>,
+    topic: String,
+}
+
+impl DeadLetter {
+    /// Copies a record that is rejected.
+    pub(crate) fn new(record: &BorrowedMessage<'_>, reason: &Reason) -> Self {
+        let headers = record
+            .headers()
+            .map_or_else(OwnedHeaders::new, BorrowedHeaders::detach);
+        let text = reason.to_string();
+        let (partition, offset) = (record.partition().to_string(), record.offset().to_string());
+        let ours = [
+            ("rollcall_reason", text.as_str()),
+            ("rollcall_reason_code", reason.code()),
+            ("rollcall_topic", record.topic()),
+            ("rollcall_partition", &partition),
+            ("rollcall_offset", &offset),
+        ];
+        let headers = ours.into_iter().fold(headers, |all, (key, value)| {
+            all.insert(Header {
+                key,
+                value: Some(value),
+            })
+        });
+        Self {
+            key: record.key().map(Into::into),
+            value: record.payload().map(Into::into),
+            headers,
+            timestamp: record.timestamp().to_millis(),
+            partition: record.partition(),
+            offset: record.offset(),
+            code: reason.code(),
+            bytes: size(record).unwrap_or(record.payload_len()) + size_of::<Self>() + ENVELOPE_BYTES,
+        }
+    }
+
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// How much memory it takes, in bytes, about.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// About what our own headers take.
+const ENVELOPE_BYTES: usize = 512;
+
+impl DeadLetters {
+    /// A producer that counts a dead letter as written once every replica has it.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+        let budget = Budget::of(settings);
+        let mut config: ClientConfig = client::config(settings);
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "5")
+            .set("message.timeout.ms", "30000")
+            .set(
+                "queue.buffering.max.kbytes",
+                (budget.dead_letters >> 10).max(1).to_string(),
+            )
+            .set("message.max.bytes", client::message_max_bytes(settings));
+        let producer = client::create(settings, config, Logged)?;
+        Ok(Self {
+            producer,
+            topic: settings.dead_letter_topic.clone(),
+        })
+    }
+
+    /// Writes all of them, however long it takes, unless told to halt or one of them can never be written.
+    pub(crate) async fn bury(
+        &self,
+        letters: &[DeadLetter],
+        halt: &CancellationToken,
+    ) -> Result<Buried, Halt> {
+        for letters in letters.chunks(AT_ONCE) {
+            try_join_all(letters.iter().map(|letter| self.write(letter, halt))).await?;
+        }
+        Ok(Buried(()))
+    }
+
+    async fn write(&self, letter: &DeadLetter, halt: &CancellationToken) -> Result<(), Halt> {
+        let mut backoff = Backoff::new();
+        loop {
+            let record = FutureRecord::<[u8], [u8]> {
+                topic: &self.topic,
+                partition: None,
+                payload: letter.value.as_deref(),
+                key: letter.key.as_deref(),
+                timestamp: letter.timestamp,
+                headers: Some(letter.headers.clone()),
+            };
+            let Err((error, _)) = self.producer.send(record, Timeout::Never).await else {
+                return Ok(());
+            };
+            if is_final(&error) {
+                return Err(Halt::Ended(Error::DeadLetter {
+                    topic: self.topic.clone(),
+                    partition: letter.partition,
+                    offset: letter.offset,
+                    source: error,
+                }));
+            }
+            let wait = backoff.next();
+            counter!(metric::RETRIES, "what" => "dead_letter").increment(1);
+            warn!(
+                partition = letter.partition,
+                offset = letter.offset,
+                attempt = backoff.attempt(),
+                ?wait,
+                "a dead letter was not written: {error}"
+            );
+            if halt.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Err(Halt::Abandoned);
+            }
+        }
+    }
+}
+
+/// Whether an attempt to write a dead letter need not be repeated: it, or the producer, will never do.
+fn is_final(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        Fatal, InvalidMessageSize, InvalidRecord, MessageSizeTooLarge, PolicyViolation,
+        TopicAuthorizationFailed,
+    };
+    error.rdkafka_error_code().is_some_and(|code| {
+        matches!(
+            code,
+            Fatal
+                | InvalidMessageSize
+                | InvalidRecord
+                | MessageSizeTooLarge
+                | PolicyViolation
+                | TopicAuthorizationFailed
+        )
+    })
+}

@@ -1,0 +1,181 @@
+//! What can be configured, under `kafka` in the configuration.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::Error;
+use crate::budget::Budget;
+
+/// How to reach Kafka, what to read there, and how much to hold at once.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Brokers to ask first, as `host:port`, comma-separated. Default `localhost:9092`.
+    pub bootstrap_servers: String,
+    /// The topic that events are read from and published to. Default `chat.events`.
+    pub topic: String,
+    /// The topic that rejected records are written to. Default `chat.events.dlq`.
+    pub dead_letter_topic: String,
+    /// The consumer group, whose committed offsets say what has been ingested. Default `rollcall`.
+    pub group_id: String,
+    /// A batch closes at this many records. Default 50,000.
+    pub batch_records: NonZeroUsize,
+    /// A batch closes at this many bytes of rows and dead letters; earlier if the budget leaves less to each
+    /// batch. Default 16 MiB.
+    pub batch_bytes: NonZeroUsize,
+    /// A batch closes this long after its first record, in milliseconds. Default 100.
+    pub batch_delay_ms: NonZeroU64,
+    /// How many batches are written at once. Default 3.
+    pub batches_in_flight: NonZeroU16,
+    /// How much memory ingestion may hold, in bytes: records fetched ahead, batches, dead letters on their way.
+    /// At least 16 MiB. Default 256 MiB.
+    pub budget_bytes: usize,
+    /// The largest record that is accepted, in bytes of its key, value and headers; a larger one is rejected.
+    /// Default 1 MiB.
+    pub max_record_bytes: NonZeroUsize,
+    /// Whether missing topics are created. Default true.
+    pub create_topics: bool,
+    /// How many partitions a created event topic gets; the dead-letter topic gets one. Default 8.
+    pub partitions: NonZeroU16,
+    /// How many replicas a created topic gets; 0 leaves it to the broker. Default 0.
+    pub replicas: u16,
+    /// Further properties of librdkafka, by their own names, for every client: `security.protocol`,
+    /// `sasl.username`, `ssl.ca.location`. They take precedence over what is derived from the settings above;
+    /// those that delivery rests on are refused. Default none.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Properties that may not be set by hand: exact delivery rests on what we set them to, or another setting
+/// governs them.
+const RESERVED: &[(&str, &str)] = &[
+    (
+        "enable.auto.commit",
+        "offsets are committed behind what is settled",
+    ),
+    (
+        "enable.auto.offset.store",
+        "offsets are committed behind what is settled",
+    ),
+    ("auto.offset.reset", "a reset to the end would lose records"),
+    ("isolation.level", "aborted transactions are never read"),
+    (
+        "partition.assignment.strategy",
+        "rebalances are handled as cooperative",
+    ),
+    ("enable.partition.eof", "nothing is done at a partition's end"),
+    ("acks", "a dead letter counts once all replicas have it"),
+    ("bootstrap.servers", "use kafka.bootstrap_servers"),
+    ("metadata.broker.list", "use kafka.bootstrap_servers"),
+    ("group.id", "use kafka.group_id"),
+    ("group.protocol", "rebalances are handled as cooperative"),
+];
+
+/// The smallest budget that leaves every part of it something to work with.
+const MIN_BUDGET_BYTES: usize = 16 << 20;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bootstrap_servers: "localhost:9092".to_owned(),
+            topic: "chat.events".to_owned(),
+            dead_letter_topic: "chat.events.dlq".to_owned(),
+            group_id: "rollcall".to_owned(),
+            batch_records: const { NonZeroUsize::new(50_000).expect("not zero") },
+            batch_bytes: const { NonZeroUsize::new(16 << 20).expect("not zero") },
+            batch_delay_ms: const { NonZeroU64::new(100).expect("not zero") },
+            batches_in_flight: const { NonZeroU16::new(3).expect("not zero") },
+            budget_bytes: 256 << 20,
+            max_record_bytes: const { NonZeroUsize::new(1 << 20).expect("not zero") },
+            create_topics: true,
+            partitions: const { NonZeroU16::new(8).expect("not zero") },
+            replicas: 0,
+            properties: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what types alone cannot: the first setting that is wrong is named.
+    pub fn validate(&self) -> Result<(), Error> {
+        let wrong = |setting: &str, problem: String| {
+            Err(Error::Setting {
+                setting: setting.to_owned(),
+                problem,
+            })
+        };
+        for (setting, value) in [
+            ("kafka.bootstrap_servers", &self.bootstrap_servers),
+            ("kafka.topic", &self.topic),
+            ("kafka.dead_letter_topic", &self.dead_letter_topic),
+            ("kafka.group_id", &self.group_id),
+        ] {
+            if value.trim().is_empty() {
+                return wrong(setting, "must not be empty".to_owned());
+            }
+        }
+        for (setting, topic) in [
+            ("kafka.topic", &self.topic),
+            ("kafka.dead_letter_topic", &self.dead_letter_topic),
+        ] {
+            if !is_topic_name(topic) {
+                return wrong(setting, "must be 1 to 249 of A-Z a-z 0-9 . _ -".to_owned());
+            }
+        }
+        if self.topic == self.dead_letter_topic {
+            return wrong(
+                "kafka.dead_letter_topic",
+                "must differ from kafka.topic".to_owned(),
+            );
+        }
+        if self.budget_bytes < MIN_BUDGET_BYTES {
+            return wrong(
+                "kafka.budget_bytes",
+                format!("must be at least {MIN_BUDGET_BYTES}"),
+            );
+        }
+        let budget = Budget::of(self);
+        if self.max_record_bytes.get() > budget.batch {
+            return wrong(
+                "kafka.max_record_bytes",
+                format!(
+                    "must be at most {}, what the budget leaves to a batch",
+                    budget.batch
+                ),
+            );
+        }
+        for (property, reason) in RESERVED {
+            if self.properties.contains_key(*property) {
+                return wrong(
+                    &format!("kafka.properties.{property}"),
+                    format!("may not be set: {reason}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) const fn batch_delay(&self) -> Duration {
+        Duration::from_millis(self.batch_delay_ms.get())
+    }
+
+    /// The number of partitions as the protocol counts them.
+    pub(crate) fn partition_count(&self) -> i32 {
+        i32::from(self.partitions.get().min(i16::MAX.unsigned_abs()).cast_signed())
+    }
+
+    /// The number of replicas as the protocol counts them: -1 leaves it to the broker.
+    pub(crate) fn replica_count(&self) -> i32 {
+        NonZeroU32::new(u32::from(self.replicas)).map_or(-1, |replicas| replicas.get().cast_signed())
+    }
+}
+
+fn is_topic_name(name: &str) -> bool {
+    (1..=249).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}

@@ -1,0 +1,44 @@
+//! Where rows go, as this crate sees it.
+
+use std::error::Error;
+use std::future::Future;
+
+use events::Event;
+
+/// Takes rows, a batch at a time, and tells when they are kept. Several writes run at once, so a row may be
+/// written after a later one, and again after a failure or a restart: writing must be idempotent and
+/// indifferent to order.
+pub trait Sink: Send + Sync + 'static {
+    /// Rows that are not written yet.
+    type Rows: Rows;
+
+    /// Empty rows to append to.
+    fn rows(&self) -> Self::Rows;
+
+    /// Writes all of the rows. Once this returns `Ok` they survive the death of this process. Every call ends by
+    /// itself within a bounded time; the caller repeats it with the same rows after [`SinkError::Unavailable`].
+    fn write(&self, rows: &Self::Rows) -> impl Future<Output = Result<(), SinkError>> + Send;
+}
+
+/// Rows of one batch, in memory.
+pub trait Rows: Send + Sync + 'static {
+    /// Copies what the event says; nothing is borrowed from its record afterwards.
+    fn append(&mut self, event: &Event<'_>);
+
+    /// How much memory the rows take, in bytes. Asked after every record, so it must be cheap.
+    fn bytes(&self) -> usize;
+
+    /// Whether nothing was appended, so that a write would do nothing.
+    fn is_empty(&self) -> bool;
+}
+
+/// Why rows were not written; the sink decides which it is.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The same rows may be taken later: the network, an overload, a restart, a missing schema.
+    #[error("the sink is unavailable")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// These rows will never be taken: at least one of them is at fault.
+    #[error("the sink refuses the rows")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+}

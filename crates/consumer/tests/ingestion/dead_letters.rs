@@ -1,0 +1,154 @@
+//! Rejected records, in their topic.
+
+use consumer::Publisher;
+use rdkafka::Message;
+use rdkafka::message::{Headers, OwnedMessage};
+
+use crate::harness::{Broker, Memory, PATIENCE, Run, event, ids, until};
+
+/// Key, headers and value of a record.
+type Published<'a> = (
+    Option<&'a [u8]>,
+    &'a [(&'a str, Option<&'a [u8]>)],
+    Option<&'a [u8]>,
+);
+
+fn headers(record: &OwnedMessage) -> Vec<(String, Option<Vec<u8>>)> {
+    let headers = record.headers().into_iter().flat_map(Headers::iter);
+    headers
+        .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_the_record_itself_with_its_reason_and_where_it_lay() {
+    let broker = Broker::with_partitions(3);
+    let publisher = Publisher::new(&broker.settings).unwrap();
+    let with_headers: &[(&str, Option<&[u8]>)] = &[
+        ("trace", Some(b"\xff\x00\x01")),
+        ("empty", Some(b"")),
+        ("null", None),
+        ("rollcall_offset", Some(b"mine")),
+    ];
+    let too_large = vec![b'x'; (1 << 20) + 1];
+    let publish: &[Published<'_>] = &[
+        (Some(b"acme:1"), with_headers, Some(b"not json \xf0\x00")),
+        (Some(b"acme:2"), &[], None),
+        (None, &[], Some(b"{\"specversion\":\"2.0\"}")),
+        (
+            Some(b"\xff\xfe"),
+            &[("content-type", Some(b"application/cloudevents+json"))],
+            Some(b""),
+        ),
+        (Some(b"acme:3"), &[], Some(&too_large)),
+    ];
+    for (key, headers, value) in publish {
+        publisher.publish(*key, headers, *value).await.unwrap();
+        publisher
+            .publish(*key, &[], Some(event("valid").as_bytes()))
+            .await
+            .unwrap();
+    }
+    publisher.flush(PATIENCE).await.unwrap();
+
+    let sink = Memory::default();
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    let summary = run.stop().await;
+    assert_eq!((summary.kept, summary.rejected), (5, 5));
+
+    let originals = broker.records(&broker.settings.topic, 10).await;
+    let mut buried = broker.records(&broker.settings.dead_letter_topic, 5).await;
+    assert_eq!(buried.len(), 5);
+    let mut codes = Vec::new();
+    for letter in &mut buried {
+        let mut all = headers(letter);
+        let ours = all.split_off(all.len() - 5);
+        let [reason, code, topic, partition, offset] = ours.try_into().unwrap();
+        let text =
+            |(name, value): (String, Option<Vec<u8>>)| (name, String::from_utf8(value.unwrap()).unwrap());
+        let [
+            (reason, why),
+            (code, short),
+            (topic, from),
+            (partition, number),
+            (offset, position),
+        ] = [reason, code, topic, partition, offset].map(text);
+        assert_eq!(
+            [reason, code, topic, partition, offset],
+            [
+                "rollcall_reason",
+                "rollcall_reason_code",
+                "rollcall_topic",
+                "rollcall_partition",
+                "rollcall_offset"
+            ]
+        );
+        assert!(!why.is_empty());
+        assert_eq!(from, broker.settings.topic);
+        let original = originals
+            .iter()
+            .find(|record| {
+                record.partition().to_string() == number && record.offset().to_string() == position
+            })
+            .unwrap();
+        assert_eq!(letter.key(), original.key());
+        assert_eq!(letter.payload(), original.payload());
+        assert_eq!(letter.timestamp().to_millis(), original.timestamp().to_millis());
+        assert_eq!(all, headers(original));
+        assert!(
+            publish
+                .iter()
+                .any(|(key, _, value)| (*key, *value) == (letter.key(), letter.payload()))
+        );
+        codes.push(short);
+    }
+    codes.sort();
+    assert!(codes.contains(&"record_too_large".to_owned()), "{codes:?}");
+    assert!(codes.contains(&"tombstone".to_owned()), "{codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_committed_past_a_rejected_record_before_its_dead_letter_is_acknowledged() {
+    let broker = Broker::with_partitions(1);
+    broker.publish([event("a"), "{".to_owned(), event("b")]).await;
+    broker
+        .cluster
+        .partition_leader(&broker.settings.dead_letter_topic, 0, None)
+        .unwrap();
+    let sink = Memory::default();
+    let run = Run::start(&broker.settings, &sink);
+    until("the rows", async || sink.kept().len() == 2).await;
+    let several_commits_later = tokio::time::Instant::now() + std::time::Duration::from_millis(2_500);
+    while tokio::time::Instant::now() < several_commits_later {
+        assert_eq!(broker.committed().await[&0], None);
+    }
+    broker
+        .cluster
+        .partition_leader(&broker.settings.dead_letter_topic, 0, Some(1))
+        .unwrap();
+    until("the commit", async || broker.committed().await[&0] == Some(3)).await;
+    run.stop().await;
+    assert_eq!(
+        broker.records(&broker.settings.dead_letter_topic, 1).await.len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_poison_is_buried_whole() {
+    let broker = Broker::with_partitions(4);
+    broker.publish(ids(0..5_000)).await;
+    let sink = Memory::default();
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    let summary = run.stop().await;
+    assert_eq!((summary.kept, summary.rejected), (0, 5_000));
+    assert_eq!(
+        broker
+            .records(&broker.settings.dead_letter_topic, 5_000)
+            .await
+            .len(),
+        5_000
+    );
+}

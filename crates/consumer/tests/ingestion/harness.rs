@@ -1,0 +1,289 @@
+//! A broker, a sink, and runs of ingestion between them.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use consumer::{Error, Probe, Publisher, Rows, Settings, Sink, SinkError, Summary};
+use events::{Event, Timestamp};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::OwnedMessage;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long anything may take before a test gives up on it. The mock cluster alone waits 3 seconds for members
+/// before a group begins.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the clock of every run shows.
+pub(crate) const NOW: &str = "2025-06-01T12:00:00Z";
+
+/// A broker with the event topic and the dead-letter topic.
+pub(crate) struct Broker {
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
+    pub(crate) settings: Settings,
+}
+
+impl Broker {
+    pub(crate) fn with_partitions(partitions: i32) -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        let settings = Settings {
+            bootstrap_servers: cluster.bootstrap_servers(),
+            batch_records: NonZeroUsize::new(100).unwrap(),
+            batch_delay_ms: NonZeroU64::new(20).unwrap(),
+            batches_in_flight: NonZeroU16::new(2).unwrap(),
+            ..Settings::default()
+        };
+        cluster.create_topic(&settings.topic, partitions, 1).unwrap();
+        cluster.create_topic(&settings.dead_letter_topic, 1, 1).unwrap();
+        Self { cluster, settings }
+    }
+
+    /// Publishes values and waits until they are acknowledged.
+    pub(crate) async fn publish(&self, values: impl IntoIterator<Item = String>) {
+        let publisher = Publisher::new(&self.settings).unwrap();
+        let mut count = 0;
+        for (index, value) in values.into_iter().enumerate() {
+            publisher
+                .publish(Some(index.to_string().as_bytes()), &[], Some(value.as_bytes()))
+                .await
+                .unwrap();
+            count += 1;
+        }
+        publisher.flush(PATIENCE).await.unwrap();
+        assert_eq!(publisher.acknowledged(), count);
+    }
+
+    /// What is committed, by partition.
+    pub(crate) async fn committed(&self) -> BTreeMap<i32, Option<i64>> {
+        let progress = Probe::new(&self.settings)
+            .unwrap()
+            .progress(PATIENCE)
+            .await
+            .unwrap();
+        progress
+            .into_iter()
+            .map(|partition| (partition.partition, partition.committed))
+            .collect()
+    }
+
+    /// How many records are not settled.
+    pub(crate) async fn lag(&self) -> u64 {
+        let progress = Probe::new(&self.settings)
+            .unwrap()
+            .progress(PATIENCE)
+            .await
+            .unwrap();
+        progress.iter().map(consumer::PartitionProgress::lag).sum()
+    }
+
+    /// The first records of a topic, by partition and offset, once there are as many.
+    pub(crate) async fn records(&self, topic: &str, count: usize) -> Vec<OwnedMessage> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.settings.bootstrap_servers)
+            .set("group.id", "reader")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let mut all = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            all.add_partition_offset(topic, partition.id(), Offset::Beginning)
+                .unwrap();
+        }
+        consumer.assign(&all).unwrap();
+        let mut records = Vec::new();
+        until("the topic to hold its records", async || {
+            while let Some(record) = consumer.poll(Duration::ZERO) {
+                records.push(record.unwrap().detach());
+            }
+            records.len() >= count
+        })
+        .await;
+        records.sort_by_key(|record| {
+            use rdkafka::Message;
+            (record.partition(), record.offset())
+        });
+        records
+    }
+}
+
+/// A sink in memory, which can be closed and made to fail.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    kept: Mutex<Vec<String>>,
+    closed: AtomicBool,
+    waiting: AtomicUsize,
+    failures: AtomicU32,
+    refuses: AtomicBool,
+}
+
+#[derive(Default)]
+pub(crate) struct Ids {
+    ids: Vec<String>,
+    bytes: usize,
+}
+
+impl Rows for Ids {
+    fn append(&mut self, event: &Event<'_>) {
+        self.bytes += event.id.len();
+        self.ids.push(event.id.clone().into_owned());
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+impl Sink for Memory {
+    type Rows = Ids;
+
+    fn rows(&self) -> Ids {
+        Ids::default()
+    }
+
+    async fn write(&self, rows: &Ids) -> Result<(), SinkError> {
+        self.0.waiting.fetch_add(1, Ordering::SeqCst);
+        while self.0.closed.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(1)).await;
+        }
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        if self.0.refuses.load(Ordering::SeqCst) {
+            return Err(SinkError::Refused("a row too many".into()));
+        }
+        let left = self.0.failures.load(Ordering::SeqCst);
+        if left > 0 {
+            self.0.failures.store(left - 1, Ordering::SeqCst);
+            return Err(SinkError::Unavailable("not now".into()));
+        }
+        self.0.kept.lock().unwrap().extend(rows.ids.iter().cloned());
+        Ok(())
+    }
+}
+
+impl Memory {
+    /// Ids in the order of their arrival, repetitions included.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        self.0.kept.lock().unwrap().clone()
+    }
+
+    /// Ids in order, without repetitions.
+    pub(crate) fn distinct(&self) -> Vec<String> {
+        let mut ids = self.kept();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// While it is closed, writes wait.
+    pub(crate) fn close(&self, closed: bool) {
+        self.0.closed.store(closed, Ordering::SeqCst);
+    }
+
+    /// How many writes wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn fail(&self, times: u32) {
+        self.0.failures.store(times, Ordering::SeqCst);
+    }
+
+    pub(crate) fn failures_left(&self) -> u32 {
+        self.0.failures.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn refuse(&self) {
+        self.0.refuses.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A run of ingestion. It ends with its test.
+pub(crate) struct Run {
+    shutdown: CancellationToken,
+    task: AbortOnDropHandle<Result<Summary, Error>>,
+}
+
+impl Run {
+    pub(crate) fn start(settings: &Settings, sink: &Memory) -> Self {
+        let (settings, sink, shutdown) = (settings.clone(), sink.clone(), CancellationToken::new());
+        let token = shutdown.clone();
+        let now = Timestamp::parse_rfc3339(NOW).unwrap();
+        let run = async move { consumer::run(&settings, sink, move || now, token).await };
+        Self {
+            shutdown,
+            task: AbortOnDropHandle::new(spawn(run)),
+        }
+    }
+
+    /// Asks the run to end and waits until it has.
+    pub(crate) async fn stop(self) -> Summary {
+        self.shutdown.cancel();
+        self.end().await.unwrap()
+    }
+
+    /// Waits until the run has ended.
+    pub(crate) async fn end(self) -> Result<Summary, Error> {
+        timeout(PATIENCE, self.task).await.expect("the run ends").unwrap()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the handle is kept, and aborts what it stands for"
+)]
+fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
+
+/// A valid event.
+pub(crate) fn event(id: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"chat.user.registered.v1",
+            "time":"2025-05-01T10:00:00Z","org":"acme",
+            "data":{{"user_id":"u-{id}","registered_at":"2025-05-01T10:00:00Z"}}}}"#
+    )
+}
+
+/// A CloudEvent of a type that is not ours.
+pub(crate) fn other(id: &str) -> String {
+    event(id).replace("chat.user.registered.v1", "chat.user.sneezed.v1")
+}
+
+/// Ids of valid events, in order.
+pub(crate) fn ids(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|number| format!("e{number:06}")).collect()
+}
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// What is measured, of all runs of this process, as Prometheus reads it.
+pub(crate) fn metrics() -> String {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let handle = HANDLE.get_or_init(|| {
+        consumer::metric::describe();
+        PrometheusBuilder::new().install_recorder().unwrap()
+    });
+    handle.render()
+}

@@ -1,0 +1,9 @@
+//! Ingestion end to end: a broker of librdkafka's own, and a sink in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test whose parts cannot be had has failed")]
+
+mod dead_letters;
+mod delivery;
+mod errands;
+mod group;
+mod harness;
