@@ -74,8 +74,10 @@ impl Store {
         let ids = async {
             let page = format!("LIMIT {limit} OFFSET {offset}");
             let ids = self.run(listing.ids(self, &page).fetch_all::<u128>()).await?;
-            let chunks = ids.chunks(CHUNK).map(|ids| self.conversations(org, ids.to_vec()));
-            stream::iter(chunks).buffered(2).try_concat().await
+            // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
+            let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
+            let reads = chunks.into_iter().map(|ids| self.conversations(org, ids));
+            stream::iter(reads).buffered(2).try_concat().await
         };
         let total = self.run(listing.count(self).fetch_one::<u64>());
         let (conversations, total) = try_join(ids, total).await?;

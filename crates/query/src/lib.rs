@@ -1,1 +1,39 @@
-//! query
+//! The three analytics endpoints over the rollups, as an axum router.
+//!
+//! Thin by intent: a request is a key, an organisation and a question; the store answers it; the answer is
+//! written as JSON. No SQL, no Kafka. In reading order:
+//!
+//! - [`settings`]: what the service is told at its start
+//! - [`keys`]: API keys, and the organisations that each opens
+//! - [`router`]: every route on a page
+//! - `handlers`: the three endpoints, and the pages for operators
+//! - `access`: 401, 403 and 404, before anything else is looked at
+//! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
+//! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: an array of unknown length
+//! - `error`: all that can go wrong, and its status
+//! - `app`: what every request shares: the store behind a timeout and a bound on concurrency
+//! - [`readiness`]: the checks of `/readyz`
+//! - [`observe`]: the metrics of requests
+//! - [`mod@openapi`], `docs`: the description of the interface, and a page to read it
+
+mod access;
+mod app;
+mod docs;
+mod dto;
+mod error;
+mod handlers;
+pub mod keys;
+pub mod observe;
+pub mod openapi;
+mod paging;
+mod params;
+pub mod readiness;
+pub mod router;
+pub mod settings;
+mod stream;
+
+pub use keys::{Keys, KeysError, Scope};
+pub use openapi::openapi;
+pub use readiness::Check;
+pub use router::router;
+pub use settings::{Prefix, PrefixError, Settings};

@@ -1,2 +1,39 @@
-//! rollcall
-fn main() {}
+//! Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out. In reading order:
+//!
+//! - [`cli`], [`settings`]: what is asked for, and how it is configured
+//! - [`commands`]: one module for each command
+//! - [`stack`]: the parts of `up` and `demo`, embedded or real
+//! - [`api`], [`ingestion`]: the two roles: answering, and keeping the rollups
+//! - [`engine`]: the embedded engine, fetched and opened
+//! - [`generate`]: made-up events
+//! - [`key`], [`ready`], [`shutdown`], [`telemetry`], [`progress`], [`clock`]: what every command needs
+
+mod api;
+mod cli;
+mod clock;
+mod commands;
+mod engine;
+mod generate;
+mod ingestion;
+mod key;
+mod progress;
+mod ready;
+mod settings;
+mod shutdown;
+mod stack;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rollcall: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Who may ask about which organisation, settled before anything else of a request is looked at.
+
+use std::sync::Arc;
+
+use axum::{extract::FromRequestParts, http::request};
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    app::App,
+    error::Error,
+    keys::{given_key, is_org},
+};
+
+/// Extracts the organisation that a request asks about, once its key opens it and it exists.
+pub(crate) struct Org(pub(crate) String);
+
+impl FromRequestParts<Arc<App>> for Org {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut request::Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let key = given_key(&parts.headers).ok_or(Error::KeyMissing)?;
+        let scope = app.keys.scope_of(key.as_bytes()).ok_or(Error::KeyUnknown)?;
+        let org = asked_org(parts.uri.path());
+        if !scope.opens(&org) {
+            return Err(Error::KeyOfAnotherOrg);
+        }
+        if !is_org(&org) || !app.org_exists(&org).await? {
+            return Err(Error::NoSuchOrg);
+        }
+        Ok(Self(org))
+    }
+}
+
+/// The organisation in `…/orgs/{org}/users/{user_id}/{endpoint}`, with or without a closing slash.
+///
+/// It is read here and not by the router's extractor because that refuses a whole path whose `user_id` is not
+/// UTF-8, although nothing depends on the `user_id`. What cannot be decoded becomes a name that no organisation
+/// can have.
+fn asked_org(path: &str) -> String {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let org = path.rsplit('/').nth(3).unwrap_or_default();
+    percent_decode_str(org).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_organisation_is_read_from_the_path_whatever_the_user_is_called() {
+        for (path, org) in [
+            ("/api/ai-analytics/orgs/acme/users/u/transcripts", "acme"),
+            ("/api/ai-analytics/orgs/acme/users/u/transcripts/", "acme"),
+            (
+                "/dm/api/ai-analytics/orgs/a%63me/users/%ff%2F/usage-summary/",
+                "acme",
+            ),
+            ("/api/ai-analytics/orgs/a%2Fb/users/orgs/transcripts", "a/b"),
+            ("/api/ai-analytics/orgs/%ff/users/u/transcripts", "\u{fffd}"),
+        ] {
+            assert_eq!(asked_org(path), org, "{path}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The bodies of answers. Serde lives here alone: the rest of the crate speaks in the words of `events`.
+
+use events::{CohortCount, Conversation, DateRange, Grain};
+use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat,
+        schema::{AnyOfBuilder, SchemaType, Type},
+    },
+};
+use uuid::Uuid;
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// One sentence that names the parameter at fault.
+    #[schema(example = "start_date must be a date as YYYY-MM-DD")]
+    pub(crate) detail: String,
+}
+
+/// A topic of a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TopicModel<'a> {
+    /// Its name.
+    #[schema(max_length = 255)]
+    name: &'a str,
+}
+
+/// A conversation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Transcript<'a> {
+    /// The text of its earliest message by a user; empty if there is none.
+    #[schema(read_only)]
+    first_message: &'a str,
+    /// Its topics by its latest annotation; empty until there is one.
+    topics: Vec<TopicModel<'a>>,
+    /// Its id.
+    id: Uuid,
+    /// Its user; `anonymous` if none is known.
+    user_id: &'a str,
+    /// How many distinct messages of users and assistants it has.
+    #[schema(read_only)]
+    message_count: u64,
+    /// The model of its latest message by an assistant that names one; empty if none does.
+    model: &'a str,
+    /// The time of its earliest message, in UTC.
+    #[schema(format = DateTime, example = "2024-02-29T23:59:59.999Z")]
+    inserted_at: String,
+    /// How its user felt by its latest annotation: positive, negative or neutral; unknown until there is one.
+    #[schema(read_only)]
+    user_sentiment: &'a str,
+}
+
+/// How many users were active in a period.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct UsageCount {
+    /// The period: its day, a week's Monday, or under `group_by=hour` the hour's first instant in UTC.
+    #[schema(schema_with = date_or_hour)]
+    date: String,
+    /// Distinct users who wrote to any mentor in the part of the period that lies in the range.
+    user_count: u64,
+}
+
+/// New and veteran users over time: three lists of equal length.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Cohorts {
+    /// The first instant of each period, in UTC; that of a week that the range cuts may precede the range.
+    #[schema(value_type = Vec<chrono::DateTime<chrono::Utc>>, example = json!(["2023-06-01T00:00:00Z"]))]
+    periods: Vec<String>,
+    /// Users who registered within the range, counted as `new_users_by` tells.
+    #[schema(example = json!([8]))]
+    new_users: Vec<u64>,
+    /// Users active in the period who registered before the range began.
+    #[schema(example = json!([42]))]
+    veteran_users: Vec<u64>,
+}
+
+impl<'a> From<&'a Conversation> for Transcript<'a> {
+    fn from(conversation: &'a Conversation) -> Self {
+        Self {
+            first_message: &conversation.first_message,
+            topics: conversation
+                .topics
+                .iter()
+                .map(|name| TopicModel { name })
+                .collect(),
+            id: conversation.id,
+            user_id: &conversation.user_id,
+            message_count: conversation.message_count,
+            model: &conversation.model,
+            inserted_at: conversation.inserted_at.to_rfc3339(),
+            user_sentiment: conversation.user_sentiment,
+        }
+    }
+}
+
+/// Labels the counts of a range's periods with their dates.
+pub(crate) fn usage_counts(range: DateRange, grain: Grain, counts: Vec<u64>) -> Vec<UsageCount> {
+    let label = |instant: String| match grain {
+        Grain::Hour => instant,
+        // An RFC 3339 instant begins with its date.
+        Grain::Day | Grain::Week => instant.chars().take_while(|char| *char != 'T').collect(),
+    };
+    let labels = range
+        .periods(grain)
+        .map(|period| label(period.start.to_rfc3339_seconds()));
+    labels
+        .zip(counts)
+        .map(|(date, user_count)| UsageCount { date, user_count })
+        .collect()
+}
+
+impl From<Vec<CohortCount>> for Cohorts {
+    fn from(counts: Vec<CohortCount>) -> Self {
+        Self {
+            periods: counts
+                .iter()
+                .map(|count| count.period.start.to_rfc3339_seconds())
+                .collect(),
+            new_users: counts.iter().map(|count| count.new_users).collect(),
+            veteran_users: counts.iter().map(|count| count.veteran_users).collect(),
+        }
+    }
+}
+
+/// `date`, or `date-time` under `group_by=hour`.
+fn date_or_hour() -> RefOr<Schema> {
+    let text = |format, example: &str| {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(format)))
+            .examples([example])
+    };
+    let date = text(KnownFormat::Date, "2024-01-01");
+    let hour = text(KnownFormat::DateTime, "2024-01-01T05:00:00Z");
+    let about =
+        "The period: its day, a week's Monday, or under `group_by=hour` the hour's first instant in UTC.";
+    AnyOfBuilder::new()
+        .item(date)
+        .item(hour)
+        .description(Some(about))
+        .into()
+}

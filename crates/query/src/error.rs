@@ -1,0 +1,208 @@
+//! All that can go wrong, and its status.
+
+use std::{collections::BTreeMap, error::Error as StdError, time::Duration};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{
+        Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder, response,
+        schema::{SchemaType, Type},
+    },
+};
+
+use crate::{dto::ErrorBody, params::ParameterError};
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// How long a client is told to wait while the store is not available, in seconds: a restart of ClickHouse takes
+/// about as long.
+const RETRY_AFTER_SECS: u16 = 5;
+
+/// Why a request is not answered as it wished. The messages are what its sender reads as `detail`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The request carries no key, or nothing that could be one.
+    #[error("Authorization must carry an API key, as in `Api-Token KEY`")]
+    KeyMissing,
+    /// Nobody has this key.
+    #[error("the API key in Authorization is not valid")]
+    KeyUnknown,
+    /// The key opens other organisations only; whether the one asked for exists is not told.
+    #[error("the API key does not open this org")]
+    KeyOfAnotherOrg,
+    /// No event of the organisation has arrived and no setting names it.
+    #[error("org does not exist")]
+    NoSuchOrg,
+    /// A parameter breaks its rule.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// No route has the path.
+    #[error("no such path")]
+    NoSuchPath,
+    /// The route has no such method.
+    #[error("the method is not allowed on this path")]
+    MethodNotAllowed,
+    /// ClickHouse failed.
+    #[error("the analytics store is not available at the moment")]
+    Store(#[source] aggregator::Error),
+    /// ClickHouse took longer than the settings allow.
+    #[error("the analytics store did not answer within {} s", .0.as_secs_f64())]
+    Late(Duration),
+}
+
+/// Marks a response whose body is an error's, so that [`negotiate`] finds it.
+#[derive(Clone)]
+struct IsError;
+
+impl Error {
+    /// The status that an error is told with.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::KeyMissing | Self::KeyUnknown => StatusCode::UNAUTHORIZED,
+            Self::KeyOfAnotherOrg => StatusCode::FORBIDDEN,
+            Self::NoSuchOrg | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Parameter(_) => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Store(_) | Self::Late(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// When the same request may be sent again, where the error is of the moment and not of the request.
+    fn retry_after(&self) -> Option<HeaderValue> {
+        self.status()
+            .is_server_error()
+            .then(|| HeaderValue::from(RETRY_AFTER_SECS))
+    }
+
+    /// Logs the error with its chain, where it is ours and not the sender's.
+    pub(crate) fn log(&self) {
+        if !self.status().is_server_error() {
+            return;
+        }
+        let causes = std::iter::successors(self.source(), |cause: &&dyn StdError| (*cause).source());
+        let chain = causes.fold(self.to_string(), |chain, cause| format!("{chain}: {cause}"));
+        tracing::error!(error = chain, "a question to the store failed");
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let (status, retry_after) = (self.status(), self.retry_after());
+        let mut response = (
+            status,
+            axum::Json(ErrorBody {
+                detail: self.to_string(),
+            }),
+        )
+            .into_response();
+        response.extensions_mut().insert(IsError);
+        let challenge = (status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static("Api-Token"));
+        let headers = response.headers_mut();
+        headers.extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
+        headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, seconds)));
+        response
+    }
+}
+
+/// A layer that calls the body of an error `application/problem+json` where `Accept` asks for that.
+pub(crate) async fn negotiate(request: Request, next: Next) -> Response {
+    let asked = asks_for_problem(request.headers());
+    let mut response = next.run(request).await;
+    if asked && response.extensions().get::<IsError>().is_some() {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    }
+    response
+}
+
+/// Whether `Accept` lists the media type by name, with a weight above zero.
+fn asks_for_problem(headers: &HeaderMap) -> bool {
+    let ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    ranges.flat_map(|ranges| ranges.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(PROBLEM_JSON));
+        let weights = parts.filter_map(|part| part.split_once('='));
+        let mut weights = weights.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+        named && weights.all(|(_, weight)| weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0))
+    })
+}
+
+/// The errors of the three endpoints, for OpenAPI.
+impl IntoResponses for Error {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let told = [
+            (
+                StatusCode::BAD_REQUEST,
+                "A parameter is missing, blank, malformed or contradicts another.",
+            ),
+            (
+                StatusCode::UNAUTHORIZED,
+                "No API key was given, or one that is not valid.",
+            ),
+            (
+                StatusCode::FORBIDDEN,
+                "The API key opens other organisations than the one asked for.",
+            ),
+            (StatusCode::NOT_FOUND, "The organisation does not exist."),
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The analytics store failed or was late; ask again later.",
+            ),
+        ];
+        let body = || Content::new(Some(Ref::from_schema_name(ErrorBody::name())));
+        let response = |(status, about): (StatusCode, &str)| {
+            let response = ResponseBuilder::new()
+                .description(about)
+                .content("application/json", body())
+                .content(PROBLEM_JSON, body());
+            let response = if status == StatusCode::SERVICE_UNAVAILABLE {
+                let seconds = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+                let retry_after = HeaderBuilder::new()
+                    .schema(Some(seconds))
+                    .description(Some("How many seconds to wait before asking again."));
+                response.header("Retry-After", retry_after.build())
+            } else {
+                response
+            };
+            (status.as_str().to_owned(), response.build().into())
+        };
+        told.into_iter().map(response).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problem_json_is_given_only_to_those_who_ask_for_it_by_name() {
+        for (accept, asked) in [
+            ("application/problem+json", true),
+            ("application/json, Application/Problem+JSON;q=0.5", true),
+            ("application/problem+json; charset=utf-8; q=0.001", true),
+            ("application/problem+json;q=0", false),
+            ("application/problem+json;q=x", false),
+            ("application/json", false),
+            ("application/*, */*", false),
+            ("application/problem+jsonx", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(asks_for_problem(&headers), asked, "{accept}");
+        }
+        assert!(!asks_for_problem(&HeaderMap::new()));
+    }
+}

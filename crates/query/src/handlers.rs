@@ -1,0 +1,195 @@
+//! The three endpoints, and the pages for operators.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    access::Org,
+    app::App,
+    dto::{Cohorts, Transcript, UsageCount, usage_counts},
+    error::Error,
+    params::{Asked, OrgAndUser, Transcripts, UsageSummary, UserCohorts},
+    readiness::{Check, Readiness},
+    stream::array,
+};
+
+/// List conversations
+///
+/// Conversations whose first message falls in the range, newest first, then by id. Without `page` and
+/// `page_size` the whole list is sent, as a stream.
+#[utoipa::path(
+    get,
+    path = "/api/ai-analytics/orgs/{org}/users/{user_id}/transcripts/",
+    operation_id = "ai_analytics_orgs_users_transcripts_list",
+    tag = "ai-analytics",
+    params(OrgAndUser, Transcripts),
+    responses(
+        (
+            status = OK,
+            description = "The conversations.",
+            body = [Transcript],
+            headers(
+                ("X-Total-Count" = u64, description = "Of a page: how many conversations all pages hold."),
+                ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page."),
+            )
+        ),
+        Error,
+    ),
+    security(("PlatformApiKeyAuthentication" = []))
+)]
+pub(crate) async fn transcripts(
+    State(app): State<Arc<App>>,
+    Org(org): Org,
+    Asked(Transcripts { filter, page }): Asked<Transcripts>,
+    uri: Uri,
+) -> Result<Response, Error> {
+    let Some(page) = page else {
+        let chunks = app.store.transcripts(&org, &filter);
+        let body = array(app.ask_each(chunks)).await?;
+        return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
+    };
+    let answer = app
+        .ask(
+            app.store
+                .transcripts_page(&org, &filter, page.offset(), page.size),
+        )
+        .await?;
+    let conversations: Vec<_> = answer.conversations.iter().map(Transcript::from).collect();
+    Ok((page.headers(&uri, answer.total), Json(conversations)).into_response())
+}
+
+/// Count active users
+///
+/// Distinct users who wrote to any mentor, for every period of the range, zeros included.
+#[utoipa::path(
+    get,
+    path = "/api/ai-analytics/orgs/{org}/users/{user_id}/usage-summary/",
+    operation_id = "ai_analytics_orgs_users_usage_summary_list",
+    tag = "ai-analytics",
+    params(OrgAndUser, UsageSummary),
+    responses((status = OK, description = "A count for every period, in order.", body = [UsageCount]), Error),
+    security(("PlatformApiKeyAuthentication" = []))
+)]
+pub(crate) async fn usage_summary(
+    State(app): State<Arc<App>>,
+    Org(org): Org,
+    Asked(UsageSummary { range, grain }): Asked<UsageSummary>,
+) -> Result<Json<Vec<UsageCount>>, Error> {
+    let counts = app.ask(app.store.usage_summary(&org, &range, grain)).await?;
+    Ok(Json(usage_counts(range, grain, counts)))
+}
+
+/// Count new and veteran users over time
+///
+/// For every period of the range, zeros included: users who registered within the range, and users active in the
+/// period who registered before the range.
+#[utoipa::path(
+    get,
+    path = "/api/ai-analytics/orgs/{org}/users/{user_id}/user-cohorts-over-time/",
+    operation_id = "ai_analytics_orgs_users_user_cohorts_over_time_retrieve",
+    tag = "ai-analytics",
+    params(OrgAndUser, UserCohorts),
+    responses((status = OK, description = "Three lists with an item for every period.", body = Cohorts), Error),
+    security(("PlatformApiKeyAuthentication" = []))
+)]
+pub(crate) async fn user_cohorts(
+    State(app): State<Arc<App>>,
+    Org(org): Org,
+    Asked(UserCohorts {
+        range,
+        grain,
+        new_users_by,
+        mentor,
+    }): Asked<UserCohorts>,
+) -> Result<Json<Cohorts>, Error> {
+    let counts = app
+        .ask(
+            app.store
+                .cohorts(&org, &range, grain, mentor.as_deref(), new_users_by)
+                .boxed(),
+        )
+        .await?;
+    Ok(Json(counts.into()))
+}
+
+/// That the process lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`
+    status: &'static str,
+}
+
+/// Tell that the process lives
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "operations",
+    responses((status = OK, description = "The process lives.", body = Health))
+)]
+pub(crate) async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Tell whether questions can be answered
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "operations",
+    responses(
+        (status = OK, description = "Every check passed.", body = Readiness),
+        (status = SERVICE_UNAVAILABLE, description = "Some check failed; it is named.", body = Readiness),
+    )
+)]
+pub(crate) async fn readyz(Extension(checks): Extension<Arc<[Check]>>) -> (StatusCode, Json<Readiness>) {
+    let readiness = Readiness::of(&checks).await;
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(readiness))
+}
+
+/// Writes the metrics of the process in the text format of Prometheus.
+pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Show the metrics of the process
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "operations",
+    responses((status = OK, description = "The text format of Prometheus.", body = String))
+)]
+pub(crate) async fn metrics(Extension(write): Extension<Metrics>) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        write(),
+    )
+}
+
+/// Tells which methods a path has.
+pub(crate) async fn options() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,OPTIONS")])
+}
+
+/// Answers a path that no route has.
+pub(crate) async fn no_such_path() -> Error {
+    Error::NoSuchPath
+}
+
+/// Answers a method that a route does not have; the router adds `Allow`.
+pub(crate) async fn method_not_allowed() -> Error {
+    Error::MethodNotAllowed
+}

@@ -1,0 +1,58 @@
+//! The description of the interface, made from the handlers, the parameters and the bodies.
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        self, Server,
+        security::{ApiKey, ApiKeyValue, SecurityScheme},
+    },
+};
+
+use crate::{Prefix, dto::ErrorBody, handlers};
+
+/// Describes the interface as OpenAPI 3.1. Its first server is the prefix, where there is one.
+pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
+    let mut description = Description::openapi();
+    let prefixed = (!prefix.as_str().is_empty()).then(|| Server::new(prefix.as_str()));
+    description.servers = Some(prefixed.into_iter().chain([Server::new("/")]).collect());
+    description
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Rollcall",
+        description = "Analytics of chats: conversations, active users, new and veteran users. \
+                       Every path of ai-analytics is served with and without its closing slash. \
+                       Days, hours and weeks are UTC; weeks begin on Monday; ranges include both their ends."
+    ),
+    tags(
+        (name = "ai-analytics", description = "The three analytics endpoints."),
+        (name = "operations", description = "For operators; no key is needed."),
+    ),
+    paths(
+        handlers::transcripts,
+        handlers::usage_summary,
+        handlers::user_cohorts,
+        handlers::healthz,
+        handlers::readyz,
+        handlers::metrics,
+    ),
+    components(schemas(ErrorBody)),
+    modifiers(&KeyInHeader)
+)]
+struct Description;
+
+struct KeyInHeader;
+
+impl Modify for KeyInHeader {
+    fn modify(&self, description: &mut openapi::OpenApi) {
+        let about = "`Api-Token KEY`. Also taken: `Api-Key KEY`, `Token KEY`, `Bearer KEY`, or the bare key.";
+        let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "Authorization",
+            about,
+        )));
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("PlatformApiKeyAuthentication", scheme);
+    }
+}

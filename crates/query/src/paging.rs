@@ -1,0 +1,143 @@
+//! Pages of a list, and the headers that lead from one to another.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+
+use crate::params::with_page;
+
+/// How many items all pages hold together.
+pub(crate) const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// A page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Which one, from 1 up.
+    pub(crate) number: u64,
+    /// How many items a page holds, from 1 to [`Self::MAX_SIZE`].
+    pub(crate) size: u64,
+}
+
+impl Page {
+    /// The size of a page of which none is told.
+    pub(crate) const DEFAULT_SIZE: u64 = 100;
+    /// The largest size that may be asked for.
+    pub(crate) const MAX_SIZE: u64 = 1_000;
+    /// Beyond the end of any list, and far from where the store's arithmetic would overflow.
+    const MAX_OFFSET: u64 = 1 << 53;
+
+    /// How many items the pages before this one hold.
+    pub(crate) fn offset(self) -> u64 {
+        (self.number - 1).saturating_mul(self.size).min(Self::MAX_OFFSET)
+    }
+
+    /// The headers of a page of a list of `total` items: `X-Total-Count`, and `Link` (RFC 8288) with the
+    /// relations `first`, `prev`, `next` and `last`, as they apply, to the path and query of this address.
+    pub(crate) fn headers(self, uri: &Uri, total: u64) -> HeaderMap {
+        let last = total.div_ceil(self.size).max(1);
+        let numbers = [
+            ("first", Some(1)),
+            ("prev", (self.number > 1).then(|| last.min(self.number - 1))),
+            ("next", (self.number < last).then(|| self.number + 1)),
+            ("last", Some(last)),
+        ];
+        let path = utf8_percent_encode(uri.path(), CONTROLS);
+        let link = |(relation, number): (&str, Option<u64>)| {
+            let query = with_page(
+                uri,
+                Self {
+                    number: number?,
+                    ..self
+                },
+            );
+            Some(format!(r#"<{path}?{query}>; rel="{relation}""#))
+        };
+        let links: Vec<String> = numbers.into_iter().filter_map(link).collect();
+        let mut headers = HeaderMap::from_iter([(X_TOTAL_COUNT, HeaderValue::from(total))]);
+        // A path and a query are of visible ASCII once they are percent-encoded, so that none is left out.
+        headers.extend(
+            HeaderValue::try_from(links.join(", "))
+                .ok()
+                .map(|links| (header::LINK, links)),
+        );
+        headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(number: u64, total: u64) -> String {
+        let uri = Uri::from_static("/a/transcripts/?page=9&topics=a%2Cb&x=%C3%A4&page_size=3&x=2");
+        let headers = Page { number, size: 10 }.headers(&uri, total);
+        assert_eq!(headers["x-total-count"], total.to_string().as_str());
+        headers["link"].to_str().unwrap().to_owned()
+    }
+
+    fn to(number: u64, relation: &str) -> String {
+        let query = format!("topics=a%2Cb&x=%C3%A4&x=2&page={number}&page_size=10");
+        format!(r#"</a/transcripts/?{query}>; rel="{relation}""#)
+    }
+
+    #[test]
+    fn links_lead_to_the_pages_around_and_keep_the_other_parameters() {
+        assert_eq!(links(1, 0), [to(1, "first"), to(1, "last")].join(", "));
+        assert_eq!(links(1, 10), [to(1, "first"), to(1, "last")].join(", "));
+        assert_eq!(
+            links(1, 11),
+            [to(1, "first"), to(2, "next"), to(2, "last")].join(", ")
+        );
+        assert_eq!(
+            links(2, 30),
+            [to(1, "first"), to(1, "prev"), to(3, "next"), to(3, "last")].join(", ")
+        );
+        assert_eq!(
+            links(3, 30),
+            [to(1, "first"), to(2, "prev"), to(3, "last")].join(", ")
+        );
+    }
+
+    #[test]
+    fn a_page_past_the_end_leads_back_to_the_last() {
+        assert_eq!(
+            links(9, 30),
+            [to(1, "first"), to(3, "prev"), to(3, "last")].join(", ")
+        );
+        assert_eq!(
+            links(u64::MAX, 0),
+            [to(1, "first"), to(1, "prev"), to(1, "last")].join(", ")
+        );
+    }
+
+    #[test]
+    fn a_link_is_ascii_whatever_the_address() {
+        let uri = Uri::try_from("/a/%22%3E/ä\"{}/transcripts?topics=\"'ä".as_bytes()).unwrap();
+        let headers = Page { number: 1, size: 10 }.headers(&uri, 0);
+        let link = headers["link"].to_str().unwrap();
+        assert!(
+            link.starts_with("</a/%22%3E/%C3%A4\"{}/transcripts?topics=%22%27%C3%A4&page=1"),
+            "{link}"
+        );
+    }
+
+    #[test]
+    fn the_offset_of_a_huge_page_does_not_overflow() {
+        assert_eq!(
+            Page {
+                number: 1,
+                size: 1_000
+            }
+            .offset(),
+            0
+        );
+        assert_eq!(Page { number: 4, size: 7 }.offset(), 21);
+        assert_eq!(
+            Page {
+                number: u64::MAX,
+                size: 1_000
+            }
+            .offset(),
+            1 << 53
+        );
+    }
+}

@@ -1,0 +1,299 @@
+//! The query parameters of the three endpoints. Each is declared once, as a constant that reads it strictly and
+//! describes it for OpenAPI.
+//!
+//! Parameters are checked in the order of the fields below, and the first that breaks its rule is told. Of a
+//! repeated parameter the last value holds; unknown ones are ignored; bytes that are not UTF-8 are replaced.
+
+mod kind;
+
+use std::collections::BTreeSet;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{Uri, request},
+};
+use chrono::NaiveDate;
+use events::{DateRange, Grain, NewUsersBy, TranscriptFilter, topic_key};
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
+
+use kind::{Choice, Day, Text, Whole};
+pub(crate) use kind::{ParameterError, Query};
+
+use crate::{error::Error, paging::Page};
+
+/// The most periods that an answer may have.
+const MAX_PERIODS: u64 = 10_000;
+
+/// The most topics that may be asked for at once: the statement that names them all stays well below ClickHouse's
+/// `max_query_size` of 256 KiB, whatever they are called.
+const MAX_TOPICS: usize = 100;
+
+const START_DATE: Day = Day {
+    name: "start_date",
+    about: "The first day of the range, in UTC.",
+};
+const END_DATE: Day = Day {
+    name: "end_date",
+    about: "The last day of the range, in UTC; it is included.",
+};
+
+const GROUP_BY: Choice<Grain> = Choice {
+    name: "group_by",
+    about: "How long a period is. Weeks begin on Monday; `daily`, `hourly` and `weekly` mean the same.",
+    options: &[
+        ("day", Grain::Day),
+        ("hour", Grain::Hour),
+        ("week", Grain::Week),
+        ("daily", Grain::Day),
+        ("hourly", Grain::Hour),
+        ("weekly", Grain::Week),
+    ],
+};
+
+const AGGREGATION: Choice<Grain> = Choice {
+    name: "aggregation",
+    about: "How long a period is. Weeks begin on Monday; `day`, `hour` and `week` mean the same.",
+    options: &[
+        ("daily", Grain::Day),
+        ("hourly", Grain::Hour),
+        ("weekly", Grain::Week),
+        ("day", Grain::Day),
+        ("hour", Grain::Hour),
+        ("week", Grain::Week),
+    ],
+};
+
+const NEW_USERS_BY: Choice<NewUsersBy> = Choice {
+    name: "new_users_by",
+    about: "When a user who registered within the range is new: in the period of the registration, active or \
+            not, or in every period that they are active in.",
+    options: &[
+        ("registration", NewUsersBy::Registration),
+        ("activity", NewUsersBy::Activity),
+    ],
+};
+
+const MENTOR: Text = Text {
+    name: "mentor",
+    about: "Only conversations with this mentor.",
+    blank: false,
+};
+const MENTOR_ID: Text = Text {
+    name: "mentor_id",
+    about: "Only users active with this mentor: new ones somewhere in the range, veterans in the period. Empty: \
+            no filter.",
+    blank: true,
+};
+const TOPICS: Text = Text {
+    name: "topics",
+    about: "Only conversations that have any of these topics: comma-separated, trimmed, case ignored; at most 100.",
+    blank: false,
+};
+
+const PAGE: Whole = Whole {
+    name: "page",
+    about: "Asks for one page instead of the whole list: which one, from 1 up. A page past the end is empty.",
+    default: 1,
+    max: None,
+};
+const PAGE_SIZE: Whole = Whole {
+    name: "page_size",
+    about: "Asks for one page instead of the whole list: how many conversations it holds.",
+    default: Page::DEFAULT_SIZE,
+    max: Some(Page::MAX_SIZE),
+};
+
+/// What `transcripts` is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Transcripts {
+    pub(crate) filter: TranscriptFilter,
+    /// The page asked for; `None` for the whole list.
+    pub(crate) page: Option<Page>,
+}
+
+/// What `usage-summary` is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UsageSummary {
+    pub(crate) range: DateRange,
+    pub(crate) grain: Grain,
+}
+
+/// What `user-cohorts-over-time` is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UserCohorts {
+    pub(crate) range: DateRange,
+    pub(crate) grain: Grain,
+    pub(crate) new_users_by: NewUsersBy,
+    pub(crate) mentor: Option<String>,
+}
+
+/// The parameters in the path of the three endpoints.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the path; `access` reads it")]
+pub(crate) struct OrgAndUser {
+    /// The organisation: 1 to 64 of `[A-Za-z0-9._-]`.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    org: String,
+    /// The caller. Filters nothing.
+    user_id: String,
+}
+
+/// A question that is read from query parameters.
+pub(crate) trait Question: Sized {
+    /// Reads it, or tells the first parameter that breaks its rule.
+    fn read(query: &Query<'_>) -> Result<Self, ParameterError>;
+}
+
+/// Extracts a question from a request.
+pub(crate) struct Asked<Q>(pub(crate) Q);
+
+impl<Q: Question, S: Sync> FromRequestParts<S> for Asked<Q> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Error> {
+        Ok(Self(Q::read(&Query::of(&parts.uri))?))
+    }
+}
+
+impl Question for Transcripts {
+    fn read(query: &Query<'_>) -> Result<Self, ParameterError> {
+        let start = START_DATE.optional(query)?;
+        let end = END_DATE.optional(query)?;
+        if let (Some(start), Some(end)) = (start, end) {
+            ordered(start, end)?;
+        }
+        let mentor = MENTOR.read(query)?;
+        let topics = topics(query)?;
+        let (number, size) = (PAGE.read(query)?, PAGE_SIZE.read(query)?);
+        let page = (number.is_some() || size.is_some()).then(|| Page {
+            number: number.unwrap_or(PAGE.default),
+            size: size.unwrap_or(PAGE_SIZE.default),
+        });
+        Ok(Self {
+            filter: TranscriptFilter {
+                start,
+                end,
+                mentor,
+                topics,
+            },
+            page,
+        })
+    }
+}
+
+impl Question for UsageSummary {
+    fn read(query: &Query<'_>) -> Result<Self, ParameterError> {
+        let range = range(query)?;
+        let grain = GROUP_BY.read(query)?;
+        answerable(range, grain)?;
+        Ok(Self { range, grain })
+    }
+}
+
+impl Question for UserCohorts {
+    fn read(query: &Query<'_>) -> Result<Self, ParameterError> {
+        let range = range(query)?;
+        let grain = AGGREGATION.read(query)?;
+        answerable(range, grain)?;
+        let new_users_by = NEW_USERS_BY.read(query)?;
+        let mentor = MENTOR_ID.read(query)?;
+        Ok(Self {
+            range,
+            grain,
+            new_users_by,
+            mentor,
+        })
+    }
+}
+
+impl IntoParams for Transcripts {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            START_DATE.describe(false),
+            END_DATE.describe(false),
+            MENTOR.describe(),
+            TOPICS.describe(),
+            PAGE.describe(),
+            PAGE_SIZE.describe(),
+        ]
+    }
+}
+
+impl IntoParams for UsageSummary {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            START_DATE.describe(true),
+            END_DATE.describe(true),
+            GROUP_BY.describe(),
+        ]
+    }
+}
+
+impl IntoParams for UserCohorts {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            START_DATE.describe(true),
+            END_DATE.describe(true),
+            AGGREGATION.describe(),
+            NEW_USERS_BY.describe(),
+            MENTOR_ID.describe(),
+        ]
+    }
+}
+
+/// The query of a request's address with another page in it: every other parameter stays as it is.
+pub(crate) fn with_page(uri: &Uri, page: Page) -> String {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let others = pairs.filter(|(name, _)| name != PAGE.name && name != PAGE_SIZE.name);
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(others)
+        .append_pair(PAGE.name, &page.number.to_string())
+        .append_pair(PAGE_SIZE.name, &page.size.to_string())
+        .finish()
+}
+
+fn range(query: &Query<'_>) -> Result<DateRange, ParameterError> {
+    let start = START_DATE.required(query)?;
+    let end = END_DATE.required(query)?;
+    ordered(start, end)
+}
+
+fn ordered(start: NaiveDate, end: NaiveDate) -> Result<DateRange, ParameterError> {
+    DateRange::new(start, end).ok_or(ParameterError::StartAfterEnd)
+}
+
+fn answerable(range: DateRange, grain: Grain) -> Result<(), ParameterError> {
+    let count = range.period_count(grain);
+    if count > MAX_PERIODS {
+        Err(ParameterError::TooManyPeriods {
+            count,
+            max: MAX_PERIODS,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// The topics asked for, none twice; empty for no filter.
+fn topics(query: &Query<'_>) -> Result<Vec<String>, ParameterError> {
+    let Some(list) = TOPICS.read_whole(query)? else {
+        return Ok(Vec::new());
+    };
+    let names = list.split(',').map(topic_key).filter(|name| !name.is_empty());
+    let names: BTreeSet<String> = names.map(|name| kind::cut(&name)).collect();
+    match names.len() {
+        0 => Err(ParameterError::Blank(TOPICS.name)),
+        1..=MAX_TOPICS => Ok(names.into_iter().collect()),
+        count => Err(ParameterError::TooManyTopics {
+            count,
+            max: MAX_TOPICS,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

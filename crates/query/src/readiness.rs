@@ -1,0 +1,88 @@
+//! The checks of `/readyz`.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use futures::future::{BoxFuture, FutureExt, join_all};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How long a check may take; one that takes longer has failed.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Something that must work before requests are sent here.
+#[derive(Clone)]
+pub struct Check {
+    name: &'static str,
+    probe: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+}
+
+impl Check {
+    /// A check of what `name` names, as in `clickhouse`. The probe is run for each request to `/readyz` under a
+    /// timeout of 2 s, beside the other checks; its error is shown there, so it must hold no secret.
+    pub fn new<F>(name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        Self {
+            name,
+            probe: Arc::new(move || probe().boxed()),
+        }
+    }
+
+    async fn run(&self) -> (&'static str, Result<(), String>) {
+        let late = |_| Err(format!("no answer within {} s", TIMEOUT.as_secs()));
+        (
+            self.name,
+            tokio::time::timeout(TIMEOUT, (self.probe)())
+                .await
+                .unwrap_or_else(late),
+        )
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Check").field(&self.name).finish()
+    }
+}
+
+/// Whether the service can answer.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `ready`, or `not ready` if any check failed.
+    status: &'static str,
+    /// Each check, and `ok` or why it failed.
+    #[schema(example = json!({"clickhouse": "ok"}))]
+    checks: BTreeMap<&'static str, String>,
+    /// Which checks failed, in a sentence; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Readiness {
+    /// Runs all checks at the same time.
+    pub(crate) async fn of(checks: &[Check]) -> Self {
+        let outcomes = join_all(checks.iter().map(Check::run)).await;
+        let failed = outcomes.iter().filter_map(|(name, outcome)| {
+            outcome
+                .as_ref()
+                .err()
+                .map(|reason| format!("{name} is not ready: {reason}"))
+        });
+        let detail = failed.collect::<Vec<_>>().join("; ");
+        let told = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
+        Self {
+            status: if detail.is_empty() { "ready" } else { "not ready" },
+            checks: outcomes
+                .into_iter()
+                .map(|(name, outcome)| (name, told(outcome)))
+                .collect(),
+            detail: (!detail.is_empty()).then_some(detail),
+        }
+    }
+
+    /// Whether no check failed.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.detail.is_none()
+    }
+}

@@ -1,0 +1,125 @@
+//! What the service is told at its start.
+
+use std::{collections::BTreeSet, fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+
+use serde::Deserialize;
+
+use crate::Keys;
+
+/// What the service is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// A path that the routes are served under, besides being served without it. Default: none.
+    pub prefix: Prefix,
+    /// The API keys, and the organisations that each opens. Default: none, so that every request is refused.
+    pub keys: Keys,
+    /// Organisations that exist even before any event of theirs has arrived. Default: none.
+    pub orgs: BTreeSet<String>,
+    /// How long the store may take to answer a question, or to bring the next chunk of a streamed list, the
+    /// wait for a free slot included. Default: 30 s.
+    pub query_timeout: Duration,
+    /// How many questions the store is asked at the same time; more wait. Default: 32.
+    pub concurrent_queries: NonZeroUsize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            prefix: Prefix::default(),
+            keys: Keys::default(),
+            orgs: BTreeSet::new(),
+            query_timeout: Duration::from_secs(30),
+            concurrent_queries: NonZeroUsize::MIN.saturating_add(31),
+        }
+    }
+}
+
+/// A path that routes are served under: empty, or as `/dm` or `/data/manager`, without a closing slash.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Prefix(String);
+
+/// A text is no prefix of paths.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// It does not begin with a slash.
+    #[error("the prefix {0:?} must begin with a slash, as in /dm")]
+    NoSlash(String),
+    /// A part between slashes is empty, a dot or two, or has other characters than `[A-Za-z0-9._~-]`.
+    #[error("the prefix {0:?} must be made of parts of [A-Za-z0-9._~-], as in /dm")]
+    BadPart(String),
+}
+
+impl Prefix {
+    /// The prefix, empty or beginning with a slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = PrefixError;
+
+    /// Reads a prefix; closing slashes are dropped, so that `/` is the empty prefix.
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
+        let path = text.trim_end_matches('/');
+        let Some(parts) = path.strip_prefix('/') else {
+            return if path.is_empty() {
+                Ok(Self::default())
+            } else {
+                Err(PrefixError::NoSlash(text.to_owned()))
+            };
+        };
+        let fits = |part: &str| {
+            !matches!(part, "" | "." | "..")
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte))
+        };
+        if parts.split('/').all(fits) {
+            Ok(Self(path.to_owned()))
+        } else {
+            Err(PrefixError::BadPart(text.to_owned()))
+        }
+    }
+}
+
+impl TryFrom<String> for Prefix {
+    type Error = PrefixError;
+
+    fn try_from(text: String) -> Result<Self, PrefixError> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_path_without_a_closing_slash() {
+        for (text, prefix) in [
+            ("", ""),
+            ("/", ""),
+            ("/dm", "/dm"),
+            ("/dm/", "/dm"),
+            ("/a/b-c.d", "/a/b-c.d"),
+        ] {
+            assert_eq!(text.parse::<Prefix>().unwrap().as_str(), prefix, "{text}");
+        }
+        assert_eq!("dm".parse::<Prefix>(), Err(PrefixError::NoSlash("dm".to_owned())));
+        for text in ["//dm", "/a//b", "/a/../b", "/.", "/{org}", "/d m", "/ü", "/a?b"] {
+            assert_eq!(
+                text.parse::<Prefix>(),
+                Err(PrefixError::BadPart(text.to_owned())),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A JSON array of unknown length, written in constant memory.
+
+use axum::body::{Body, Bytes};
+use events::Conversation;
+use futures::{Stream, StreamExt, TryStreamExt, future, stream};
+
+use crate::{dto::Transcript, error::Error};
+
+/// Writes a list as a JSON array while it is read. The first chunk is awaited, so that a list which cannot be
+/// read at all is an error and not a body; one that breaks off later is logged, and its body is cut short
+/// without the end that HTTP asks for.
+pub(crate) async fn array(
+    chunks: impl Stream<Item = Result<Vec<Conversation>, Error>> + Send + 'static,
+) -> Result<Body, Error> {
+    let mut chunks = Box::pin(chunks);
+    let first = chunks.try_next().await?;
+    let mut is_first = true;
+    let rest = stream::iter(first).map(Ok).chain(chunks);
+    let items = rest.map(move |chunk| match chunk {
+        Ok(chunk) => write(&chunk, &mut is_first),
+        Err(error) => {
+            error.log();
+            Err(error.into())
+        }
+    });
+    let bracket = |bracket: &'static [u8]| stream::once(future::ready(Ok(Bytes::from_static(bracket))));
+    Ok(Body::from_stream(bracket(b"[").chain(items).chain(bracket(b"]"))))
+}
+
+fn write(chunk: &[Conversation], is_first: &mut bool) -> Result<Bytes, axum::BoxError> {
+    let mut json = Vec::new();
+    for conversation in chunk {
+        if !std::mem::take(is_first) {
+            json.push(b',');
+        }
+        serde_json::to_writer(&mut json, &Transcript::from(conversation))?;
+    }
+    Ok(json.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use events::Timestamp;
+    use http_body_util::BodyExt;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn conversation(id: u128) -> Conversation {
+        Conversation {
+            id: Uuid::from_u128(id),
+            user_id: "7".to_owned(),
+            first_message: "say \"hi\"".to_owned(),
+            message_count: 2,
+            model: String::new(),
+            inserted_at: Timestamp::from_millis(1_709_251_199_999),
+            topics: vec!["a".to_owned(), "b".to_owned()],
+            user_sentiment: "unknown",
+        }
+    }
+
+    async fn body(chunks: Vec<Result<Vec<Conversation>, Error>>) -> Result<Bytes, Error> {
+        let body = array(stream::iter(chunks)).await?;
+        Ok(body.collect().await.expect("no chunk is an error").to_bytes())
+    }
+
+    #[tokio::test]
+    async fn chunks_make_one_array() {
+        let item = |id: u128| {
+            serde_json::json!({
+                "first_message": "say \"hi\"",
+                "topics": [{"name": "a"}, {"name": "b"}],
+                "id": Uuid::from_u128(id).to_string(),
+                "user_id": "7",
+                "message_count": 2,
+                "model": "",
+                "inserted_at": "2024-02-29T23:59:59.999Z",
+                "user_sentiment": "unknown",
+            })
+        };
+        for (sizes, ids) in [
+            (vec![], vec![]),
+            (vec![0], vec![]),
+            (vec![1], vec![0]),
+            (vec![0, 2, 0, 1, 0], vec![0, 1, 2]),
+        ] {
+            let mut next = 0..;
+            let chunks = sizes
+                .iter()
+                .map(|size| Ok(next.by_ref().take(*size).map(conversation).collect()));
+            let body = body(chunks.collect()).await.unwrap();
+            let expected: Vec<_> = ids.into_iter().map(item).collect();
+            let found: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(found, serde_json::Value::from(expected), "{sizes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_cannot_be_read_is_an_error_and_not_a_body() {
+        let error = body(vec![Err(Error::Late(Duration::ZERO))]).await.unwrap_err();
+        assert!(matches!(error, Error::Late(_)));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_breaks_off_cuts_the_body_short() {
+        let chunks = vec![Ok(vec![conversation(1)]), Err(Error::Late(Duration::ZERO))];
+        let mut body = array(stream::iter(chunks)).await.unwrap();
+        let mut read = Vec::new();
+        let end = loop {
+            match body.frame().await {
+                Some(Ok(frame)) => read.extend_from_slice(frame.data_ref().unwrap()),
+                end => break end,
+            }
+        };
+        assert!(end.unwrap().is_err());
+        assert!(read.ends_with(b"}"), "{}", String::from_utf8_lossy(&read));
+    }
+}

@@ -1,0 +1,92 @@
+//! Answering over HTTP: the API, and the pages for operators.
+
+use std::{net::SocketAddr, time::Duration};
+
+use aggregator::{Store, migrate::SchemaState};
+use anyhow::Context;
+use axum::Router;
+use consumer::Probe;
+use query::Check;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How long Kafka may take to answer a check.
+const KAFKA_PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// An address that is bound and not served yet, so that a port in use ends a command before it has done anything.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Bound {
+    /// Binds `http.addr`.
+    ///
+    /// # Errors
+    /// Where the address is in use or not of this machine.
+    pub(crate) async fn new(addr: SocketAddr) -> anyhow::Result<Self> {
+        let bind = async {
+            let listener = TcpListener::bind(addr).await?;
+            let addr = listener.local_addr()?;
+            Ok::<_, std::io::Error>(Self { listener, addr })
+        };
+        bind.await
+            .with_context(|| format!("http.addr: cannot listen on {addr}"))
+    }
+
+    /// Where it is reached from this machine.
+    pub(crate) fn url(&self) -> String {
+        let mut addr = self.addr;
+        if addr.ip().is_unspecified() {
+            addr.set_ip(if addr.is_ipv4() {
+                [127, 0, 0, 1].into()
+            } else {
+                [0, 0, 0, 0, 0, 0, 0, 1].into()
+            });
+        }
+        format!("http://{addr}")
+    }
+
+    /// Serves until `shutdown`, and then what has begun.
+    ///
+    /// # Errors
+    /// Where connections can no longer be accepted.
+    pub(crate) async fn serve(self, router: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
+        axum::serve(self.listener, router)
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await
+            .context("the HTTP server ended")
+    }
+}
+
+/// The checks of `/readyz`: ClickHouse answers and has the schema of this program; the brokers answer and have the
+/// event topic.
+pub(crate) fn checks(store: &Store, kafka: Probe) -> Vec<Check> {
+    let store = store.clone();
+    let schema = move || {
+        let store = store.clone();
+        async move {
+            match store.schema_state().await {
+                Ok(SchemaState::Current) => Ok(()),
+                Ok(SchemaState::Outdated { found, needed }) => Err(format!(
+                    "the schema is at version {found} of {needed}: run `rollcall migrate`"
+                )),
+                Ok(SchemaState::Newer { found, known }) => Err(format!(
+                    "the schema is at version {found}, newer than this program's {known}"
+                )),
+                Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
+            }
+        }
+    };
+    let topic = move || {
+        let kafka = kafka.clone();
+        async move {
+            kafka
+                .ping(KAFKA_PATIENCE)
+                .await
+                .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+        }
+    };
+    vec![Check::new("clickhouse", schema), Check::new("kafka", topic)]
+}

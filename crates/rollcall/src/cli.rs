@@ -1,0 +1,129 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "New here? `rollcall demo` needs nothing else and prints what to paste.\n\
+                  Every setting can also be given in a TOML file (--config) or as ROLLCALL__SECTION__KEY,\n\
+                  for example ROLLCALL__KAFKA__TOPIC=chat.events."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Try it: everything embedded, on made-up history and live traffic
+    Demo {
+        /// Days of history before now
+        #[arg(long, default_value_t = 90, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        days: u32,
+        /// Live events a second after the history
+        #[arg(long, default_value_t = 5.0, value_name = "N")]
+        rate: f64,
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        http: Http,
+    },
+    /// Broker, engine, ingest and API in one process; real ones in the place of embedded ones where given
+    Up {
+        /// A real Kafka in the place of the embedded broker
+        #[arg(long, value_name = "BOOTSTRAP")]
+        kafka: Option<String>,
+        /// A real ClickHouse in the place of the embedded engine
+        #[arg(long, value_name = "URL")]
+        clickhouse: Option<String>,
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        http: Http,
+    },
+    /// From a Kafka topic into ClickHouse, until stopped; its HTTP address tells health and metrics
+    Ingest {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        http: Http,
+    },
+    /// The API over ClickHouse, until stopped
+    Serve {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        http: Http,
+    },
+    /// Create or upgrade the schema in ClickHouse; safe to run again
+    Migrate {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Publish CloudEvents, one JSON object a line
+    Produce {
+        /// The file, gzipped or not; `-` is standard input
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Measure this machine on the embedded stack; prints a table
+    Bench {
+        /// Events to ingest
+        #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        events: u64,
+        /// Active users a day, over 90 days, that the endpoints are asked about
+        #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        users: u32,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// One embedded part alone, for development
+    #[command(subcommand)]
+    Dev(Dev),
+}
+
+/// The embedded parts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dev {
+    /// The embedded ClickHouse engine behind its HTTP interface
+    Clickhouse {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        http: Http,
+    },
+    /// The embedded broker; what it holds is gone when it stops
+    Kafka {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Common {
+    /// Settings, in TOML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where embedded parts keep their data; `demo` makes a temporary one unless told
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// A JSON file to write, in one step, once the command serves
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// What every command that serves HTTP takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Http {
+    /// The address to serve HTTP on; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) http_addr: Option<SocketAddr>,
+}

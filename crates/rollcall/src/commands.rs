@@ -1,0 +1,52 @@
+//! One module for each command.
+
+mod bench;
+mod demo;
+mod dev;
+mod ingest;
+mod migrate;
+mod produce;
+mod serve;
+mod up;
+
+use crate::cli::{Command, Dev, Http};
+use crate::settings::Settings;
+use crate::stack::Real;
+use crate::telemetry;
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Where it fails; the message is one line that names the culprit.
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    let none = Http::default();
+    let (common, http) = match &command {
+        Command::Demo { common, http, .. }
+        | Command::Up { common, http, .. }
+        | Command::Ingest { common, http }
+        | Command::Serve { common, http }
+        | Command::Dev(Dev::Clickhouse { common, http }) => (common.clone(), http),
+        Command::Migrate { common }
+        | Command::Produce { common, .. }
+        | Command::Bench { common, .. }
+        | Command::Dev(Dev::Kafka { common }) => (common.clone(), &none),
+    };
+    let settings = Settings::load(&common, http)?;
+    // What a newcomer should see of the demo and of a benchmark is what they print.
+    let quiet = matches!(command, Command::Demo { .. } | Command::Bench { .. });
+    telemetry::start_logging(&settings.log, if quiet { "warn" } else { "info" })?;
+    let ready_file = common.ready_file.as_deref();
+    match command {
+        Command::Demo { days, rate, .. } => demo::run(settings, demo::Show { days, rate }, ready_file).await,
+        Command::Up {
+            kafka, clickhouse, ..
+        } => up::run(settings, Real { kafka, clickhouse }, ready_file).await,
+        Command::Ingest { .. } => ingest::run(settings, ready_file).await,
+        Command::Serve { .. } => serve::run(settings, ready_file).await,
+        Command::Migrate { .. } => migrate::run(&settings).await,
+        Command::Produce { file, .. } => produce::run(&settings, &file).await,
+        Command::Bench { events, users, .. } => bench::run(&settings, bench::Options { events, users }).await,
+        Command::Dev(Dev::Clickhouse { .. }) => dev::clickhouse(settings, ready_file).await,
+        Command::Dev(Dev::Kafka { .. }) => dev::kafka(&settings, ready_file).await,
+    }
+}

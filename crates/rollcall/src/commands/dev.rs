@@ -1,0 +1,55 @@
+//! `rollcall dev`
+
+use std::path::Path;
+
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::{engine, ready::Ready, settings::Settings, shutdown, stack};
+
+/// ClickHouse's port, where no other address is asked for.
+const CLICKHOUSE_PORT: u16 = 8123;
+
+/// The embedded engine alone, until stopped.
+pub(crate) async fn clickhouse(settings: Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
+    let data_dir = settings.embedded.data_dir()?;
+    let mut tasks = JoinSet::new();
+    let shutdown = shutdown::on_signal(&mut tasks)?;
+    let _lock = stack::lock(&data_dir)?;
+    let addr = settings.http.addr_or(CLICKHOUSE_PORT);
+    let started = shutdown
+        .run_until_cancelled(engine::serve(&settings.embedded, &data_dir, addr))
+        .await;
+    let Some(server) = started.transpose()? else {
+        return Ok(());
+    };
+    let ready = Ready {
+        clickhouse_url: Some(server.url()),
+        ..Ready::default()
+    };
+    ready.write(ready_file)?;
+    shutdown.cancelled().await;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// The embedded broker alone, until stopped.
+pub(crate) async fn kafka(settings: &Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
+    let shutdown = shutdown::on_signal(&mut tasks)?;
+    let broker = stack::start_broker(&settings.kafka)?;
+    let ready = Ready {
+        bootstrap_servers: Some(broker.bootstrap_servers()),
+        topic: Some(settings.kafka.topic.clone()),
+        dead_letter_topic: Some(settings.kafka.dead_letter_topic.clone()),
+        ..Ready::default()
+    };
+    ready.write(ready_file)?;
+    info!(
+        topic = ready.topic,
+        dead_letter_topic = ready.dead_letter_topic,
+        "waiting for clients"
+    );
+    shutdown.cancelled().await;
+    Ok(())
+}

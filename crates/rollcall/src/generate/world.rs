@@ -1,0 +1,295 @@
+//! A made-up world: organisations, their mentors, and users who come, stay for a while and leave.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Weekday};
+use events::{Grain, Timestamp};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand_distr::{Distribution, weighted::WeightedAliasIndex};
+
+use super::phrases::{SUBJECTS, Subject};
+use super::{History, Live, pick, zipf};
+
+const DEFAULT_ORGS: [&str; 3] = ["riverside-college", "northwind-academy", "helios-bootcamp"];
+
+/// What sort of organisation it is. More than three take turns.
+struct Character {
+    /// Where its users live: minutes ahead of UTC. There is no daylight saving time in this world.
+    zones: &'static [i64],
+    /// How much of a weekday's traffic a day of the weekend has, in percent.
+    weekend: u32,
+    /// Whether its users are numbered rather than named.
+    numbered: bool,
+}
+
+const CHARACTERS: [Character; 3] = [
+    Character {
+        zones: &[-300, -300, -360, -480],
+        weekend: 30,
+        numbered: false,
+    },
+    Character {
+        zones: &[0, 60, 60, 120],
+        weekend: 25,
+        numbered: false,
+    },
+    Character {
+        zones: &[330, 330, 480, 600],
+        weekend: 50,
+        numbered: true,
+    },
+];
+
+const FIRST_NAMES: [&str; 25] = [
+    "amara", "ben", "chiara", "dmitri", "elif", "farah", "grace", "hugo", "ines", "jonas", "keiko", "liam",
+    "maya", "nikhil", "olga", "pablo", "quinn", "rosa", "samir", "tess", "uma", "viktor", "wren", "yusuf",
+    "zoe",
+];
+const LAST_NAMES: [&str; 24] = [
+    "abebe", "berg", "castro", "dubois", "eriksen", "fischer", "garcia", "haddad", "ito", "jansen",
+    "kowalski", "lopez", "mbeki", "nguyen", "okafor", "patel", "rossi", "sato", "tanaka", "ueda", "varga",
+    "weber", "yilmaz", "zhang",
+];
+
+/// How much is said in each hour of a user's own day, from midnight.
+const HOURS: [u32; 24] = [
+    6, 3, 2, 1, 1, 2, 5, 12, 28, 45, 55, 52, 36, 44, 56, 58, 50, 38, 30, 36, 48, 50, 34, 16,
+];
+
+/// What a world is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct WorldOptions {
+    /// The same seed and options give the same world.
+    pub(crate) seed: u64,
+    /// Names of organisations, the largest first; none: three default ones.
+    pub(crate) orgs: Vec<String>,
+    /// How many users all organisations have together.
+    pub(crate) users: u32,
+    /// How many days the history has, the day of `end` included; at least one.
+    pub(crate) days: u32,
+    /// Where the history ends and live traffic begins.
+    pub(crate) end: Timestamp,
+}
+
+/// Organisations with their mentors and users, and the span of their history.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(super) seed: u64,
+    pub(super) orgs: Vec<Org>,
+    pub(super) first_day: NaiveDate,
+    /// How many days the history has. Days are counted from zero, and from `first_day`.
+    pub(super) days: i64,
+    pub(super) end: Timestamp,
+    hours: WeightedAliasIndex<u32>,
+}
+
+/// An organisation.
+#[derive(Debug)]
+pub(super) struct Org {
+    pub(super) name: String,
+    pub(super) mentors: Vec<&'static Subject>,
+    pub(super) popularity: WeightedAliasIndex<f64>,
+    pub(super) zones: &'static [i64],
+    /// See [`Character::weekend`].
+    pub(super) weekend: u32,
+    numbered: bool,
+    pub(super) users: Vec<User>,
+}
+
+/// When and how much somebody is there.
+#[derive(Debug)]
+pub(super) struct User {
+    /// The day of the first visit.
+    pub(super) arrives: i64,
+    /// The last day on which they may visit.
+    pub(super) leaves: i64,
+    /// How likely they visit on a weekday in between, in percent; zero for those who never say a word.
+    pub(super) keenness: u32,
+    /// Whether a registration is published.
+    pub(super) registers: bool,
+    /// Minutes that their clock is ahead of UTC.
+    pub(super) zone: i64,
+    /// The mentor that they mostly speak with.
+    pub(super) mentor: usize,
+}
+
+/// What to ask for in order to see something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Example {
+    /// The largest organisation.
+    pub(crate) org: String,
+    /// Its best liked mentor.
+    pub(crate) mentor: String,
+    /// The first of the last four weeks' days, or of the history's if it is shorter.
+    pub(crate) start: NaiveDate,
+    /// The last day of the history.
+    pub(crate) end: NaiveDate,
+}
+
+impl World {
+    /// Makes a world up.
+    pub(crate) fn new(options: WorldOptions) -> Arc<Self> {
+        let WorldOptions {
+            seed,
+            mut orgs,
+            users,
+            days,
+            end,
+        } = options;
+        if orgs.is_empty() {
+            orgs = DEFAULT_ORGS.map(str::to_owned).to_vec();
+        }
+        let days = i64::from(days.max(1));
+        let last_day = DateTime::from_timestamp_millis(end.as_millis())
+            .unwrap_or_default()
+            .date_naive();
+        let first_day = last_day
+            .checked_sub_days(Days::new((days - 1).unsigned_abs()))
+            .unwrap_or(last_day);
+
+        let mut rng = StdRng::seed_from_u64(seed);
+        // The second organisation is half as large as the first, the third a third, and so on.
+        let sizes: Vec<u32> = (1..).map(|rank| 1_000_000 / rank).take(orgs.len()).collect();
+        let total = u64::from(users);
+        let whole = sizes.iter().copied().map(u64::from).sum::<u64>().max(1);
+        let orgs = orgs.into_iter().zip(sizes).zip(0..).map(|((name, size), index)| {
+            let mut org = Org::new(name, index);
+            for _ in 0..(total * u64::from(size)).div_ceil(whole) {
+                org.users.push(User::new(&mut rng, &org, first_day, days));
+            }
+            org
+        });
+        let orgs = orgs.collect();
+        let hours = WeightedAliasIndex::new(HOURS.to_vec()).expect("constant and positive weights");
+        Arc::new(Self {
+            seed,
+            orgs,
+            first_day,
+            days,
+            end,
+            hours,
+        })
+    }
+
+    /// What happened in this world until its end.
+    pub(crate) fn history(self: &Arc<Self>) -> History {
+        History::new(Arc::clone(self))
+    }
+
+    /// What happens in this world from its end on, at `rate` events a second on average.
+    pub(crate) fn live(self: &Arc<Self>, rate: f64) -> Live {
+        Live::new(Arc::clone(self), rate)
+    }
+
+    /// What makes a good first request.
+    pub(crate) fn example(&self) -> Example {
+        let org = &self.orgs[0];
+        let last = self.days - 1;
+        Example {
+            org: org.name.clone(),
+            mentor: org.mentors[0].mentor.to_owned(),
+            start: self.date((last - 27).max(0)),
+            end: self.date(last),
+        }
+    }
+
+    pub(super) fn date(&self, day: i64) -> NaiveDate {
+        self.first_day
+            .checked_add_days(Days::new(day.unsigned_abs()))
+            .unwrap_or(self.first_day)
+    }
+
+    /// Midnight of a day, in UTC.
+    pub(super) fn midnight(&self, day: i64) -> Timestamp {
+        Timestamp::start_of(self.date(day))
+    }
+
+    /// A likely moment for a visit on a day, for those whose clock is `zone` minutes ahead of UTC.
+    pub(super) fn visit(&self, rng: &mut StdRng, day: i64, zone: i64) -> Timestamp {
+        let hour = i64::try_from(self.hours.sample(rng)).expect("one of 24");
+        let within = rng.random_range(0..Grain::Hour.millis());
+        let midnight = self.midnight(day).as_millis() - zone * 60_000;
+        Timestamp::from_millis(midnight + hour * Grain::Hour.millis() + within)
+    }
+
+    /// The model that answers at an instant: a new one came when two thirds of the history had passed.
+    pub(super) fn model(&self, mentor: usize, at: Timestamp) -> &'static str {
+        match (mentor % 4, at >= self.midnight(self.days * 2 / 3)) {
+            (3, _) => "sage-mini",
+            (_, false) => "sage-2",
+            (_, true) => "sage-3",
+        }
+    }
+}
+
+impl Org {
+    fn new(name: String, index: usize) -> Self {
+        let Character {
+            zones,
+            weekend,
+            numbered,
+        } = CHARACTERS[index % CHARACTERS.len()];
+        // Neighbours share a mentor's name, though not the mentor.
+        let mentors: Vec<_> = SUBJECTS
+            .iter()
+            .cycle()
+            .skip(index * 4)
+            .take(5 + index % 2)
+            .collect();
+        let popularity = zipf(u32::try_from(mentors.len()).unwrap_or(u32::MAX), 1.0);
+        Self {
+            name,
+            mentors,
+            popularity,
+            zones,
+            weekend,
+            numbered,
+            users: Vec::new(),
+        }
+    }
+
+    /// The id of the user of a given number. Numbers beyond those of `users` belong to newcomers.
+    pub(super) fn user_id(&self, number: usize) -> String {
+        if self.numbered {
+            return (100_000 + number * 7).to_string();
+        }
+        let first = FIRST_NAMES[number % FIRST_NAMES.len()];
+        let last = LAST_NAMES[number % LAST_NAMES.len()];
+        // 25 first and 24 last names, which have no common divisor, make 600 pairs before one comes again.
+        match number / 600 {
+            0 => format!("{first}.{last}"),
+            namesakes => format!("{first}.{last}{}", namesakes + 1),
+        }
+    }
+}
+
+impl User {
+    fn new(rng: &mut StdRng, org: &Org, first_day: NaiveDate, days: i64) -> Self {
+        // The later of two days makes arrivals grow from day to day; a single one keeps them level.
+        let mut arrives = rng.random_range(0..days);
+        if rng.random_ratio(2, 3) {
+            arrives = arrives.max(rng.random_range(0..days));
+        }
+        let weekday = first_day.weekday().days_since(Weekday::Mon) + u32::try_from(arrives % 7).unwrap_or(0);
+        if weekday % 7 >= 5 && rng.random_ratio(2, 3) {
+            arrives = (arrives + 2).min(days - 1);
+        }
+        let (stays, keenness) = match rng.random_range(0..100) {
+            0..7 => (0, 0),
+            7..35 => (0, 100),
+            35..60 => (rng.random_range(2..15), rng.random_range(20..50)),
+            _ => (
+                14 + rng.random_range(0..200).min(rng.random_range(0..200)),
+                rng.random_range(15..70),
+            ),
+        };
+        Self {
+            arrives,
+            leaves: arrives + stays,
+            keenness,
+            registers: keenness == 0 || rng.random_ratio(9, 10),
+            zone: *pick(rng, org.zones),
+            mentor: org.popularity.sample(rng),
+        }
+    }
+}

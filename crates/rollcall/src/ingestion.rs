@@ -1,0 +1,121 @@
+//! From Kafka into ClickHouse: the consumer, with the store as its sink.
+
+use std::time::Duration;
+
+use aggregator::{Batch, Store, migrate::SchemaState};
+use consumer::{Rows, Sink, SinkError};
+use events::Event;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock;
+
+/// How long to wait before looking again for what is not there yet.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The store, as the consumer sees it.
+struct StoreSink(Store);
+
+/// A batch of the store, as the consumer sees it.
+struct BatchRows(Batch);
+
+impl Rows for BatchRows {
+    fn append(&mut self, event: &Event<'_>) {
+        self.0.append(event);
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Sink for StoreSink {
+    type Rows = BatchRows;
+
+    fn rows(&self) -> BatchRows {
+        BatchRows(Batch::new())
+    }
+
+    async fn write(&self, rows: &BatchRows) -> Result<(), SinkError> {
+        self.0.insert(&rows.0.clone().seal()).await.map_err(|error| {
+            if error.is_transient() {
+                SinkError::Unavailable(error.into())
+            } else {
+                SinkError::Refused(error.into())
+            }
+        })
+    }
+}
+
+/// Ingests until `shutdown`, or until nothing can heal what went wrong. Waits for ClickHouse, for its schema and
+/// for Kafka, and says so, as long as it takes.
+///
+/// # Errors
+/// Where ingestion cannot go on.
+pub(crate) async fn run(
+    settings: &consumer::Settings,
+    store: Store,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let ready = async {
+        wait_for_schema(&store).await?;
+        wait_for_topics(settings).await
+    };
+    match shutdown.run_until_cancelled(ready).await {
+        None => return Ok(()),
+        Some(ready) => ready?,
+    }
+    let summary = consumer::run(settings, StoreSink(store), clock::now, shutdown).await?;
+    info!(
+        kept = summary.kept,
+        skipped = summary.skipped,
+        rejected = summary.rejected,
+        lost = summary.lost,
+        "ingestion ended"
+    );
+    Ok(())
+}
+
+async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
+    let mut told = String::new();
+    loop {
+        let problem = match store.schema_state().await {
+            Ok(SchemaState::Current) => return Ok(()),
+            Ok(SchemaState::Newer { found, known }) => anyhow::bail!(
+                "the schema is at version {found}, this program knows {known}: upgrade the program"
+            ),
+            Ok(SchemaState::Outdated { found, needed }) => {
+                format!("the schema is at version {found} of {needed}: run `rollcall migrate`")
+            }
+            Err(error) if error.is_transient() => format!("{:#}", anyhow::Error::from(error)),
+            Err(error) => return Err(error.into()),
+        };
+        wait(&mut told, problem).await;
+    }
+}
+
+async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
+    let mut told = String::new();
+    loop {
+        match consumer::ensure_topics(settings).await {
+            Ok(()) => return Ok(()),
+            Err(error @ (consumer::Error::Unreachable { .. } | consumer::Error::Topic { .. })) => {
+                wait(&mut told, format!("{:#}", anyhow::Error::from(error))).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Tells a problem once, and waits a moment.
+async fn wait(told: &mut String, problem: String) {
+    if *told != problem {
+        warn!("waiting: {problem}");
+        *told = problem;
+    }
+    tokio::time::sleep(PATIENCE).await;
+}

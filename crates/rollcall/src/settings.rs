@@ -1,0 +1,224 @@
+//! The configuration: a TOML file, over it the environment, over it the command line.
+//!
+//! The one home of environment variables. The reference in `deploy/rollcall.toml` is held against these types by
+//! a test.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use config::{Config, Environment, File, FileFormat};
+use query::{Keys, Prefix};
+use serde::Deserialize;
+
+use crate::cli::{Common, Http};
+
+/// Where the API is served unless told.
+const API_PORT: u16 = 8080;
+
+/// Every setting. A field left out keeps its default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Kafka, and how records are batched.
+    pub(crate) kafka: consumer::Settings,
+    /// ClickHouse.
+    pub(crate) clickhouse: aggregator::Settings,
+    /// The API.
+    pub(crate) http: HttpSettings,
+    /// Who may ask.
+    pub(crate) auth: AuthSettings,
+    /// The embedded parts.
+    pub(crate) embedded: EmbeddedSettings,
+    /// What the program tells about itself.
+    pub(crate) log: LogSettings,
+}
+
+/// The section `http`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpSettings {
+    /// The address to serve on; port 0 picks a free one. Default `127.0.0.1:8080`, and for `dev clickhouse`
+    /// `127.0.0.1:8123`.
+    pub(crate) addr: Option<SocketAddr>,
+    /// A path that the API is served under, besides being served without it. Default none.
+    pub(crate) prefix: Prefix,
+    /// How long a question may take, in seconds. Default 30.
+    pub(crate) query_timeout_secs: u64,
+    /// How many questions ClickHouse is asked at the same time. Default 32.
+    pub(crate) concurrent_queries: NonZeroUsize,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        let query = query::Settings::default();
+        Self {
+            addr: None,
+            prefix: query.prefix,
+            query_timeout_secs: query.query_timeout.as_secs(),
+            concurrent_queries: query.concurrent_queries,
+        }
+    }
+}
+
+/// The section `auth`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AuthSettings {
+    /// API keys and what they open, as `KEY=org1,org2;KEY2=*`. Default none: `up` and `demo` make a key.
+    pub(crate) keys: Keys,
+    /// Organisations that exist before any event of theirs has arrived, as `org1,org2`. Default none.
+    pub(crate) orgs: String,
+}
+
+/// The section `embedded`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct EmbeddedSettings {
+    /// Where embedded parts keep their data. Default `rollcall` in `$XDG_DATA_HOME` or `~/.local/share`.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where the engine is kept once it is fetched. Default `rollcall` in `$XDG_CACHE_HOME` or `~/.cache`.
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// An engine (`libchdb.so`) to use instead of fetching one. Default none.
+    pub(crate) engine: Option<PathBuf>,
+}
+
+/// The section `log`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LogSettings {
+    /// What is logged, as `tracing` directives. Default `info`; for `demo` and `bench`, which print what is to be
+    /// seen, `warn`.
+    pub(crate) filter: Option<String>,
+    /// `text` or `json`. Default `text`.
+    pub(crate) format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For collectors: one JSON object a line.
+    Json,
+}
+
+impl Settings {
+    /// Reads the settings of a command.
+    ///
+    /// # Errors
+    /// One line that names the setting at fault.
+    pub(crate) fn load(common: &Common, http: &Http) -> anyhow::Result<Self> {
+        let mut layers = Config::builder();
+        if let Some(path) = &common.config {
+            layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
+        }
+        let environment = Environment::with_prefix("ROLLCALL")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(false);
+        let mut settings: Self = layers.add_source(environment).build()?.try_deserialize()?;
+        if let Some(addr) = http.http_addr {
+            settings.http.addr = Some(addr);
+        }
+        if let Some(dir) = &common.data_dir {
+            settings.embedded.data_dir = Some(dir.clone());
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The settings of the query service.
+    pub(crate) fn query(&self) -> query::Settings {
+        query::Settings {
+            prefix: self.http.prefix.clone(),
+            keys: self.auth.keys.clone(),
+            orgs: self.auth.org_names().map(str::to_owned).collect::<BTreeSet<_>>(),
+            query_timeout: Duration::from_secs(self.http.query_timeout_secs),
+            concurrent_queries: self.http.concurrent_queries,
+        }
+    }
+
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// One line that names the setting at fault.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if let Some(org) = self.auth.org_names().find(|org| !query::keys::is_org(org)) {
+            bail!("auth.orgs: {org:?} is no organisation: 1 to 64 of [A-Za-z0-9._-]");
+        }
+        if !self.clickhouse.url.starts_with("http://") && !self.clickhouse.url.starts_with("https://") {
+            bail!(
+                "clickhouse.url: {:?} must begin with http:// or https://",
+                self.clickhouse.url
+            );
+        }
+        if self.clickhouse.database.trim().is_empty() {
+            bail!("clickhouse.database: must not be empty");
+        }
+        self.kafka.validate()?;
+        Ok(())
+    }
+}
+
+impl HttpSettings {
+    /// The address to serve the API on.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr_or(API_PORT)
+    }
+
+    /// The address to serve on, where `port` of this machine is the default.
+    pub(crate) fn addr_or(&self, port: u16) -> SocketAddr {
+        self.addr.unwrap_or_else(|| ([127, 0, 0, 1], port).into())
+    }
+}
+
+impl AuthSettings {
+    fn org_names(&self) -> impl Iterator<Item = &str> {
+        self.orgs.split(',').map(str::trim).filter(|org| !org.is_empty())
+    }
+}
+
+impl EmbeddedSettings {
+    /// Where embedded parts keep their data.
+    ///
+    /// # Errors
+    /// Where neither a setting nor the environment tells a place.
+    pub(crate) fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        place(self.data_dir.as_deref(), "XDG_DATA_HOME", ".local/share")
+            .context("set embedded.data_dir or --data-dir: there is no HOME to derive it from")
+    }
+
+    /// Where the engine is kept.
+    ///
+    /// # Errors
+    /// Where neither a setting nor the environment tells a place.
+    pub(crate) fn cache_dir(&self) -> anyhow::Result<PathBuf> {
+        place(self.cache_dir.as_deref(), "XDG_CACHE_HOME", ".cache")
+            .context("set embedded.cache_dir: there is no HOME to derive it from")
+    }
+}
+
+/// The place that is set, else `rollcall` below one of the XDG base directories.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one home of environment variables"
+)]
+fn place(set: Option<&Path>, base: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    set.map(Path::to_owned).or_else(|| {
+        let base = absolute(base).or_else(|| Some(absolute("HOME")?.join(below_home)))?;
+        Some(base.join("rollcall"))
+    })
+}

@@ -1,0 +1,133 @@
+//! The rules of the house, held against what cargo knows of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::harness::root;
+
+/// Which of our crates may name a crate of the outside: one crate for each outside system.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("rdkafka", &["consumer", "embedded"]),
+    ("clickhouse", &["aggregator", "embedded"]),
+    ("libloading", &["embedded"]),
+    ("axum", &["embedded", "query", "rollcall"]),
+    ("utoipa", &["query"]),
+    ("clap", &["rollcall"]),
+    ("config", &["rollcall"]),
+];
+
+/// Which of our crates each may build upon.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("events", &[]),
+    ("embedded", &[]),
+    ("consumer", &["events"]),
+    ("aggregator", &["events"]),
+    ("query", &["aggregator", "events"]),
+    (
+        "rollcall",
+        &["aggregator", "consumer", "embedded", "events", "query"],
+    ),
+];
+
+/// The normal dependencies of each of our crates. A test may use what it needs, but for the arrows.
+fn dependencies(kinds: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            let of_kind = dependencies.filter(|dependency| kinds.contains(&dependency["kind"]));
+            (
+                text(&package["name"]),
+                of_kind.map(|dependency| text(&dependency["name"])).collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn an_outside_system_is_named_by_its_own_crate_alone() {
+    for (name, dependencies) in dependencies(&[Value::Null]) {
+        for (outside, allowed) in ALLOWED {
+            let lawful = !dependencies.contains(*outside) || allowed.contains(&name.as_str());
+            assert!(lawful, "{name} may not depend on {outside}: {allowed:?} may");
+        }
+    }
+}
+
+#[test]
+fn the_arrows_between_crates_are_those_of_the_design() {
+    let ours: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    let found = dependencies(&[Value::Null]);
+    assert_eq!(found.keys().map(String::as_str).collect::<BTreeSet<_>>(), ours);
+    for (name, arrows) in ARROWS {
+        let internal: BTreeSet<&str> = found[*name]
+            .iter()
+            .map(String::as_str)
+            .filter(|dependency| ours.contains(dependency))
+            .collect();
+        assert_eq!(
+            internal,
+            arrows.iter().copied().collect(),
+            "what {name} builds upon"
+        );
+    }
+}
+
+#[test]
+fn unsafe_code_has_one_home() {
+    let mut homes = BTreeSet::new();
+    walk(&root().join("crates"), &mut |path, text| {
+        if text.contains("unsafe {") || text.contains("unsafe extern") || text.contains("unsafe impl") {
+            homes.insert(path.to_string_lossy().into_owned());
+        }
+    });
+    assert!(
+        !homes.is_empty(),
+        "the walk found nothing: it looks in the wrong place"
+    );
+    assert!(
+        homes
+            .iter()
+            .all(|home| home.contains("crates/embedded/src/engine")),
+        "{homes:?}"
+    );
+}
+
+#[test]
+fn no_source_file_is_too_long_to_read() {
+    walk(&root().join("crates"), &mut |path, text| {
+        let lines = text.lines().count();
+        assert!(lines < 400, "{} has {lines} lines: split it", path.display());
+    });
+}
+
+/// Shows every Rust file below a folder.
+fn walk(folder: &Path, show: &mut impl FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, show);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            show(&path, &std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}

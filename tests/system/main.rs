@@ -1,0 +1,4 @@
+//! Rollcall as its users meet it: events into Kafka, answers out over HTTP, every part real.
+
+mod architecture;
+mod harness;
