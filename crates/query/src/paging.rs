@@ -111,11 +111,11 @@ mod tests {
 
     #[test]
     fn a_link_is_ascii_whatever_the_address() {
-        let uri = Uri::try_from("/a/%22%3E/ä\"{}/transcripts?topics=\"'ä".as_bytes()).unwrap();
+        let uri = Uri::try_from("/a/%22%3E/ä\"{}/transcripts?topics='ä".as_bytes()).unwrap();
         let headers = Page { number: 1, size: 10 }.headers(&uri, 0);
         let link = headers["link"].to_str().unwrap();
         assert!(
-            link.starts_with("</a/%22%3E/%C3%A4\"{}/transcripts?topics=%22%27%C3%A4&page=1"),
+            link.starts_with("</a/%22%3E/%C3%A4\"{}/transcripts?topics=%27%C3%A4&page=1"),
             "{link}"
         );
     }

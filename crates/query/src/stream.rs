@@ -42,8 +42,14 @@ fn write(chunk: &[Conversation], is_first: &mut bool) -> Result<Bytes, axum::Box
 mod tests {
     use std::time::Duration;
 
+    use axum::{Router, routing::get};
     use events::Timestamp;
     use http_body_util::BodyExt;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        task::JoinSet,
+    };
     use uuid::Uuid;
 
     use super::*;
@@ -116,5 +122,37 @@ mod tests {
         };
         assert!(end.unwrap().is_err());
         assert!(read.ends_with(b"}"), "{}", String::from_utf8_lossy(&read));
+    }
+
+    /// All that a client reads of a list until the connection ends.
+    async fn over_http(chunks: fn() -> Vec<Result<Vec<Conversation>, Error>>) -> String {
+        // A chunk that is not there yet has the server send those before it.
+        let late = move || {
+            stream::iter(chunks()).then(|chunk| async {
+                tokio::task::yield_now().await;
+                chunk
+            })
+        };
+        let router = Router::new().route("/", get(move || array(late())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut server = JoinSet::new();
+        server.spawn(axum::serve(listener, router).into_future());
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut read = String::new();
+        client.read_to_string(&mut read).await.unwrap();
+        read
+    }
+
+    #[tokio::test]
+    async fn over_http_only_a_whole_list_has_an_end() {
+        const END_OF_CHUNKS: &str = "\r\n0\r\n\r\n";
+        let whole = over_http(|| vec![Ok(vec![conversation(1)])]).await;
+        assert!(whole.ends_with(&format!("]{END_OF_CHUNKS}")), "{whole}");
+        let broken = over_http(|| vec![Ok(vec![conversation(1)]), Err(Error::Late(Duration::ZERO))]).await;
+        assert!(broken.contains("HTTP/1.1 200"), "{broken}");
+        assert!(!broken.ends_with(END_OF_CHUNKS), "{broken}");
     }
 }

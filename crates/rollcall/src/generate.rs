@@ -23,7 +23,7 @@ mod tests;
 
 pub(crate) use history::History;
 pub(crate) use live::Live;
-pub(crate) use load::{Load, LoadOptions};
+pub(crate) use load::{Load, LoadOptions, Tally};
 pub(crate) use wire::Published;
 pub(crate) use world::{World, WorldOptions};
 

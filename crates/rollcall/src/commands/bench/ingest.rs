@@ -10,7 +10,7 @@ use consumer::{PartitionProgress, Probe, Publisher};
 use super::{Part, Stack};
 use crate::{
     clock,
-    generate::{Load, LoadOptions},
+    generate::{Load, LoadOptions, Tally},
     progress,
 };
 
@@ -22,6 +22,7 @@ const DAYS: i64 = 40;
 /// What was measured.
 #[derive(Debug)]
 pub(super) struct Figures {
+    tally: Tally,
     events: u64,
     seconds: f64,
     ingest_cpu: f64,
@@ -42,6 +43,18 @@ impl fmt::Display for Figures {
             f,
             "ingest: {} events of about 600 bytes, topic to settled rollups",
             self.events
+        )?;
+        let Tally {
+            messages,
+            annotations,
+            registrations,
+            repeated,
+            malformed,
+        } = self.tally;
+        writeln!(
+            f,
+            "  {messages} messages, {annotations} annotations, {registrations} registrations, {repeated} repeated, \
+             {malformed} malformed"
         )?;
         writeln!(
             f,
@@ -67,7 +80,7 @@ impl fmt::Display for Figures {
 /// Fills the topic, starts ingestion, and waits until nothing is left.
 pub(super) async fn measure(stack: &Stack, events: u64) -> anyhow::Result<Figures> {
     let kafka = stack.kafka();
-    fill(&kafka, events).await?;
+    let tally = fill(&kafka, events).await?;
 
     let probe = Probe::new(&kafka)?;
     let before = stack.engine.cpu_seconds()?;
@@ -99,6 +112,7 @@ pub(super) async fn measure(stack: &Stack, events: u64) -> anyhow::Result<Figure
     };
     bar.finish_and_clear();
     Ok(Figures {
+        tally,
         events: events - settled_before,
         seconds: began.elapsed().as_secs_f64().max(f64::EPSILON),
         ingest_cpu: part.cpu_seconds()?,
@@ -108,12 +122,13 @@ pub(super) async fn measure(stack: &Stack, events: u64) -> anyhow::Result<Figure
     })
 }
 
-async fn fill(kafka: &consumer::Settings, events: u64) -> anyhow::Result<()> {
+async fn fill(kafka: &consumer::Settings, events: u64) -> anyhow::Result<Tally> {
     let start = events::Timestamp::from_millis(clock::now().as_millis() - DAYS * 86_400_000);
     let publisher = Publisher::new(kafka)?;
     let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
     let bar = progress::events("filling the topic", events);
-    for record in Load::new(1, LoadOptions::new(events, start)) {
+    let mut load = Load::new(1, LoadOptions::new(events, start));
+    for record in load.by_ref() {
         // Without a key, so that no partition outgrows what the embedded broker keeps of it.
         publisher
             .publish(None, &headers, Some(record.json.as_bytes()))
@@ -122,5 +137,5 @@ async fn fill(kafka: &consumer::Settings, events: u64) -> anyhow::Result<()> {
     }
     publisher.flush(PATIENCE).await?;
     bar.finish_and_clear();
-    Ok(())
+    Ok(load.tally())
 }

@@ -1,0 +1,95 @@
+use aggregator::Batch;
+use chrono::NaiveDate;
+use events::{DateRange, Grain, NewUsersBy, Oracle, TranscriptFilter};
+use futures::TryStreamExt;
+
+use crate::harness::{Engine, annotation, message, registration};
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn range(start: &str, end: &str) -> DateRange {
+    DateRange::new(day(start), day(end)).unwrap()
+}
+
+#[tokio::test]
+async fn an_insert_that_is_repeated_changes_no_answer() {
+    let (store, _) = Engine::get().await.migrated("repeated").await;
+    let mut oracle = Oracle::default();
+    let mut batch = Batch::new();
+    for number in 0..1_500 {
+        for event in [message("org", number / 3, number), annotation("org", number / 3, number)] {
+            batch.append(&event);
+            oracle.add(event);
+        }
+        let event = registration("org", number);
+        batch.append(&event);
+        oracle.add(event);
+    }
+    let batch = batch.seal();
+    let all = range("2024-01-01", "2024-12-31");
+    for _ in 0..3 {
+        store.insert(&batch).await.unwrap();
+        for grain in [Grain::Day, Grain::Week] {
+            assert_eq!(
+                store.usage_summary("org", &all, grain).await.unwrap(),
+                oracle.usage_summary("org", &all, grain)
+            );
+            for by in [NewUsersBy::Registration, NewUsersBy::Activity] {
+                assert_eq!(
+                    store.cohorts("org", &all, grain, None, by).await.unwrap(),
+                    oracle.cohorts("org", &all, grain, None, by)
+                );
+            }
+        }
+        let filter = TranscriptFilter::default();
+        let streamed: Vec<_> = store.transcripts("org", &filter).try_concat().await.unwrap();
+        assert_eq!(streamed, oracle.transcripts("org", &filter));
+    }
+}
+
+#[tokio::test]
+async fn ranges_at_the_ends_of_the_calendar_are_answered() {
+    let (store, _) = Engine::get().await.migrated("calendar").await;
+    let mut batch = Batch::new();
+    batch.append(&message("org", 1, 1));
+    store.insert(&batch.seal()).await.unwrap();
+    for range in [
+        range("0001-01-01", "0001-01-31"),
+        range("1969-12-30", "1970-01-02"),
+        range("2106-02-01", "2106-02-10"),
+        range("2149-06-01", "2149-06-10"),
+        range("9999-12-01", "9999-12-31"),
+    ] {
+        for grain in [Grain::Hour, Grain::Day, Grain::Week] {
+            let counts = store.usage_summary("org", &range, grain).await.unwrap();
+            assert_eq!(counts, vec![0; usize::try_from(range.period_count(grain)).unwrap()], "{range:?}");
+            let by = NewUsersBy::Registration;
+            let cohorts = store.cohorts("org", &range, grain, Some("mentor"), by).await.unwrap();
+            assert!(cohorts.iter().all(|count| count.new_users == 0), "{range:?}");
+        }
+        let filter = TranscriptFilter {
+            start: Some(range.start()),
+            end: Some(range.end()),
+            ..TranscriptFilter::default()
+        };
+        assert_eq!(store.transcripts_page("org", &filter, 0, 10).await.unwrap().total, 0, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_organisation_exists_once_any_event_of_it_arrived() {
+    let (store, _) = Engine::get().await.migrated("orgs").await;
+    for (org, event) in [
+        ("said", message("said", 1, 1)),
+        ("noted", annotation("noted", 1, 1)),
+        ("signed-up", registration("signed-up", 1)),
+    ] {
+        assert!(!store.org_exists(org).await.unwrap());
+        let mut batch = Batch::new();
+        batch.append(&event);
+        store.insert(&batch.seal()).await.unwrap();
+        assert!(store.org_exists(org).await.unwrap(), "{org}");
+    }
+}

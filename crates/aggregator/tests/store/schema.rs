@@ -1,0 +1,73 @@
+use std::path::Path;
+
+use aggregator::{
+    Error, Store,
+    migrate::{SchemaState, latest_version},
+};
+
+use crate::harness::{Engine, client};
+
+#[tokio::test]
+async fn the_migrations_amount_to_schema_sql() {
+    let engine = Engine::get().await;
+    let (store, settings) = engine.migrated("schema_sql").await;
+    drop(store);
+    let tables: Vec<String> = client(&settings)
+        .query("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name")
+        .fetch_all()
+        .await
+        .unwrap();
+    let mut found = String::new();
+    for table in tables {
+        let create: String =
+            client(&settings).query(&format!("SHOW CREATE TABLE `{table}`")).fetch_one().await.unwrap();
+        found.push_str(&create.replace("schema_sql.", "").replace("`schema_sql`.", ""));
+        found.push_str(";\n\n");
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.sql");
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema.sql");
+    std::fs::write(&beside, &found).unwrap();
+    assert_eq!(
+        written, found,
+        "if the migrations are right, copy {} to {}",
+        beside.display(),
+        path.display()
+    );
+}
+
+#[tokio::test]
+async fn migrating_is_idempotent_and_safe_twice_at_once() {
+    let engine = Engine::get().await;
+    let (one, two) = (engine.store("twice_at_once"), engine.store("twice_at_once"));
+    assert_eq!(
+        one.schema_state().await.unwrap(),
+        SchemaState::Outdated { found: 0, needed: latest_version() }
+    );
+    let (first, second) = tokio::join!(one.migrate(|_| ()), two.migrate(|_| ()));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(one.schema_state().await.unwrap(), SchemaState::Current);
+    let mut again = 0;
+    one.migrate(|_| again += 1).await.unwrap();
+    assert_eq!(again, 0, "nothing is left to be applied");
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_program_is_left_alone() {
+    let engine = Engine::get().await;
+    let (store, settings): (Store, _) = engine.migrated("newer").await;
+    let newer = latest_version() + 1;
+    client(&settings)
+        .query("INSERT INTO schema_versions (version, name) VALUES (?, 'of tomorrow')")
+        .bind(newer)
+        .execute()
+        .await
+        .unwrap();
+    assert_eq!(
+        store.schema_state().await.unwrap(),
+        SchemaState::Newer { found: newer, known: latest_version() }
+    );
+    let refused = store.migrate(|_| ()).await.unwrap_err();
+    assert!(matches!(refused, Error::NewerSchema { found, .. } if found == newer), "{refused}");
+}

@@ -1,0 +1,166 @@
+//! `transcripts`: bodies, filters, pages, and lists longer than what is read at once.
+
+use events::Role;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::world::{Service, World};
+
+/// Conversations 1 to 3; the later two begin at the same instant.
+async fn service(database: &str) -> Service {
+    World::default()
+        .say(1, "2024-01-01T10:00:00Z", Role::System, "", "euclid")
+        .say(1, "2024-01-01T10:00:01.5Z", Role::User, "ada", "euclid")
+        .say(1, "2024-01-01T10:00:02Z", Role::Assistant, "ada", "euclid")
+        .annotate(1, &["Geometry", "Stra\u{df}e"])
+        .say(3, "2024-01-31T23:59:59.999Z", Role::User, "", "plato")
+        .say(2, "2024-01-31T23:59:59.999Z", Role::Assistant, "bob", "plato")
+        .annotate(2, &["Caves", "geometry "])
+        .serve(database)
+        .await
+}
+
+fn ids(list: &Value) -> Vec<u128> {
+    let items = list.as_array().unwrap().iter();
+    items
+        .map(|item| item["id"].as_str().unwrap().parse::<Uuid>().unwrap().as_u128())
+        .collect()
+}
+
+#[tokio::test]
+async fn conversations_are_listed_newest_first_with_every_field() {
+    let service = service("transcripts_bodies").await;
+    let expected = json!([
+        {
+            "first_message": "",
+            "topics": [{"name": "Caves"}, {"name": "geometry "}],
+            "id": "00000000-0000-0000-0000-000000000002",
+            "user_id": "bob",
+            "message_count": 1,
+            "model": "model-1",
+            "inserted_at": "2024-01-31T23:59:59.999Z",
+            "user_sentiment": "positive",
+        },
+        {
+            "first_message": "message 4",
+            "topics": [],
+            "id": "00000000-0000-0000-0000-000000000003",
+            "user_id": "anonymous",
+            "message_count": 1,
+            "model": "",
+            "inserted_at": "2024-01-31T23:59:59.999Z",
+            "user_sentiment": "unknown",
+        },
+        {
+            "first_message": "message 2",
+            "topics": [{"name": "Geometry"}, {"name": "Stra\u{df}e"}],
+            "id": "00000000-0000-0000-0000-000000000001",
+            "user_id": "ada",
+            "message_count": 2,
+            "model": "model-1",
+            "inserted_at": "2024-01-01T10:00:00.000Z",
+            "user_sentiment": "positive",
+        },
+    ]);
+    assert_eq!(service.ask("transcripts/").await, expected);
+    assert_eq!(service.ask("transcripts?page=1").await, expected);
+}
+
+#[tokio::test]
+async fn filters_choose_conversations() {
+    let service = service("transcripts_filters").await;
+    for (query, expected) in [
+        ("start_date=2024-01-02", vec![2, 3]),
+        ("end_date=2024-01-30", vec![1]),
+        ("start_date=2024-01-31&end_date=2024-01-31", vec![2, 3]),
+        ("start_date=2024-02-01", vec![]),
+        ("start_date=0001-01-01&end_date=9999-12-31", vec![2, 3, 1]),
+        ("mentor=euclid", vec![1]),
+        ("mentor=plato&mentor=nobody", vec![]),
+        ("mentor=nobody&mentor=plato&unknown=x", vec![2, 3]),
+        ("mentor=Plato", vec![]),
+        ("topics=GEOMETRY", vec![2, 1]),
+        ("topics=nothing,%20caves%20,", vec![2]),
+        ("topics=STRA%C3%9FE", vec![1]),
+        ("topics=geometry&mentor=euclid&end_date=2024-01-01", vec![1]),
+        ("topics=nothing", vec![]),
+    ] {
+        for page in ["", "&page=1"] {
+            let list = service.ask(&format!("transcripts/?{query}{page}")).await;
+            assert_eq!(ids(&list), expected, "{query}{page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn links_lead_through_all_pages_of_a_list() {
+    let mut world = World::default();
+    for hour in 0..7 {
+        world = world.active(&format!("2024-01-01T0{hour}:00:00Z"), "ada", "euclid");
+    }
+    let service = world.serve("transcripts_pages").await;
+    let whole = ids(&service.ask("transcripts/").await);
+    assert_eq!(whole.len(), 7);
+
+    let mut next = "/dm/api/ai-analytics/orgs/acme/users/u/transcripts/?mentor=euclid&page_size=3".to_owned();
+    let mut pages = Vec::new();
+    loop {
+        let page = service.send("GET", &next).await;
+        assert_eq!(
+            (page.status.as_u16(), page.header("x-total-count")),
+            (200, "7"),
+            "{next}"
+        );
+        pages.push(ids(&serde_json::from_str(&page.body).unwrap()));
+        let links = page.header("link").split(", ");
+        let Some(link) = links
+            .into_iter()
+            .find_map(|link| link.strip_suffix(r#">; rel="next""#))
+        else {
+            break;
+        };
+        next = link.strip_prefix('<').unwrap().to_owned();
+    }
+    assert_eq!(pages, whole.chunks(3).map(<[u128]>::to_vec).collect::<Vec<_>>());
+
+    for (page, size) in [
+        ("4", "3"),
+        ("2", "1000"),
+        ("18446744073709551616", "1000"),
+        ("18446744073709551615", "1"),
+    ] {
+        let path = format!("/api/ai-analytics/orgs/acme/users/u/transcripts?page={page}&page_size={size}");
+        let answer = service.send("GET", &path).await;
+        assert_eq!(
+            (answer.body.as_str(), answer.header("x-total-count")),
+            ("[]", "7"),
+            "{path}"
+        );
+        assert!(answer.header("link").contains(r#"rel="last""#), "{path}");
+        assert!(!answer.header("link").contains(r#"rel="next""#), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_list_is_the_same_whole_and_in_pages() {
+    let mut world = World::default();
+    for minute in 0..1_201 {
+        let time = format!("2024-01-01T{:02}:{:02}:00Z", minute / 60, minute % 60);
+        world = world.active(&time, "ada", "euclid");
+    }
+    let service = world.serve("transcripts_long").await;
+    let whole = service.ask("transcripts/").await;
+    let mut paged = Vec::new();
+    for page in 1..=2 {
+        let page = service
+            .ask(&format!("transcripts/?page={page}&page_size=1000"))
+            .await;
+        paged.extend(page.as_array().unwrap().clone());
+    }
+    assert_eq!(paged.len(), 1_201);
+    assert!(
+        *whole.as_array().unwrap() == paged,
+        "the pages hold other conversations than the list"
+    );
+    assert!(ids(&whole).is_sorted_by(|newer, older| newer > older));
+}

@@ -1,0 +1,127 @@
+//! A small world, told event by event, and the service that answers about it.
+
+use aggregator::Batch;
+use axum::{Router, body::Body, http::Request};
+use events::{Annotation, Body as Fact, Event, Message, Registration, Role, Sentiment, Timestamp};
+use query::Settings;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    engine,
+    http::{ACME_KEY, ALL_KEY, Answer, send},
+};
+
+/// Events of acme.
+#[derive(Default)]
+pub(crate) struct World {
+    batch: Batch,
+    messages: u128,
+}
+
+/// The service over a world in a database of its own. idle is configured, but nothing ever happens there.
+pub(crate) struct Service(Router);
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).unwrap()
+}
+
+impl World {
+    /// Somebody writes in a conversation.
+    pub(crate) fn say(
+        mut self,
+        conversation: u128,
+        time: &str,
+        role: Role,
+        user: &str,
+        mentor: &str,
+    ) -> Self {
+        self.messages += 1;
+        let named = |name: &str| (!name.is_empty()).then(|| name.to_owned().into());
+        self.add(
+            time,
+            Fact::Message(Message {
+                message_id: Uuid::from_u128(self.messages),
+                conversation_id: Uuid::from_u128(conversation),
+                role,
+                user_id: named(user),
+                mentor_id: named(mentor),
+                content: format!("message {}", self.messages).into(),
+                model: (role == Role::Assistant).then(|| "model-1".into()),
+            }),
+        )
+    }
+
+    /// A user writes in a conversation of their own.
+    pub(crate) fn active(self, time: &str, user: &str, mentor: &str) -> Self {
+        let conversation = 1_000 + self.messages;
+        self.say(conversation, time, Role::User, user, mentor)
+    }
+
+    pub(crate) fn annotate(self, conversation: u128, topics: &[&str]) -> Self {
+        let time = "2024-03-01T00:00:00Z";
+        self.add(
+            time,
+            Fact::Annotation(Annotation {
+                conversation_id: Uuid::from_u128(conversation),
+                topics: topics.iter().map(|topic| (*topic).to_owned().into()).collect(),
+                user_sentiment: Sentiment::Positive,
+                annotated_at: at(time),
+            }),
+        )
+    }
+
+    pub(crate) fn register(self, time: &str, user: &str) -> Self {
+        self.add(
+            time,
+            Fact::Registration(Registration {
+                user_id: user.to_owned().into(),
+                registered_at: at(time),
+            }),
+        )
+    }
+
+    fn add(mut self, time: &str, body: Fact<'static>) -> Self {
+        self.batch.append(&Event {
+            org: "acme".into(),
+            id: format!("event-{}", self.batch.len()).into(),
+            time: at(time),
+            body,
+        });
+        self
+    }
+
+    /// Inserts the events and serves them.
+    pub(crate) async fn serve(self, database: &str) -> Service {
+        let store = engine::store(database).await;
+        store.insert(&self.batch.seal()).await.unwrap();
+        let settings = Settings {
+            prefix: "/dm".parse().unwrap(),
+            keys: format!("{ACME_KEY}=acme;{ALL_KEY}=*").parse().unwrap(),
+            orgs: ["idle".to_owned()].into(),
+            ..Settings::default()
+        };
+        Service(query::router(settings, store, Vec::new(), String::new))
+    }
+}
+
+impl Service {
+    /// Sends a request with the key of all organisations.
+    pub(crate) async fn send(&self, method: &str, path: &str) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Api-Token {ALL_KEY}"))
+            .header("accept", "application/problem+json, */*");
+        send(&self.0, request.body(Body::empty()).unwrap()).await
+    }
+
+    /// What an endpoint answers about acme, which must be well.
+    pub(crate) async fn ask(&self, question: &str) -> Value {
+        let path = format!("/api/ai-analytics/orgs/acme/users/u/{question}");
+        let answer = self.send("GET", &path).await;
+        assert_eq!(answer.status.as_u16(), 200, "{question}: {}", answer.body);
+        assert_eq!(answer.header("content-type"), "application/json", "{question}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+}

@@ -1,0 +1,257 @@
+//! The description of the interface, and the page to read it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::service::{get, service};
+
+const TRANSCRIPTS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/transcripts/";
+const USAGE: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/usage-summary/";
+const COHORTS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/user-cohorts-over-time/";
+
+async fn description() -> Value {
+    let answer = get(&service(), "/openapi.json").await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// The parameters of a path by name: whether each is required, and its schema.
+fn parameters(description: &Value, path: &str, place: &str) -> BTreeMap<String, (bool, Value)> {
+    let parameters = description["paths"][path]["get"]["parameters"]
+        .as_array()
+        .unwrap();
+    let of_place = parameters.iter().filter(|parameter| parameter["in"] == place);
+    of_place
+        .map(|parameter| {
+            assert!(
+                !parameter["description"].as_str().unwrap().is_empty(),
+                "{parameter}"
+            );
+            let name = parameter["name"].as_str().unwrap().to_owned();
+            let required = parameter["required"].as_bool().unwrap();
+            (name, (required, parameter["schema"].clone()))
+        })
+        .collect()
+}
+
+fn expected<const N: usize>(parameters: [(&str, bool, Value); N]) -> BTreeMap<String, (bool, Value)> {
+    parameters
+        .into_iter()
+        .map(|(name, required, schema)| (name.to_owned(), (required, schema)))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_route_is_described_under_the_name_that_the_page_of_reference_gives_it() {
+    let description = description().await;
+    let paths = description["paths"].as_object().unwrap();
+    let operations: BTreeMap<_, _> = paths
+        .iter()
+        .map(|(path, item)| (path.as_str(), item["get"]["operationId"].as_str().unwrap()))
+        .collect();
+    let all = [
+        (TRANSCRIPTS, "ai_analytics_orgs_users_transcripts_list"),
+        (USAGE, "ai_analytics_orgs_users_usage_summary_list"),
+        (COHORTS, "ai_analytics_orgs_users_user_cohorts_over_time_retrieve"),
+        ("/healthz", "healthz"),
+        ("/readyz", "readyz"),
+        ("/metrics", "metrics"),
+    ];
+    assert_eq!(operations, all.into());
+    assert_eq!(description["openapi"], "3.1.0");
+    assert_eq!(description["servers"], json!([{"url": "/dm"}, {"url": "/"}]));
+    let schemes = &description["components"]["securitySchemes"];
+    assert_eq!(schemes["PlatformApiKeyAuthentication"]["in"], "header");
+    assert_eq!(schemes["PlatformApiKeyAuthentication"]["name"], "Authorization");
+    for path in [TRANSCRIPTS, USAGE, COHORTS] {
+        let security = &paths[path]["get"]["security"];
+        assert_eq!(*security, json!([{"PlatformApiKeyAuthentication": []}]), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_are_described_as_they_are_read() {
+    let description = description().await;
+    let date = || json!({"type": "string", "format": "date"});
+    let grains =
+        |default: &str, words: [&str; 6]| json!({"type": "string", "default": default, "enum": words});
+    assert_eq!(
+        parameters(&description, TRANSCRIPTS, "query"),
+        expected([
+            ("start_date", false, date()),
+            ("end_date", false, date()),
+            ("mentor", false, json!({"type": "string", "minLength": 1})),
+            ("topics", false, json!({"type": "string", "minLength": 1})),
+            (
+                "page",
+                false,
+                json!({"type": "integer", "default": 1, "minimum": 1})
+            ),
+            (
+                "page_size",
+                false,
+                json!({"type": "integer", "default": 100, "minimum": 1, "maximum": 1000})
+            ),
+        ])
+    );
+    assert_eq!(
+        parameters(&description, USAGE, "query"),
+        expected([
+            ("start_date", true, date()),
+            ("end_date", true, date()),
+            (
+                "group_by",
+                false,
+                grains("day", ["day", "hour", "week", "daily", "hourly", "weekly"])
+            ),
+        ])
+    );
+    assert_eq!(
+        parameters(&description, COHORTS, "query"),
+        expected([
+            ("start_date", true, date()),
+            ("end_date", true, date()),
+            (
+                "aggregation",
+                false,
+                grains("daily", ["daily", "hourly", "weekly", "day", "hour", "week"])
+            ),
+            (
+                "new_users_by",
+                false,
+                json!({"type": "string", "default": "registration", "enum": ["registration", "activity"]})
+            ),
+            ("mentor_id", false, json!({"type": "string"})),
+        ])
+    );
+    for path in [TRANSCRIPTS, USAGE, COHORTS] {
+        let in_path = parameters(&description, path, "path");
+        assert_eq!(in_path.keys().collect::<Vec<_>>(), ["org", "user_id"], "{path}");
+        assert!(in_path.values().all(|(required, _)| *required), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_error_is_described_with_its_body() {
+    let description = description().await;
+    for path in [TRANSCRIPTS, USAGE, COHORTS] {
+        let responses = description["paths"][path]["get"]["responses"]
+            .as_object()
+            .unwrap();
+        let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
+        assert_eq!(statuses, ["200", "400", "401", "403", "404", "503"], "{path}");
+        for (status, response) in responses.iter().filter(|(status, _)| *status != "200") {
+            for content_type in ["application/json", "application/problem+json"] {
+                let schema = &response["content"][content_type]["schema"];
+                assert_eq!(
+                    *schema,
+                    json!({"$ref": "#/components/schemas/ErrorBody"}),
+                    "{path} {status}"
+                );
+            }
+        }
+        assert!(responses["503"]["headers"]["Retry-After"].is_object(), "{path}");
+    }
+    let body = &description["components"]["schemas"]["ErrorBody"];
+    assert_eq!(body["required"], json!(["detail"]));
+    assert_eq!(body["properties"]["detail"]["type"], "string");
+}
+
+#[tokio::test]
+async fn the_bodies_of_answers_are_described_with_every_field_required() {
+    let description = description().await;
+    let schemas = &description["components"]["schemas"];
+    let body = |path: &str| {
+        &description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    };
+    for (path, name) in [(TRANSCRIPTS, "Transcript"), (USAGE, "UsageCount")] {
+        let list = json!({"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")}});
+        assert_eq!(*body(path), list);
+    }
+    assert_eq!(*body(COHORTS), json!({"$ref": "#/components/schemas/Cohorts"}));
+    for (name, fields) in [
+        (
+            "Transcript",
+            "first_message id inserted_at message_count model topics user_id user_sentiment",
+        ),
+        ("TopicModel", "name"),
+        ("UsageCount", "date user_count"),
+        ("Cohorts", "new_users periods veteran_users"),
+    ] {
+        let texts = |value: &Value| -> BTreeSet<String> {
+            let items = value.as_array().unwrap().iter();
+            items.map(|item| item.as_str().unwrap().to_owned()).collect()
+        };
+        let fields: BTreeSet<_> = fields.split(' ').map(str::to_owned).collect();
+        assert_eq!(texts(&schemas[name]["required"]), fields, "{name}");
+        let properties = schemas[name]["properties"].as_object().unwrap();
+        assert_eq!(
+            properties.keys().cloned().collect::<BTreeSet<_>>(),
+            fields,
+            "{name}"
+        );
+    }
+    let transcript = &schemas["Transcript"]["properties"];
+    assert_eq!(transcript["id"]["format"], "uuid");
+    assert_eq!(transcript["inserted_at"]["format"], "date-time");
+    assert_eq!(schemas["TopicModel"]["properties"]["name"]["maxLength"], 255);
+    assert_eq!(
+        schemas["Cohorts"]["properties"]["periods"]["items"]["format"],
+        "date-time"
+    );
+    let date = &schemas["UsageCount"]["properties"]["date"]["anyOf"];
+    assert_eq!(
+        (&date[0]["format"], &date[1]["format"]),
+        (&json!("date"), &json!("date-time"))
+    );
+}
+
+#[tokio::test]
+async fn whatever_is_referred_to_is_there() {
+    let description = description().await;
+    let text = description.to_string();
+    let references: BTreeSet<_> = text
+        .split(r##""$ref":"#"##)
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert!(references.len() >= 5, "{references:?}");
+    for reference in references {
+        assert!(description.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_needs_no_other_server() {
+    let service = service();
+    for (path, to) in [("/", "docs/"), ("/docs", "docs/"), ("/dm/docs", "docs/")] {
+        let answer = get(&service, path).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("location")),
+            (307, to),
+            "{path}"
+        );
+    }
+    for base in ["/docs/", "/dm/docs/"] {
+        let page = get(&service, base).await;
+        assert_eq!(page.header("content-type"), "text/html");
+        let attributes = page.body.split(['"', '\'']).collect::<Vec<_>>();
+        let links: Vec<_> = attributes
+            .windows(2)
+            .filter(|pair| pair[0].ends_with("src=") || pair[0].ends_with("href="))
+            .map(|pair| pair[1].trim_start_matches("./"))
+            .collect();
+        assert!(links.len() >= 5, "{links:?}");
+        for link in links {
+            assert!(!link.contains("//"), "{link}");
+            let file = get(&service, &format!("{base}{link}")).await;
+            assert_eq!(file.status.as_u16(), 200, "{link}");
+            assert!(!file.body.is_empty(), "{link}");
+        }
+        let script = get(&service, &format!("{base}swagger-initializer.js")).await.body;
+        assert!(script.contains(r#""../openapi.json""#), "{script}");
+        assert!(script.contains(r#""validatorUrl": "none""#), "{script}");
+        assert!(!script.contains("http"), "{script}");
+    }
+}

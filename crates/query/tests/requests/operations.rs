@@ -1,0 +1,193 @@
+//! What is served besides the endpoints, and what every route does.
+
+use std::{future::ready, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode},
+};
+use query::{Check, Settings};
+use tokio::net::TcpListener;
+
+use crate::service::{ACME, get, send, service, settings, unreachable_store};
+
+const ROUTES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/"];
+
+async fn with_method(method: &str, path: &str) -> crate::service::Answer {
+    let request = Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).unwrap())
+        .uri(path)
+        .header("authorization", "acme-key");
+    send(&service(), request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_pages_for_operators_need_no_key() {
+    for (path, content_type, text) in [
+        ("/healthz", "application/json", r#"{"status":"ok"}"#),
+        (
+            "/readyz",
+            "application/json",
+            r#"{"status":"ready","checks":{"clickhouse":"ok"}}"#,
+        ),
+        (
+            "/metrics",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "a_metric 1\n",
+        ),
+    ] {
+        let answer = send(&service(), Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert_eq!(answer.header("content-type"), content_type, "{path}");
+        assert_eq!(answer.body, text, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_fails_or_hangs_is_named() {
+    let checks = vec![
+        Check::new("clickhouse", || ready(Ok(()))),
+        Check::new("kafka", || ready(Err("no broker answers".to_owned()))),
+        Check::new("schema", std::future::pending),
+    ];
+    let service = query::router(settings(), unreachable_store(), checks, String::new);
+    let answer = get(&service, "/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let expected = serde_json::json!({
+        "status": "not ready",
+        "checks": {
+            "clickhouse": "ok",
+            "kafka": "no broker answers",
+            "schema": "no answer within 2 s",
+        },
+        "detail": "kafka is not ready: no broker answers; schema is not ready: no answer within 2 s",
+    });
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&answer.body).unwrap(),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn head_has_the_status_and_headers_of_get_and_no_body() {
+    let refused = format!("{ACME}/usage-summary/");
+    for path in ROUTES.iter().copied().chain([refused.as_str(), "/nowhere"]) {
+        let (got, head) = (with_method("GET", path).await, with_method("HEAD", path).await);
+        assert_eq!(head.status, got.status, "{path}");
+        assert_eq!(head.header("content-type"), got.header("content-type"), "{path}");
+        assert!(!got.body.is_empty(), "{path}");
+        assert_eq!(head.body, "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn options_tells_the_methods_and_any_other_is_refused() {
+    let endpoints =
+        ["transcripts", "usage-summary/", "user-cohorts-over-time"].map(|name| format!("{ACME}/{name}"));
+    for path in ROUTES.iter().copied().chain(endpoints.iter().map(String::as_str)) {
+        let options = with_method("OPTIONS", path).await;
+        assert_eq!(options.status, StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(options.header("allow"), "GET,HEAD,OPTIONS", "{path}");
+        for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"] {
+            let answer = with_method(method, path).await;
+            assert_eq!(
+                answer.told(),
+                (405, "the method is not allowed on this path".to_owned()),
+                "{method} {path}"
+            );
+            assert_eq!(answer.header("allow"), "GET,HEAD,OPTIONS", "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_no_route_has_is_told_in_json() {
+    let service = service();
+    for path in [
+        "/api",
+        "/api/ai-analytics/orgs/acme/users/u",
+        "/api/ai-analytics/orgs/acme/users/u/",
+        "/api/ai-analytics/orgs/acme/users/u/transcripts//",
+        "/api/ai-analytics/orgs/acme/users/u/transcripts/x",
+        "/api/ai-analytics/orgs/acme/users/a/b/transcripts",
+        "/API/ai-analytics/orgs/acme/users/u/transcripts",
+        "/md/api/ai-analytics/orgs/acme/users/u/transcripts",
+        "/dm/dm/api/ai-analytics/orgs/acme/users/u/transcripts",
+        "/dm/healthz",
+        "/docs/nowhere.js",
+        "/docs/../Cargo.toml",
+        "/docs/%2e%2e/openapi.json",
+    ] {
+        let answer = get(&service, path).await;
+        assert_eq!(answer.body, r#"{"detail":"no such path"}"#, "{path}");
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_may_be_any_path_that_the_service_has_itself() {
+    for prefix in ["", "/docs", "/metrics", "/docs/api", "/api", ACME] {
+        let settings = Settings {
+            prefix: prefix.parse().unwrap(),
+            ..settings()
+        };
+        let service = query::router(settings, unreachable_store(), Vec::new(), String::new);
+        let path = format!("{prefix}{ACME}/usage-summary");
+        assert_eq!(
+            get(&service, &path).await.status,
+            StatusCode::BAD_REQUEST,
+            "{path}"
+        );
+        let path = format!("{prefix}/docs/");
+        assert_eq!(get(&service, &path).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_reached_is_no_fault_of_the_request() {
+    let service = service();
+    let days = "start_date=2024-01-01&end_date=2024-01-31";
+    for query in [
+        "transcripts".to_owned(),
+        "transcripts?page=2".to_owned(),
+        format!("usage-summary?{days}"),
+        format!("user-cohorts-over-time?{days}"),
+    ] {
+        let answer = get(&service, &format!("{ACME}/{query}")).await;
+        let detail = "the analytics store is not available at the moment";
+        assert_eq!(answer.told(), (503, detail.to_owned()), "{query}");
+        assert_eq!(answer.header("retry-after"), "5", "{query}");
+    }
+}
+
+/// A service whose store takes connections and says nothing.
+async fn mute(query_timeout: Duration) -> (Router, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store = aggregator::Store::new(&aggregator::Settings {
+        url: format!("http://{}", listener.local_addr().unwrap()),
+        ..aggregator::Settings::default()
+    });
+    let settings = Settings {
+        query_timeout,
+        ..settings()
+    };
+    (query::router(settings, store, Vec::new(), String::new), listener)
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_in_time_is_no_fault_of_the_request() {
+    let (service, _listener) = mute(Duration::from_millis(50)).await;
+    let days = "start_date=2024-01-01&end_date=2024-01-31";
+    for query in [
+        "transcripts".to_owned(),
+        "transcripts?page=2".to_owned(),
+        format!("usage-summary?{days}"),
+        format!("user-cohorts-over-time?{days}&mentor_id=m"),
+    ] {
+        let answer = get(&service, &format!("{ACME}/{query}")).await;
+        let detail = "the analytics store did not answer within 0.05 s";
+        assert_eq!(answer.told(), (503, detail.to_owned()), "{query}");
+        assert_eq!(answer.header("retry-after"), "5", "{query}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Requests to the router, without a socket.
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+/// Of acme alone.
+pub(crate) const ACME_KEY: &str = "acme-key";
+/// Of every organisation.
+pub(crate) const ALL_KEY: &str = "all=key==";
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The value of a header; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// Sends a request and reads all of its response.
+pub(crate) async fn send(service: &Router, request: Request<Body>) -> Answer {
+    let (parts, body) = service.clone().oneshot(request).await.unwrap().into_parts();
+    let bytes = body
+        .collect()
+        .await
+        .expect("the body ends as it should")
+        .to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    }
+}
