@@ -3,5 +3,5 @@ SELECT
     max(latest).user_sentiment AS user_sentiment,
     max(latest).topics AS topics
 FROM conversation_annotations
-WHERE org = {org:String} AND conversation_id IN ?
+WHERE org = {org:String} AND conversation_id IN CAST(? AS Array(UInt128))
 GROUP BY conversation_id

@@ -11,7 +11,7 @@ WHERE org = {org:String} AND (conversation_id, time, message_id) IN (
     (
         SELECT conversation_id, arrayJoin([min(first), min(first_user), max(last_model)]) AS key
         FROM conversations
-        WHERE org = {org:String} AND conversation_id IN ?
+        WHERE org = {org:String} AND conversation_id IN CAST(? AS Array(UInt128))
         GROUP BY conversation_id
     )
 )

@@ -14,6 +14,7 @@ mod answer;
 mod ask;
 mod body;
 mod connections;
+mod documents;
 mod exception;
 mod form;
 mod frames;

@@ -100,9 +100,9 @@ fn a_topic_that_is_not_known_is_made() {
 }
 
 #[test]
-fn a_topic_without_partitions_is_an_error() {
-    let error = Broker::start(&[("none", 0)]).unwrap_err();
-    assert!(error.to_string().contains("\"none\""), "{error}");
+fn a_topic_that_cannot_be_made_is_named() {
+    let error = Broker::start(&[("twice", 1), ("twice", 2)]).unwrap_err();
+    assert!(error.to_string().contains("\"twice\" of 2 partitions"), "{error}");
 }
 
 #[test]

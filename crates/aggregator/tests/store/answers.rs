@@ -19,7 +19,10 @@ async fn an_insert_that_is_repeated_changes_no_answer() {
     let mut oracle = Oracle::default();
     let mut batch = Batch::new();
     for number in 0..1_500 {
-        for event in [message("org", number / 3, number), annotation("org", number / 3, number)] {
+        for event in [
+            message("org", number / 3, number),
+            annotation("org", number / 3, number),
+        ] {
             batch.append(&event);
             oracle.add(event);
         }
@@ -64,9 +67,16 @@ async fn ranges_at_the_ends_of_the_calendar_are_answered() {
     ] {
         for grain in [Grain::Hour, Grain::Day, Grain::Week] {
             let counts = store.usage_summary("org", &range, grain).await.unwrap();
-            assert_eq!(counts, vec![0; usize::try_from(range.period_count(grain)).unwrap()], "{range:?}");
+            assert_eq!(
+                counts,
+                vec![0; usize::try_from(range.period_count(grain)).unwrap()],
+                "{range:?}"
+            );
             let by = NewUsersBy::Registration;
-            let cohorts = store.cohorts("org", &range, grain, Some("mentor"), by).await.unwrap();
+            let cohorts = store
+                .cohorts("org", &range, grain, Some("mentor"), by)
+                .await
+                .unwrap();
             assert!(cohorts.iter().all(|count| count.new_users == 0), "{range:?}");
         }
         let filter = TranscriptFilter {
@@ -74,7 +84,11 @@ async fn ranges_at_the_ends_of_the_calendar_are_answered() {
             end: Some(range.end()),
             ..TranscriptFilter::default()
         };
-        assert_eq!(store.transcripts_page("org", &filter, 0, 10).await.unwrap().total, 0, "{range:?}");
+        assert_eq!(
+            store.transcripts_page("org", &filter, 0, 10).await.unwrap().total,
+            0,
+            "{range:?}"
+        );
     }
 }
 

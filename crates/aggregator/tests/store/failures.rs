@@ -4,7 +4,10 @@ use crate::harness::{Engine, message};
 
 #[tokio::test]
 async fn a_server_that_is_not_there_may_be_there_later() {
-    let store = Store::new(&Settings { url: "http://127.0.0.1:1".to_owned(), ..Settings::default() });
+    let store = Store::new(&Settings {
+        url: "http://127.0.0.1:1".to_owned(),
+        ..Settings::default()
+    });
     let error = store.ping().await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
 }
@@ -22,7 +25,10 @@ async fn an_insert_without_a_schema_is_refused() {
 async fn a_question_that_takes_too_long_is_given_up() {
     let engine = Engine::get().await;
     let (_, settings) = engine.migrated("too_slow").await;
-    let store = Store::new(&Settings { query_timeout_secs: 0, ..settings });
+    let store = Store::new(&Settings {
+        query_timeout_secs: 0,
+        ..settings
+    });
     let error = store.org_exists("org").await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
 }

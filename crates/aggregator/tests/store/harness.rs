@@ -27,9 +27,15 @@ impl Engine {
             let engine = embedded::Engine::open(&library, data.path()).unwrap();
             let addr = ([127, 0, 0, 1], 0).into();
             let server = runtime.block_on(ClickHouseServer::start(engine, addr)).unwrap();
-            Self { server, _data: data, _runtime: runtime }
+            Self {
+                server,
+                _data: data,
+                _runtime: runtime,
+            }
         };
-        ENGINE.get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() }).await
+        ENGINE
+            .get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() })
+            .await
     }
 
     /// A store on a database that may not be there yet.
@@ -45,13 +51,19 @@ impl Engine {
     }
 
     fn settings(&self, database: &str) -> Settings {
-        Settings { url: self.server.url(), database: database.to_owned(), ..Settings::default() }
+        Settings {
+            url: self.server.url(),
+            database: database.to_owned(),
+            ..Settings::default()
+        }
     }
 }
 
 /// A client of the database, for what the store does not tell.
 pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
-    clickhouse::Client::default().with_url(&settings.url).with_database(&settings.database)
+    clickhouse::Client::default()
+        .with_url(&settings.url)
+        .with_database(&settings.database)
 }
 
 /// The first instant of the year 2024, a leap year that begins on a Monday.
@@ -76,7 +88,11 @@ pub(crate) fn message(org: &str, conversation: i64, number: i64) -> Event<'stati
         Body::Message(Message {
             message_id: id(1, number),
             conversation_id: id(2, conversation),
-            role: if number % 3 == 2 { Role::Assistant } else { Role::User },
+            role: if number % 3 == 2 {
+                Role::Assistant
+            } else {
+                Role::User
+            },
             user_id: Some(format!("user-{}", number % 37).into()),
             mentor_id: (number % 5 != 0).then(|| format!("mentor-{}", number % 5).into()),
             content: format!("message {number}").into(),

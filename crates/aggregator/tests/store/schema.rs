@@ -19,8 +19,11 @@ async fn the_migrations_amount_to_schema_sql() {
         .unwrap();
     let mut found = String::new();
     for table in tables {
-        let create: String =
-            client(&settings).query(&format!("SHOW CREATE TABLE `{table}`")).fetch_one().await.unwrap();
+        let create: String = client(&settings)
+            .query(&format!("SHOW CREATE TABLE `{table}`"))
+            .fetch_one()
+            .await
+            .unwrap();
         found.push_str(&create.replace("schema_sql.", "").replace("`schema_sql`.", ""));
         found.push_str(";\n\n");
     }
@@ -29,7 +32,8 @@ async fn the_migrations_amount_to_schema_sql() {
     let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema.sql");
     std::fs::write(&beside, &found).unwrap();
     assert_eq!(
-        written, found,
+        written,
+        found,
         "if the migrations are right, copy {} to {}",
         beside.display(),
         path.display()
@@ -42,7 +46,10 @@ async fn migrating_is_idempotent_and_safe_twice_at_once() {
     let (one, two) = (engine.store("twice_at_once"), engine.store("twice_at_once"));
     assert_eq!(
         one.schema_state().await.unwrap(),
-        SchemaState::Outdated { found: 0, needed: latest_version() }
+        SchemaState::Outdated {
+            found: 0,
+            needed: latest_version()
+        }
     );
     let (first, second) = tokio::join!(one.migrate(|_| ()), two.migrate(|_| ()));
     first.unwrap();
@@ -66,8 +73,14 @@ async fn a_schema_of_a_newer_program_is_left_alone() {
         .unwrap();
     assert_eq!(
         store.schema_state().await.unwrap(),
-        SchemaState::Newer { found: newer, known: latest_version() }
+        SchemaState::Newer {
+            found: newer,
+            known: latest_version()
+        }
     );
     let refused = store.migrate(|_| ()).await.unwrap_err();
-    assert!(matches!(refused, Error::NewerSchema { found, .. } if found == newer), "{refused}");
+    assert!(
+        matches!(refused, Error::NewerSchema { found, .. } if found == newer),
+        "{refused}"
+    );
 }

@@ -10,9 +10,7 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 
-use crate::engine::Rows;
-
-use super::{exception::Exception, frames};
+use super::{documents::{Documents, Joining}, exception::Exception, frames};
 
 /// How long a connection is left open behind an exception in its stream, so that the exception is sent before
 /// the connection breaks. A client that reads more slowly sees the break alone.
@@ -23,6 +21,8 @@ const BEFORE_BREAK: Duration = Duration::from_millis(100);
 pub(super) struct Sending {
     /// The name of its format, for clients and for the content's type.
     pub(super) format: String,
+    /// How its chunks become one.
+    pub(super) joining: Joining,
     /// Whether it goes out in ClickHouse's frames.
     pub(super) compress: bool,
     /// How much of it is held back before its first byte is sent, in bytes.
@@ -32,11 +32,14 @@ pub(super) struct Sending {
 }
 
 /// The response of these rows: an exception if one comes before the first byte is sent.
-pub(super) async fn answer(mut rows: Rows, sending: Sending) -> Result<Response, Exception> {
+pub(super) async fn answer(rows: Rows, sending: Sending) -> Result<Response, Exception> {
+    let mut rows = Documents::new(rows, sending.joining);
+    // What cannot be joined is refused before it is sent.
+    let hold = if sending.joining == Joining::Single { usize::MAX } else { sending.hold };
     let mut held = VecDeque::new();
     let mut bytes = 0;
     let rest = loop {
-        if bytes >= sending.hold {
+        if bytes >= hold {
             break Some(rows);
         }
         let Some(chunk) = rows.next().await? else {
@@ -60,12 +63,12 @@ pub(super) async fn answer(mut rows: Rows, sending: Sending) -> Result<Response,
 #[derive(Debug)]
 struct Stream {
     held: VecDeque<Bytes>,
-    rows: Option<Rows>,
+    rows: Option<Documents>,
     sending: Sending,
     broken: bool,
 }
 
-fn body(held: VecDeque<Bytes>, rows: Option<Rows>, sending: Sending) -> Body {
+fn body(held: VecDeque<Bytes>, rows: Option<Documents>, sending: Sending) -> Body {
     let mut stream = Stream {
         held,
         rows,
@@ -100,15 +103,14 @@ impl Stream {
                 },
             };
             match chunk {
-                Ok(Some(chunk)) if chunk.is_empty() => {}
                 Ok(Some(chunk)) => return Some(Ok(self.packed(chunk))),
                 Ok(None) => return None,
-                Err(error) => {
+                Err(exception) => {
                     self.rows = None;
                     self.broken = true;
                     // What was sent before goes out by itself: clients look for the exception in one piece.
                     tokio::task::yield_now().await;
-                    let block = Exception::from(error).in_stream(&self.sending.tag);
+                    let block = exception.in_stream(&self.sending.tag);
                     return Some(Ok(self.packed(block)));
                 }
             }

@@ -95,6 +95,13 @@ impl Ask {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             ask.set(decode(name)?, decode(value)?)?;
         }
+        if ask.read_only {
+            let level = ask.statement.settings.entry("readonly".to_owned()).or_default();
+            // Level 1 forbids even settings; 2 is what a server gives a GET.
+            if level != "1" {
+                "2".clone_into(level);
+            }
+        }
         Ok(ask)
     }
 

@@ -21,7 +21,6 @@ pub(super) enum Refusal {
     ChecksumDoesntMatch,
     NotImplemented,
     SyntaxError,
-    Readonly,
     NetworkError,
     QueryIsTooLarge,
     CannotDecompress,
@@ -41,7 +40,6 @@ impl Refusal {
             Self::ChecksumDoesntMatch => (40, "CHECKSUM_DOESNT_MATCH"),
             Self::NotImplemented => (48, "NOT_IMPLEMENTED"),
             Self::SyntaxError => (62, "SYNTAX_ERROR"),
-            Self::Readonly => (164, "READONLY"),
             Self::NetworkError => (210, "NETWORK_ERROR"),
             Self::QueryIsTooLarge => (229, "QUERY_IS_TOO_LARGE"),
             Self::CannotDecompress => (271, "CANNOT_DECOMPRESS"),
@@ -176,12 +174,12 @@ mod tests {
 
     #[test]
     fn the_block_in_a_stream_tells_the_length_of_its_text_and_is_bounded() {
-        let exception = Exception::new(Refusal::Readonly, "no");
+        let exception = Exception::new(Refusal::SyntaxError, "no");
         assert_eq!(
             exception.in_stream("tag"),
-            "\r\n__exception__\r\ntag\r\nCode: 164. DB::Exception: no. (READONLY)\n41 tag\r\n__exception__\r\n"
+            "\r\n__exception__\r\ntag\r\nCode: 62. DB::Exception: no. (SYNTAX_ERROR)\n44 tag\r\n__exception__\r\n"
         );
-        let long = Exception::new(Refusal::Readonly, "é".repeat(LONGEST_IN_STREAM));
+        let long = Exception::new(Refusal::SyntaxError, "é".repeat(LONGEST_IN_STREAM));
         assert!(long.in_stream("tag").len() < LONGEST_IN_STREAM + 100);
     }
 }

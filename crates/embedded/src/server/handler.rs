@@ -103,12 +103,8 @@ async fn run(engine: &Engine, ask: Ask, source: &mut Source, tag: &str) -> Resul
             if text.trim_ascii().is_empty() {
                 return empty(&ask);
             }
-            let reads = only_reads(&text);
-            if ask.read_only && !reads {
-                return Err(read_only());
-            }
             let sql = utf8(text)?;
-            let named = if reads { output_format(&sql) } else { None };
+            let named = output_format(&sql);
             let statement = Statement { sql, ..ask.statement };
             let format = named.unwrap_or_else(|| match statement.format.as_str() {
                 "" => "TabSeparated".to_owned(),
@@ -122,7 +118,6 @@ async fn run(engine: &Engine, ask: Ask, source: &mut Source, tag: &str) -> Resul
             };
             answer(engine.run(statement).await?, sending).await
         }
-        Text::Insert { .. } if ask.read_only => Err(read_only()),
         Text::Insert { statement, format } => {
             let statement = Statement {
                 sql: utf8(statement)?,
@@ -219,14 +214,6 @@ fn empty(ask: &Ask) -> Result<Response, Exception> {
         return Ok(OK.into_response());
     }
     Err(Exception::new(Refusal::SyntaxError, "Syntax error: Empty query"))
-}
-
-fn read_only() -> Exception {
-    Exception::new(
-        Refusal::Readonly,
-        "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. \
-         You should use method POST for modifying queries",
-    )
 }
 
 fn utf8(text: Vec<u8>) -> Result<String, Exception> {

@@ -36,9 +36,12 @@ pub(super) fn split(text: &[u8], complete: bool) -> Split {
 }
 
 /// The format that the text names for the rows that come back: the last `FORMAT name` outside of parentheses
-/// that nothing but settings follows.
+/// that nothing but settings follows. An insert gives none back.
 pub(super) fn output_format(text: &str) -> Option<String> {
     let mut lexer = Lexer::new(text.as_bytes(), true);
+    if matches!(lexer.clone().next(), Ok(first) if lexer.is(first, "INSERT")) {
+        return None;
+    }
     let mut depth = 0_usize;
     let mut format = None;
     while let Ok(token) = lexer.next() {
@@ -60,35 +63,6 @@ pub(super) fn output_format(text: &str) -> Option<String> {
         }
     }
     format
-}
-
-/// Whether the text only reads: what a server lets through by `GET`.
-pub(super) fn only_reads(text: &[u8]) -> bool {
-    const READING: [&str; 9] = [
-        "SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK",
-    ];
-    let mut lexer = Lexer::new(text, true);
-    let mut first = lexer.next();
-    while matches!(
-        first,
-        Ok(Token {
-            kind: Kind::Mark(b'('),
-            ..
-        })
-    ) {
-        first = lexer.next();
-    }
-    let Ok(first) = first else { return false };
-    if !READING.iter().any(|keyword| lexer.is(first, keyword)) {
-        return false;
-    }
-    // `WITH … INSERT INTO t SELECT …` writes.
-    while let Ok(token) = lexer.next() {
-        if lexer.is(token, "INSERT") && matches!(lexer.clone().next(), Ok(next) if lexer.is(next, "INTO")) {
-            return false;
-        }
-    }
-    true
 }
 
 fn insert(lexer: &mut Lexer<'_>, text: &[u8], complete: bool) -> Result<Split, NoToken> {

@@ -12,9 +12,9 @@ async fn settings_hold_for_their_statement_alone() {
     let engine = engine();
     let sql = "SELECT getSetting('max_block_size'), getSetting('log_comment') LIKE 'mine %'";
     let set = with_settings(sql, &[("max_block_size", "7"), ("log_comment", "mine")]);
-    assert_eq!(try_text(&engine, set).await.unwrap(), "7\ttrue\n");
+    assert_eq!(try_text(&engine, set).await.unwrap(), "7\t1\n");
     for _ in 0..40 {
-        assert_eq!(text(&engine, sql).await, "65409\tfalse\n");
+        assert_eq!(text(&engine, sql).await, "65409\t0\n");
     }
 }
 

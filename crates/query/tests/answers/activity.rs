@@ -138,7 +138,8 @@ async fn an_organisation_that_nobody_knows_is_not_found_and_one_that_is_idle_is_
         (format!("user-cohorts-over-time?{days}"), zeros),
     ] {
         // It comes before the parameters, of which this one is malformed.
-        for question in [question.clone(), format!("{question}&start_date=x")] {
+        let mark = if question.contains('?') { '&' } else { '?' };
+        for question in [question.clone(), format!("{question}{mark}start_date=x")] {
             let unknown = service.send("GET", &of("nowhere", &question)).await;
             assert_eq!(unknown.body, r#"{"detail":"org does not exist"}"#, "{question}");
             assert_eq!(unknown.status.as_u16(), 404, "{question}");

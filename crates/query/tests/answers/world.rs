@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    engine,
+    engine::{self, InUse},
     http::{ACME_KEY, ALL_KEY, Answer, send},
 };
 
@@ -20,7 +20,10 @@ pub(crate) struct World {
 }
 
 /// The service over a world in a database of its own. idle is configured, but nothing ever happens there.
-pub(crate) struct Service(Router);
+pub(crate) struct Service {
+    router: Router,
+    _engine: InUse,
+}
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse_rfc3339(text).unwrap()
@@ -37,16 +40,17 @@ impl World {
         mentor: &str,
     ) -> Self {
         self.messages += 1;
+        let number = self.messages;
         let named = |name: &str| (!name.is_empty()).then(|| name.to_owned().into());
         self.add(
             time,
             Fact::Message(Message {
-                message_id: Uuid::from_u128(self.messages),
+                message_id: Uuid::from_u128(number),
                 conversation_id: Uuid::from_u128(conversation),
                 role,
                 user_id: named(user),
                 mentor_id: named(mentor),
-                content: format!("message {}", self.messages).into(),
+                content: format!("message {number}").into(),
                 model: (role == Role::Assistant).then(|| "model-1".into()),
             }),
         )
@@ -93,7 +97,7 @@ impl World {
 
     /// Inserts the events and serves them.
     pub(crate) async fn serve(self, database: &str) -> Service {
-        let store = engine::store(database).await;
+        let (store, engine) = engine::store(database).await;
         store.insert(&self.batch.seal()).await.unwrap();
         let settings = Settings {
             prefix: "/dm".parse().unwrap(),
@@ -101,7 +105,10 @@ impl World {
             orgs: ["idle".to_owned()].into(),
             ..Settings::default()
         };
-        Service(query::router(settings, store, Vec::new(), String::new))
+        Service {
+            router: query::router(settings, store, Vec::new(), String::new),
+            _engine: engine,
+        }
     }
 }
 
@@ -113,7 +120,7 @@ impl Service {
             .uri(path)
             .header("authorization", format!("Api-Token {ALL_KEY}"))
             .header("accept", "application/problem+json, */*");
-        send(&self.0, request.body(Body::empty()).unwrap()).await
+        send(&self.router, request.body(Body::empty()).unwrap()).await
     }
 
     /// What an endpoint answers about acme, which must be well.
