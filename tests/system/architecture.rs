@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("consumer", &["events"]),
     ("aggregator", &["events"]),
     ("query", &["aggregator", "events"]),
+    ("testbed", &["embedded"]),
     (
         "rollcall",
         &["aggregator", "consumer", "embedded", "events", "query"],

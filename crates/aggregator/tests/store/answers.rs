@@ -3,7 +3,7 @@ use chrono::NaiveDate;
 use events::{DateRange, Grain, NewUsersBy, Oracle, TranscriptFilter};
 use futures::TryStreamExt;
 
-use crate::harness::{Engine, annotation, message, registration};
+use crate::harness::{Database, annotation, message, registration};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -15,7 +15,8 @@ fn range(start: &str, end: &str) -> DateRange {
 
 #[tokio::test]
 async fn an_insert_that_is_repeated_changes_no_answer() {
-    let (store, _) = Engine::get().await.migrated("repeated").await;
+    let database = Database::migrated("repeated").await;
+    let store = &database.store;
     let mut oracle = Oracle::default();
     let mut batch = Batch::new();
     for number in 0..1_500 {
@@ -24,11 +25,11 @@ async fn an_insert_that_is_repeated_changes_no_answer() {
             annotation("org", number / 3, number),
         ] {
             batch.append(&event);
-            oracle.add(event);
+            oracle.add(&event);
         }
         let event = registration("org", number);
         batch.append(&event);
-        oracle.add(event);
+        oracle.add(&event);
     }
     let batch = batch.seal();
     let all = range("2024-01-01", "2024-12-31");
@@ -54,7 +55,8 @@ async fn an_insert_that_is_repeated_changes_no_answer() {
 
 #[tokio::test]
 async fn ranges_at_the_ends_of_the_calendar_are_answered() {
-    let (store, _) = Engine::get().await.migrated("calendar").await;
+    let database = Database::migrated("calendar").await;
+    let store = &database.store;
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
     store.insert(&batch.seal()).await.unwrap();
@@ -94,7 +96,8 @@ async fn ranges_at_the_ends_of_the_calendar_are_answered() {
 
 #[tokio::test]
 async fn an_organisation_exists_once_any_event_of_it_arrived() {
-    let (store, _) = Engine::get().await.migrated("orgs").await;
+    let database = Database::migrated("orgs").await;
+    let store = &database.store;
     for (org, event) in [
         ("said", message("said", 1, 1)),
         ("noted", annotation("noted", 1, 1)),

@@ -1,6 +1,6 @@
 use aggregator::{Batch, Error, Settings, Store};
 
-use crate::harness::{Engine, message};
+use crate::harness::{Database, message};
 
 #[tokio::test]
 async fn a_server_that_is_not_there_may_be_there_later() {
@@ -14,20 +14,19 @@ async fn a_server_that_is_not_there_may_be_there_later() {
 
 #[tokio::test]
 async fn an_insert_without_a_schema_is_refused() {
-    let store = Engine::get().await.store("no_schema");
+    let database = Database::named("no_schema").await;
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
-    let error = store.insert(&batch.seal()).await.unwrap_err();
+    let error = database.store.insert(&batch.seal()).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_question_that_takes_too_long_is_given_up() {
-    let engine = Engine::get().await;
-    let (_, settings) = engine.migrated("too_slow").await;
+    let database = Database::migrated("too_slow").await;
     let store = Store::new(&Settings {
         query_timeout_secs: 0,
-        ..settings
+        ..database.settings.clone()
     });
     let error = store.org_exists("org").await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");

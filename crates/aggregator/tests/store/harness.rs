@@ -1,61 +1,39 @@
-//! One engine for all tests of this program, a database for each.
+//! A database for each test, and events to fill it with.
 
 use aggregator::{Settings, Store};
-use embedded::ClickHouseServer;
 use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
-use tempfile::TempDir;
-use tokio::{runtime::Runtime, sync::OnceCell};
+use testbed::ClickHouse;
 use uuid::Uuid;
 
-/// The engine behind its HTTP interface.
-pub(crate) struct Engine {
-    server: ClickHouseServer,
-    _data: TempDir,
-    _runtime: Runtime,
+/// A database on the engine.
+pub(crate) struct Database {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    _clickhouse: ClickHouse,
 }
 
-impl Engine {
-    /// Starts the engine, or gives the one that runs.
-    pub(crate) async fn get() -> &'static Self {
-        static ENGINE: OnceCell<Engine> = OnceCell::const_new();
-        let start = || {
-            let cache = embedded::fetch::default_cache_dir().expect("there is a home");
-            let library = embedded::ensure_engine(&cache, &mut |_| ()).unwrap();
-            let data = TempDir::new().unwrap();
-            // A runtime of its own: that of the test which comes first would end with it.
-            let runtime = Runtime::new().unwrap();
-            let engine = embedded::Engine::open(&library, data.path()).unwrap();
-            let addr = ([127, 0, 0, 1], 0).into();
-            let server = runtime.block_on(ClickHouseServer::start(engine, addr)).unwrap();
-            Self {
-                server,
-                _data: data,
-                _runtime: runtime,
-            }
-        };
-        ENGINE
-            .get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() })
-            .await
-    }
-
-    /// A store on a database that may not be there yet.
-    pub(crate) fn store(&self, database: &str) -> Store {
-        Store::new(&self.settings(database))
-    }
-
-    /// A store on a database with the schema in it.
-    pub(crate) async fn migrated(&self, database: &str) -> (Store, Settings) {
-        let store = self.store(database);
-        store.migrate(|_| ()).await.unwrap();
-        (store, self.settings(database))
-    }
-
-    fn settings(&self, database: &str) -> Settings {
-        Settings {
-            url: self.server.url(),
-            database: database.to_owned(),
+impl Database {
+    /// A database that is not there yet.
+    pub(crate) async fn named(name: &str) -> Self {
+        let clickhouse = ClickHouse::get().await;
+        let url = clickhouse.url().to_owned();
+        let settings = Settings {
+            url,
+            database: name.to_owned(),
             ..Settings::default()
+        };
+        Self {
+            store: Store::new(&settings),
+            settings,
+            _clickhouse: clickhouse,
         }
+    }
+
+    /// A database with the schema in it.
+    pub(crate) async fn migrated(name: &str) -> Self {
+        let database = Self::named(name).await;
+        database.store.migrate(|_| ()).await.unwrap();
+        database
     }
 }
 

@@ -5,21 +5,20 @@ use aggregator::{
     migrate::{SchemaState, latest_version},
 };
 
-use crate::harness::{Engine, client};
+use crate::harness::{Database, client};
 
 #[tokio::test]
 async fn the_migrations_amount_to_schema_sql() {
-    let engine = Engine::get().await;
-    let (store, settings) = engine.migrated("schema_sql").await;
-    drop(store);
-    let tables: Vec<String> = client(&settings)
+    let database = Database::migrated("schema_sql").await;
+    let settings = &database.settings;
+    let tables: Vec<String> = client(settings)
         .query("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name")
         .fetch_all()
         .await
         .unwrap();
     let mut found = String::new();
     for table in tables {
-        let create: String = client(&settings)
+        let create: String = client(settings)
             .query(&format!("SHOW CREATE TABLE `{table}`"))
             .fetch_one()
             .await
@@ -42,8 +41,8 @@ async fn the_migrations_amount_to_schema_sql() {
 
 #[tokio::test]
 async fn migrating_is_idempotent_and_safe_twice_at_once() {
-    let engine = Engine::get().await;
-    let (one, two) = (engine.store("twice_at_once"), engine.store("twice_at_once"));
+    let database = Database::named("twice_at_once").await;
+    let (one, two) = (&database.store, Store::new(&database.settings));
     assert_eq!(
         one.schema_state().await.unwrap(),
         SchemaState::Outdated {
@@ -62,10 +61,10 @@ async fn migrating_is_idempotent_and_safe_twice_at_once() {
 
 #[tokio::test]
 async fn a_schema_of_a_newer_program_is_left_alone() {
-    let engine = Engine::get().await;
-    let (store, settings): (Store, _) = engine.migrated("newer").await;
+    let database = Database::migrated("newer").await;
+    let (store, settings) = (&database.store, &database.settings);
     let newer = latest_version() + 1;
-    client(&settings)
+    client(settings)
         .query("INSERT INTO schema_versions (version, name) VALUES (?, 'of tomorrow')")
         .bind(newer)
         .execute()

@@ -1,0 +1,310 @@
+CREATE TABLE activity_daily
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `period` DateTime('UTC') COMMENT 'first instant of the day',
+    `mentor_id` String COMMENT 'empty: none',
+    `user` UInt128 COMMENT 'sipHash128 of the user_id'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, period, mentor_id, user)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: who was active in a day, with which mentor';
+
+CREATE MATERIALIZED VIEW activity_daily_from_hourly TO activity_daily
+(
+    `org` LowCardinality(String),
+    `period` DateTime('UTC'),
+    `mentor_id` String,
+    `user` UInt128
+)
+AS SELECT
+    org,
+    toStartOfDay(period, 'UTC') AS period,
+    mentor_id,
+    user
+FROM activity_hourly AS hourly
+GROUP BY
+    org,
+    period,
+    mentor_id,
+    user;
+
+CREATE TABLE activity_hourly
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `period` DateTime('UTC') COMMENT 'first instant of the hour',
+    `mentor_id` String COMMENT 'empty: none',
+    `user` UInt128 COMMENT 'sipHash128 of the user_id'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, period, mentor_id, user)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: who was active in an hour, with which mentor';
+
+CREATE MATERIALIZED VIEW activity_hourly_from_messages TO activity_hourly
+(
+    `org` LowCardinality(String),
+    `period` DateTime('UTC'),
+    `mentor_id` String,
+    `user` UInt128
+)
+AS SELECT
+    org,
+    toStartOfHour(time, 'UTC') AS period,
+    mentor_id,
+    reinterpretAsUInt128(sipHash128(user_id)) AS user
+FROM messages
+WHERE (role = 'user') AND (user_id != '')
+GROUP BY
+    org,
+    period,
+    mentor_id,
+    user;
+
+CREATE TABLE activity_weekly
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `period` DateTime('UTC') COMMENT 'first instant of the week',
+    `mentor_id` String COMMENT 'empty: none',
+    `user` UInt128 COMMENT 'sipHash128 of the user_id'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, period, mentor_id, user)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: who was active in a week, with which mentor';
+
+CREATE MATERIALIZED VIEW activity_weekly_from_daily TO activity_weekly
+(
+    `org` LowCardinality(String),
+    `period` DateTime('UTC'),
+    `mentor_id` String,
+    `user` UInt128
+)
+AS SELECT
+    org,
+    toDateTime(toMonday(period, 'UTC'), 'UTC') AS period,
+    mentor_id,
+    user
+FROM activity_daily AS daily
+GROUP BY
+    org,
+    period,
+    mentor_id,
+    user;
+
+CREATE TABLE annotations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `annotated_at` Int64 COMMENT 'milliseconds since 1970; any year of RFC 3339, which DateTime64 cannot hold',
+    `event_id` String COMMENT 'CloudEvents id',
+    `user_sentiment` LowCardinality(String),
+    `topics` Array(String) COMMENT 'names, in the order of the event',
+    `topic_keys` Array(String) COMMENT 'names trimmed and lowercased: what the topics filter compares'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, conversation_id, annotated_at, event_id, user_sentiment, topics)
+SETTINGS index_granularity = 8192
+COMMENT 'fact: every distinct annotation';
+
+CREATE TABLE conversation_annotations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `latest` SimpleAggregateFunction(max, Tuple(
+        annotated_at Int64,
+        event_id String,
+        user_sentiment String,
+        topics Array(String),
+        topic_keys Array(String))) COMMENT 'the latest annotation; ties go to the greater event_id'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, conversation_id)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: the annotation that holds';
+
+CREATE MATERIALIZED VIEW conversation_annotations_from_annotations TO conversation_annotations
+(
+    `org` LowCardinality(String),
+    `conversation_id` UInt128,
+    `latest` Tuple(
+        Int64,
+        String,
+        String,
+        Array(String),
+        Array(String))
+)
+AS SELECT
+    org,
+    conversation_id,
+    max((annotated_at, event_id, toString(user_sentiment), topics, topic_keys)) AS latest
+FROM annotations
+GROUP BY
+    org,
+    conversation_id;
+
+CREATE TABLE conversation_days
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `day` Date,
+    `conversation_id` UInt128 COMMENT 'the UUID as a number'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, day, conversation_id)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: the conversations that a day saw; those that began in a range are among them';
+
+CREATE MATERIALIZED VIEW conversation_days_from_messages TO conversation_days
+(
+    `org` LowCardinality(String),
+    `day` Date,
+    `conversation_id` UInt128
+)
+AS SELECT
+    org,
+    toDate(time, 'UTC') AS day,
+    conversation_id
+FROM messages
+GROUP BY
+    org,
+    day,
+    conversation_id;
+
+CREATE TABLE conversations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `first` SimpleAggregateFunction(min, Tuple(
+        DateTime64(3, 'UTC'),
+        UInt128)) COMMENT '(time, message_id) of the earliest message',
+    `first_user` SimpleAggregateFunction(min, Tuple(
+        DateTime64(3, 'UTC'),
+        UInt128)) COMMENT 'of the earliest user message; the year 2299: none',
+    `last_model` SimpleAggregateFunction(max, Tuple(
+        DateTime64(3, 'UTC'),
+        UInt128)) COMMENT 'of the latest assistant message that names a model; the year 1900: none',
+    `mentors` SimpleAggregateFunction(groupUniqArrayArray, Array(String)) COMMENT 'the mentors of all its messages; empty: none',
+    `counted` SimpleAggregateFunction(groupUniqArrayArray, Array(UInt128)) COMMENT 'message_ids of users and assistants'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, conversation_id)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: what a conversation consists of, without its texts';
+
+CREATE MATERIALIZED VIEW conversations_from_messages TO conversations
+(
+    `org` LowCardinality(String),
+    `conversation_id` UInt128,
+    `first` Tuple(
+        DateTime64(3, 'UTC'),
+        UInt128),
+    `first_user` Tuple(
+        DateTime64(3, 'UTC'),
+        UInt128),
+    `last_model` Tuple(
+        DateTime64(3, 'UTC'),
+        UInt128),
+    `mentors` Array(String),
+    `counted` Array(UInt128)
+)
+AS SELECT
+    org,
+    conversation_id,
+    min((time, message_id)) AS first,
+    min(if(role = 'user', (time, message_id), (toDateTime64('2299-12-31 23:59:59.999', 3, 'UTC'), toUInt128(0)))) AS first_user,
+    max(if((role = 'assistant') AND (model != ''), (time, message_id), (toDateTime64('1900-01-01 00:00:00.000', 3, 'UTC'), toUInt128(0)))) AS last_model,
+    groupUniqArray(mentor_id) AS mentors,
+    groupUniqArrayIf(message_id, (role IN ('user', 'assistant'))) AS counted
+FROM messages
+GROUP BY
+    org,
+    conversation_id;
+
+CREATE TABLE messages
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number: ClickHouse orders UUIDs by their second half first',
+    `time` DateTime64(3, 'UTC') COMMENT 'CloudEvents time',
+    `message_id` UInt128 COMMENT 'the UUID as a number',
+    `role` Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4),
+    `user_id` String COMMENT 'empty: anonymous',
+    `mentor_id` String COMMENT 'empty: none',
+    `content` String CODEC(ZSTD(1)),
+    `model` LowCardinality(String) COMMENT 'empty: none named',
+    `digest` UInt128 MATERIALIZED reinterpretAsUInt128(sipHash128(role, user_id, mentor_id, content, model)) COMMENT 'tells records of one message_id apart'
+)
+ENGINE = ReplacingMergeTree
+PRIMARY KEY (org, conversation_id, time, message_id)
+ORDER BY (org, conversation_id, time, message_id, digest)
+SETTINGS index_granularity = 1024
+COMMENT 'fact: every distinct record of a message; read by key alone';
+
+CREATE TABLE registrations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `user_id` String,
+    `registered_at` Int64 COMMENT 'milliseconds since 1970; any year of RFC 3339'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, user_id, registered_at)
+SETTINGS index_granularity = 8192
+COMMENT 'fact: every distinct registration';
+
+CREATE TABLE schema_versions
+(
+    `version` UInt32,
+    `name` String,
+    `applied_at` DateTime('UTC') DEFAULT now()
+)
+ENGINE = ReplacingMergeTree
+ORDER BY version
+SETTINGS index_granularity = 8192
+COMMENT 'the migrations that were applied';
+
+CREATE TABLE users
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `user` UInt128 COMMENT 'sipHash128 of the user_id',
+    `registered_at` SimpleAggregateFunction(min, Int64) COMMENT 'earliest registration in milliseconds since 1970; the greatest Int64: none',
+    `first_message_at` SimpleAggregateFunction(min, Int64) COMMENT 'earliest user message likewise'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, user)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: since when a user is known';
+
+CREATE MATERIALIZED VIEW users_from_messages TO users
+(
+    `org` LowCardinality(String),
+    `user` UInt128,
+    `registered_at` UInt64,
+    `first_message_at` Int64
+)
+AS SELECT
+    org,
+    reinterpretAsUInt128(sipHash128(user_id)) AS user,
+    9223372036854775807 AS registered_at,
+    toUnixTimestamp64Milli(min(time)) AS first_message_at
+FROM messages
+WHERE (role = 'user') AND (user_id != '')
+GROUP BY
+    org,
+    user;
+
+CREATE MATERIALIZED VIEW users_from_registrations TO users
+(
+    `org` LowCardinality(String),
+    `user` UInt128,
+    `registered_at` Int64,
+    `first_message_at` UInt64
+)
+AS SELECT
+    org,
+    reinterpretAsUInt128(sipHash128(user_id)) AS user,
+    min(registrations.registered_at) AS registered_at,
+    9223372036854775807 AS first_message_at
+FROM registrations
+GROUP BY
+    org,
+    user;
+
