@@ -31,7 +31,7 @@ impl Fact {
 }
 
 /// Events that are inserted together. Appending copies them: nothing borrows from their records afterwards.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Batch {
     messages: Messages,
     annotations: Annotations,
@@ -90,7 +90,7 @@ pub struct SealedBatch {
     pub(crate) blocks: Vec<(Fact, Vec<Bytes>)>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Messages {
     rows: usize,
     org: Column,
@@ -171,7 +171,7 @@ impl Messages {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Annotations {
     rows: usize,
     org: Column,
@@ -238,7 +238,7 @@ impl Annotations {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Registrations {
     rows: usize,
     org: Column,

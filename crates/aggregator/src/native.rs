@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 /// One column of a block: its values, one after the other, in the encoding of its type.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Column {
     name: &'static str,
     data_type: &'static str,
@@ -50,7 +50,7 @@ impl Column {
 }
 
 /// A column of arrays of strings: where each array ends, then the strings of all of them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct ArrayColumn {
     ends: Column,
     strings: Vec<u8>,

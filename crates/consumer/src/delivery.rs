@@ -60,26 +60,31 @@ impl<S: Sink> Courier<S> {
     pub(crate) async fn deliver(self, batch: Batch<S::Rows>) -> Result<Delivered, Halt> {
         let closed_at = Instant::now();
         let bytes = batch.bytes();
+        let Batch {
+            rows,
+            dead_letters,
+            spans,
+            tally,
+            ..
+        } = batch;
         let (written, buried) = tokio::try_join!(
-            self.insert(&batch.rows, batch.tally.records()),
-            self.dead_letters.bury(&batch.dead_letters, &self.halt),
+            self.insert(rows, tally.records()),
+            self.dead_letters.bury(&dead_letters, &self.halt),
         )?;
-        self.ledger.lock().settle(batch.spans.settle(written, buried));
+        self.ledger.lock().settle(spans.settle(written, buried));
         histogram!(metric::DELIVERY_DURATION).record(closed_at.elapsed());
-        Ok(Delivered {
-            tally: batch.tally,
-            bytes,
-        })
+        Ok(Delivered { tally, bytes })
     }
 
-    async fn insert(&self, rows: &S::Rows, records: u64) -> Result<Written, Halt> {
+    async fn insert(&self, rows: S::Rows, records: u64) -> Result<Written, Halt> {
         if rows.is_empty() {
             return Ok(Written(()));
         }
+        let rows = self.sink.seal(rows);
         let mut backoff = Backoff::new();
         loop {
             let started_at = Instant::now();
-            let attempt = self.sink.write(rows).await;
+            let attempt = self.sink.write(&rows).await;
             histogram!(metric::INSERT_DURATION).record(started_at.elapsed());
             let source = match attempt {
                 Ok(()) => {

@@ -9,15 +9,20 @@ use events::Event;
 /// written after a later one, and again after a failure or a restart: writing must be idempotent and
 /// indifferent to order.
 pub trait Sink: Send + Sync + 'static {
-    /// Rows that are not written yet.
+    /// Rows that are collected.
     type Rows: Rows;
+    /// Rows that are ready to be written, any number of times.
+    type Sealed: Send + Sync + 'static;
 
     /// Empty rows to append to.
     fn rows(&self) -> Self::Rows;
 
+    /// Closes the rows of a batch.
+    fn seal(&self, rows: Self::Rows) -> Self::Sealed;
+
     /// Writes all of the rows. Once this returns `Ok` they survive the death of this process. Every call ends by
     /// itself within a bounded time; the caller repeats it with the same rows after [`SinkError::Unavailable`].
-    fn write(&self, rows: &Self::Rows) -> impl Future<Output = Result<(), SinkError>> + Send;
+    fn write(&self, rows: &Self::Sealed) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 
 /// Rows of one batch, in memory.

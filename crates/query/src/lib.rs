@@ -35,5 +35,5 @@ mod stream;
 pub use keys::{Keys, KeysError, Scope};
 pub use openapi::openapi;
 pub use readiness::Check;
-pub use router::router;
+pub use router::{operator_router, router};
 pub use settings::{Prefix, PrefixError, Settings};

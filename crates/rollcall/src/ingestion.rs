@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aggregator::{Batch, Store, migrate::SchemaState};
+use aggregator::{Batch, SealedBatch, Store, migrate::SchemaState};
 use consumer::{Rows, Sink, SinkError};
 use events::Event;
 use tokio_util::sync::CancellationToken;
@@ -35,13 +35,18 @@ impl Rows for BatchRows {
 
 impl Sink for StoreSink {
     type Rows = BatchRows;
+    type Sealed = SealedBatch;
 
     fn rows(&self) -> BatchRows {
         BatchRows(Batch::new())
     }
 
-    async fn write(&self, rows: &BatchRows) -> Result<(), SinkError> {
-        self.0.insert(&rows.0.clone().seal()).await.map_err(|error| {
+    fn seal(&self, rows: BatchRows) -> SealedBatch {
+        rows.0.seal()
+    }
+
+    async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
+        self.0.insert(rows).await.map_err(|error| {
             if error.is_transient() {
                 SinkError::Unavailable(error.into())
             } else {

@@ -151,9 +151,14 @@ impl Rows for Ids {
 
 impl Sink for Memory {
     type Rows = Ids;
+    type Sealed = Ids;
 
     fn rows(&self) -> Ids {
         Ids::default()
+    }
+
+    fn seal(&self, rows: Ids) -> Ids {
+        rows
     }
 
     async fn write(&self, rows: &Ids) -> Result<(), SinkError> {

@@ -1,5 +1,7 @@
 //! Values that a store might take for something else than a value.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::world::World;
 
 const DAYS: &str = "start_date=2024-01-01&end_date=2024-01-02";
@@ -53,11 +55,11 @@ fn values() -> Vec<String> {
     .map(str::to_owned)
     .into();
     for (part, times) in [
-        ("a", 32_000),
-        ("%F0%9F%A6%80", 2_600),
+        ("a", 60_000),
+        ("%F0%9F%A6%80", 5_000),
         ("'", 20_000),
-        ("%5C", 10_000),
-        ("%00", 10_000),
+        ("%5C", 20_000),
+        ("%00", 20_000),
     ] {
         values.push(part.repeat(times));
     }
@@ -72,10 +74,12 @@ async fn no_value_of_a_filter_is_more_than_a_name_that_nobody_has() {
         .serve("hostile_names")
         .await;
     for value in values() {
+        // No address is longer than 64 KiB, so a long value stands there once.
+        let mentor = if value.len() > 1_000 { "x" } else { &value };
         for question in [
             format!("transcripts/?mentor={value}"),
             format!("transcripts/?topics={value}"),
-            format!("transcripts/?page=1&topics={value}&mentor={value}"),
+            format!("transcripts/?page=1&topics={value}&mentor={mentor}"),
         ] {
             assert_eq!(
                 service.ask(&question).await,
@@ -124,10 +128,7 @@ async fn names_that_look_like_something_else_are_found() {
     }
     let service = world.serve("hostile_found").await;
     for name in names {
-        let mut encoded = String::new();
-        for byte in name.bytes() {
-            encoded.push_str(&format!("%{byte:02x}"));
-        }
+        let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC);
         for question in [
             format!("transcripts/?mentor={encoded}"),
             format!("transcripts/?topics={encoded}"),

@@ -5,10 +5,11 @@ use axum::{Router, body::Body, http::Request};
 use events::{Annotation, Body as Fact, Event, Message, Registration, Role, Sentiment, Timestamp};
 use query::Settings;
 use serde_json::Value;
+use testbed::ClickHouse;
 use uuid::Uuid;
 
 use crate::{
-    engine::{self, InUse},
+    engine,
     http::{ACME_KEY, ALL_KEY, Answer, send},
 };
 
@@ -22,7 +23,7 @@ pub(crate) struct World {
 /// The service over a world in a database of its own. idle is configured, but nothing ever happens there.
 pub(crate) struct Service {
     router: Router,
-    _engine: InUse,
+    _engine: ClickHouse,
 }
 
 fn at(text: &str) -> Timestamp {

@@ -1,6 +1,8 @@
 //! Requests against the router, without a socket and with a store that nobody reaches: all that is settled before
 //! the store is asked.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
+
 mod authorization;
 mod description;
 #[path = "../support/http.rs"]

@@ -7,6 +7,7 @@ use axum::{
     body::Body,
     http::{HeaderValue, Method, Request, Uri},
 };
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -26,8 +27,7 @@ static SERVICE: LazyLock<Router> = LazyLock::new(|| {
 /// Bytes, percent-encoded or not, that may stand in an address.
 fn escaped() -> impl Strategy<Value = String> {
     prop_oneof![
-        vec(any::<u8>(), 0..24)
-            .prop_map(|bytes| { bytes.iter().map(|byte| format!("%{byte:02x}")).collect() }),
+        vec(any::<u8>(), 0..24).prop_map(|bytes| percent_encode(&bytes, NON_ALPHANUMERIC).to_string()),
         "[!-~]{0,24}",
         "\\PC{0,12}",
         "%[0-9a-z]{0,3}",
@@ -82,12 +82,22 @@ fn query() -> impl Strategy<Value = String> {
         "page_size",
     ];
     let name = prop_oneof![6 => select(names.to_vec()).prop_map(str::to_owned), 1 => escaped()];
-    vec((name, value()), 0..8).prop_map(|pairs| {
-        let pairs: Vec<_> = pairs
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        pairs.join("&")
+    // Most requests would miss a range, and the rules that come after it would never be reached.
+    let range = select(
+        &[
+            "",
+            "start_date=2024-01-01&end_date=2024-01-31",
+            "start_date=2024-01-31&end_date=2024-01-01",
+            "start_date=0001-01-01&end_date=9999-12-31",
+        ][..],
+    );
+    (range, vec((name, value()), 0..5)).prop_map(|(range, pairs)| {
+        let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
+        [range.to_owned()]
+            .into_iter()
+            .chain(pairs)
+            .collect::<Vec<_>>()
+            .join("&")
     })
 }
 
@@ -97,12 +107,11 @@ fn path() -> impl Strategy<Value = String> {
     let endpoint = (
         select(&["", "/dm"][..]),
         org,
-        escaped(),
+        prop_oneof![3 => Just("u".to_owned()), 1 => escaped()],
         select(endpoints.to_vec()),
         select(&["", "/"][..]),
     )
         .prop_map(|(prefix, org, user, endpoint, slash)| {
-            let user = if user.is_empty() { "u".to_owned() } else { user };
             format!("{prefix}/api/ai-analytics/orgs/{org}/users/{user}/{endpoint}{slash}")
         });
     let other = prop_oneof![

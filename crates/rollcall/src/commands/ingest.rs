@@ -22,12 +22,9 @@ pub(crate) async fn run(settings: Settings, ready_file: Option<&Path>) -> anyhow
     let metrics = telemetry::start_metrics()?;
     let http = Bound::new(settings.http.addr()).await?;
     let store = Store::new(&settings.clickhouse);
-    let router = query::router(
-        query::Settings::default(),
-        store.clone(),
-        api::checks(&store, Probe::new(&settings.kafka)?),
-        move || metrics.render(),
-    );
+    let router = query::operator_router(api::checks(&store, Probe::new(&settings.kafka)?), move || {
+        metrics.render()
+    });
     let mut tasks = JoinSet::new();
     let shutdown = shutdown::on_signal(&mut tasks)?;
     let ready = Ready {
