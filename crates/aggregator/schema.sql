@@ -147,23 +147,26 @@ CREATE TABLE conversation_days
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `day` Date,
-    `conversation_id` UInt128 COMMENT 'the UUID as a number'
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `first` SimpleAggregateFunction(min, UInt256) COMMENT 'its earliest message of the day: time in milliseconds * 2^128 + message_id'
 )
-ENGINE = ReplacingMergeTree
+ENGINE = AggregatingMergeTree
 ORDER BY (org, day, conversation_id)
 SETTINGS index_granularity = 8192
-COMMENT 'rollup: the conversations that a day saw; those that began in a range are among them';
+COMMENT 'rollup: the conversations that a day saw';
 
 CREATE MATERIALIZED VIEW conversation_days_from_messages TO conversation_days
 (
     `org` LowCardinality(String),
     `day` Date,
-    `conversation_id` UInt128
+    `conversation_id` UInt128,
+    `first` UInt256
 )
 AS SELECT
     org,
     toDate(time, 'UTC') AS day,
-    conversation_id
+    conversation_id,
+    min(bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(time)), 128), toUInt256(message_id))) AS first
 FROM messages
 GROUP BY
     org,
@@ -174,16 +177,11 @@ CREATE TABLE conversations
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `conversation_id` UInt128 COMMENT 'the UUID as a number',
-    `first` SimpleAggregateFunction(min, Tuple(
-        DateTime64(3, 'UTC'),
-        UInt128)) COMMENT '(time, message_id) of the earliest message',
-    `first_user` SimpleAggregateFunction(min, Tuple(
-        DateTime64(3, 'UTC'),
-        UInt128)) COMMENT 'of the earliest user message; the year 2299: none',
-    `last_model` SimpleAggregateFunction(max, Tuple(
-        DateTime64(3, 'UTC'),
-        UInt128)) COMMENT 'of the latest assistant message that names a model; the year 1900: none',
-    `mentors` SimpleAggregateFunction(groupUniqArrayArray, Array(String)) COMMENT 'the mentors of all its messages; empty: none',
+    `first` SimpleAggregateFunction(min, UInt256) COMMENT 'the earliest message: time in milliseconds * 2^128 + message_id',
+    `first_user` SimpleAggregateFunction(min, UInt256) COMMENT 'the earliest user message likewise; the greatest UInt256: none',
+    `last_model` SimpleAggregateFunction(max, UInt256) COMMENT 'the latest assistant message that names a model likewise; 0: none',
+    `least_mentor` SimpleAggregateFunction(min, String) COMMENT 'the least mentor_id of all its messages',
+    `greatest_mentor` SimpleAggregateFunction(max, String) COMMENT 'the greatest; where the two agree it has no other',
     `counted` SimpleAggregateFunction(groupUniqArrayArray, Array(UInt128)) COMMENT 'message_ids of users and assistants'
 )
 ENGINE = AggregatingMergeTree
@@ -195,25 +193,23 @@ CREATE MATERIALIZED VIEW conversations_from_messages TO conversations
 (
     `org` LowCardinality(String),
     `conversation_id` UInt128,
-    `first` Tuple(
-        DateTime64(3, 'UTC'),
-        UInt128),
-    `first_user` Tuple(
-        DateTime64(3, 'UTC'),
-        UInt128),
-    `last_model` Tuple(
-        DateTime64(3, 'UTC'),
-        UInt128),
-    `mentors` Array(String),
+    `first` UInt256,
+    `first_user` UInt256,
+    `last_model` UInt256,
+    `least_mentor` String,
+    `greatest_mentor` String,
     `counted` Array(UInt128)
 )
-AS SELECT
+AS WITH
+    bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(time)), 128), toUInt256(message_id)) AS place
+SELECT
     org,
     conversation_id,
-    min((time, message_id)) AS first,
-    min(if(role = 'user', (time, message_id), (toDateTime64('2299-12-31 23:59:59.999', 3, 'UTC'), toUInt128(0)))) AS first_user,
-    max(if((role = 'assistant') AND (model != ''), (time, message_id), (toDateTime64('1900-01-01 00:00:00.000', 3, 'UTC'), toUInt128(0)))) AS last_model,
-    groupUniqArray(mentor_id) AS mentors,
+    min(place) AS first,
+    min(if(role = 'user', place, bitNot(toUInt256(0)))) AS first_user,
+    max(if((role = 'assistant') AND (model != ''), place, toUInt256(0))) AS last_model,
+    min(mentor_id) AS least_mentor,
+    max(mentor_id) AS greatest_mentor,
     groupUniqArrayIf(message_id, (role IN ('user', 'assistant'))) AS counted
 FROM messages
 GROUP BY

@@ -34,8 +34,33 @@ pub(crate) struct Ready {
 /// A `rollcall` that runs. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    running: Running,
+    http: reqwest::Client,
     pub(crate) ready: Ready,
+}
+
+/// A child that does not outlive its test.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Child);
+
+/// A record, before it is published.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Record {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// A CloudEvent in structured mode, without a key.
+    pub(crate) fn structured(value: impl AsRef<[u8]>) -> Self {
+        let content_type = b"application/cloudevents+json".to_vec();
+        Self {
+            key: None,
+            headers: vec![("content-type".to_owned(), Some(content_type))],
+            value: Some(value.as_ref().to_vec()),
+        }
+    }
 }
 
 impl Process {
@@ -44,22 +69,28 @@ impl Process {
     pub(crate) async fn start(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let ready_file = dir.join("ready.json");
         let _absent = std::fs::remove_file(&ready_file);
-        let mut child = Command::new(ROLLCALL)
+        let child = Command::new(ROLLCALL)
             .args(args)
             .arg("--ready-file")
             .arg(&ready_file)
+            .env("ROLLCALL__LOG__FILTER", "warn")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
+        let mut running = Running(child);
         let ready = until(&format!("rollcall {args:?} is ready"), || {
-            let ended = child.try_wait().unwrap();
+            let ended = running.0.try_wait().unwrap();
             assert!(ended.is_none(), "rollcall {args:?} ended with {ended:?}");
             let text = std::fs::read(&ready_file).ok();
             std::future::ready(text.map(|text| serde_json::from_slice(&text).unwrap()))
         })
         .await;
-        Self { child, ready }
+        Self {
+            running,
+            http: reqwest::Client::new(),
+            ready,
+        }
     }
 
     /// Starts `rollcall up` on the data directory `data` in `dir`, on free ports.
@@ -74,17 +105,14 @@ impl Process {
         .await
     }
 
+    /// The id of the process, as the system tells it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.0.id()
+    }
+
     /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
     pub(crate) async fn signal(mut self, name: &str) -> ExitStatus {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
-        until("the process ends", || {
-            std::future::ready(self.child.try_wait().unwrap())
-        })
-        .await
+        self.running.signal(name).await
     }
 
     /// The settings of a client of its Kafka.
@@ -99,11 +127,21 @@ impl Process {
 
     /// Publishes values as structured CloudEvents, and waits until the broker has acknowledged all of them.
     pub(crate) async fn publish(&self, values: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        self.publish_records(values.into_iter().map(Record::structured))
+            .await;
+    }
+
+    /// Publishes records, and waits until the broker has acknowledged all of them.
+    pub(crate) async fn publish_records(&self, records: impl IntoIterator<Item = Record>) {
         let publisher = Publisher::new(&self.kafka()).unwrap();
-        let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
-        for value in values {
+        for record in records {
+            let headers: Vec<(&str, Option<&[u8]>)> = record
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_deref()))
+                .collect();
             publisher
-                .publish(None, &headers, Some(value.as_ref()))
+                .publish(record.key.as_deref(), &headers, record.value.as_deref())
                 .await
                 .unwrap();
         }
@@ -130,14 +168,29 @@ impl Process {
 
     /// Asks an endpoint with the key of the process: the status and the body.
     pub(crate) async fn get(&self, org: &str, endpoint: &str) -> (u16, Value) {
-        let key = self.ready.api_key.as_deref().unwrap();
-        let answer = reqwest::Client::new()
-            .get(self.url(org, endpoint))
-            .header("Authorization", format!("Api-Token {key}"))
-            .send()
-            .await
-            .unwrap();
+        let answer = self.fetch(&self.url(org, endpoint)).await;
         (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Asks a URL with the key of the process.
+    pub(crate) async fn fetch(&self, url: &str) -> reqwest::Response {
+        let key = self.ready.api_key.as_deref().unwrap();
+        let request = self
+            .http
+            .get(url)
+            .header("Authorization", format!("Api-Token {key}"));
+        request.send().await.unwrap()
+    }
+
+    /// The sum of the samples of a metric whose name and labels begin so; 0 if there is none.
+    pub(crate) async fn metric(&self, start: &str) -> f64 {
+        let url = format!("{}/metrics", self.ready.api_url.as_deref().unwrap());
+        let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        let samples = text.lines().filter(|line| line.starts_with(start));
+        samples
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(_, value)| value.parse::<f64>().unwrap())
+            .sum()
     }
 
     /// As [`Process::get`], where the answer must be a success.
@@ -148,10 +201,30 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Running {
+    /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
+    pub(crate) async fn signal(&mut self, name: &str) -> ExitStatus {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.0.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        self.end().await
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        until("the process ends", || {
+            std::future::ready(self.0.try_wait().unwrap())
+        })
+        .await
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _reaped_already = self.child.wait();
+        let _ended_already = self.0.kill();
+        let _reaped_already = self.0.wait();
     }
 }
 
@@ -172,5 +245,74 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask:
         }
         assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
         tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// The embedded engine and the embedded broker as processes of their own, and the roles between them.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    dir: PathBuf,
+    pub(crate) clickhouse: Process,
+    pub(crate) kafka: Process,
+}
+
+impl Parts {
+    /// The key that [`Parts::serve`] takes.
+    const KEY: &str = "k3y";
+
+    /// Starts both in `dir`, and brings the schema up.
+    pub(crate) async fn start(dir: &Path) -> Self {
+        let own = |name: &str| {
+            let own = dir.join(name);
+            std::fs::create_dir_all(&own).unwrap();
+            own
+        };
+        let (engine, broker) = (own("clickhouse"), own("kafka"));
+        let data = engine.join("data");
+        let data = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+        let parts = Self {
+            dir: dir.to_owned(),
+            clickhouse: Process::start(&engine, &[&["dev", "clickhouse"], &data[..]].concat(), &[]).await,
+            kafka: Process::start(&broker, &["dev", "kafka"], &[]).await,
+        };
+        let migrated = Command::new(ROLLCALL)
+            .arg("migrate")
+            .envs(parts.variables())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(migrated.success());
+        parts
+    }
+
+    /// The variables that lead to both.
+    pub(crate) fn variables(&self) -> [(&'static str, &str); 2] {
+        let servers = self.kafka.ready.bootstrap_servers.as_deref().unwrap();
+        let url = self.clickhouse.ready.clickhouse_url.as_deref().unwrap();
+        [
+            ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers),
+            ("ROLLCALL__CLICKHOUSE__URL", url),
+        ]
+    }
+
+    /// Starts `ingest`.
+    pub(crate) async fn ingest(&self) -> Process {
+        self.role("ingest").await
+    }
+
+    /// Starts `serve`, with a key for all orgs.
+    pub(crate) async fn serve(&self) -> Process {
+        let mut serve = self.role("serve").await;
+        serve.ready.api_key = Some(Self::KEY.to_owned());
+        serve
+    }
+
+    async fn role(&self, role: &str) -> Process {
+        let dir = self.dir.join(role);
+        std::fs::create_dir_all(&dir).unwrap();
+        let keys = format!("{}=*", Self::KEY);
+        let [kafka, clickhouse] = self.variables();
+        let variables = [kafka, clickhouse, ("ROLLCALL__AUTH__KEYS", &keys)];
+        Process::start(&dir, &[role, "--http-addr", "127.0.0.1:0"], &variables).await
     }
 }

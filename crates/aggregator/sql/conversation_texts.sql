@@ -6,13 +6,17 @@ SELECT
     argMaxIf(model, (time, message_id, content, user_id, mentor_id, model), role = 'assistant' AND model != '') AS last_model
 FROM messages
 WHERE org = {org:String} AND (conversation_id, time, message_id) IN (
-    SELECT conversation_id, key.1, key.2
+    SELECT
+        conversation_id,
+        fromUnixTimestamp64Milli(toInt64(bitShiftRight(place, 128)), 'UTC'),
+        toUInt128(place)
     FROM
     (
-        SELECT conversation_id, arrayJoin([min(first), min(first_user), max(last_model)]) AS key
+        SELECT conversation_id, arrayJoin([min(first), min(first_user), max(last_model)]) AS place
         FROM conversations
         WHERE org = {org:String} AND conversation_id IN CAST(? AS Array(UInt128))
         GROUP BY conversation_id
     )
+    WHERE place NOT IN (0, bitNot(toUInt256(0)))
 )
 GROUP BY conversation_id

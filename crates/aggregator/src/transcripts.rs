@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use clickhouse::{Row, query::Query};
 use events::{Conversation, Timestamp, TranscriptFilter};
 use futures::{
@@ -186,11 +186,10 @@ fn sentiment(stored: &str) -> &'static str {
 struct Listing<'a> {
     org: &'a str,
     filter: &'a TranscriptFilter,
-    /// The columns `conversation_id`, `began` and `all_mentors` of those that match, but for the filter by mentor.
-    candidates: String,
-    since: i64,
-    until: i64,
-    days: (u16, u16),
+    /// Gives the columns `conversation_id` and `began` of those that match.
+    matching: String,
+    first_day: u16,
+    last_day: u16,
 }
 
 impl<'a> Listing<'a> {
@@ -203,73 +202,53 @@ impl<'a> Listing<'a> {
         if start > end {
             return None;
         }
-        let mut conditions = String::new();
-        if filter.start.is_some() {
-            conditions.push_str(include_str!("../sql/transcripts_in_days.sql"));
-        }
-        if !filter.topics.is_empty() {
-            conditions.push_str(include_str!("../sql/transcripts_with_topics.sql"));
-        }
-        let having = if filter.mentor.is_some() {
-            "AND has(all_mentors, {mentor:String})"
-        } else {
-            ""
-        };
+        let conditions = [
+            (start > least, include_str!("../sql/transcripts_began_since.sql")),
+            (end < greatest, include_str!("../sql/transcripts_began_until.sql")),
+            (
+                filter.mentor.is_some(),
+                include_str!("../sql/transcripts_with_mentor.sql"),
+            ),
+            (
+                !filter.topics.is_empty(),
+                include_str!("../sql/transcripts_with_topics.sql"),
+            ),
+        ];
+        let conditions: String = conditions
+            .into_iter()
+            .filter_map(|(applies, sql)| applies.then_some(sql))
+            .collect();
         let day = |day: NaiveDate| u16::try_from((day - least).num_days()).ok();
         Some(Self {
             org,
             filter,
-            candidates: include_str!("../sql/transcripts.sql")
-                .replace("${where}", &conditions)
-                .replace("${having}", having),
-            since: Timestamp::start_of(start).as_millis(),
-            until: Timestamp::start_of(end.checked_add_days(Days::new(1))?).as_millis(),
-            days: (day(start)?, day(end)?),
+            matching: include_str!("../sql/transcripts.sql").replace("${where}", &conditions),
+            first_day: day(start)?,
+            last_day: day(end)?,
         })
     }
 
     fn ids(&self, store: &Store, page: &str) -> Query {
-        let order = format!("ORDER BY began.1 DESC, conversation_id {page}");
+        let order = format!("ORDER BY bitShiftRight(began, 128) DESC, conversation_id {page}");
         self.query(
             store,
-            &format!(
-                "SELECT conversation_id FROM ({}) {} {order}",
-                self.candidates,
-                self.of_mentor()
-            ),
+            &format!("SELECT conversation_id FROM ({}) {order}", self.matching),
         )
     }
 
     fn count(&self, store: &Store) -> Query {
-        self.query(
-            store,
-            &format!("SELECT count() FROM ({}) {}", self.candidates, self.of_mentor()),
-        )
-    }
-
-    /// The mentor of a conversation is that of its earliest message. Where all messages name one mentor the
-    /// rollup tells it; where they name several, the earliest message itself does, read by its key.
-    fn of_mentor(&self) -> String {
-        if self.filter.mentor.is_none() {
-            return String::new();
-        }
-        let by_key =
-            include_str!("../sql/transcripts_mentor_of_first.sql").replace("${candidates}", &self.candidates);
-        format!("WHERE length(all_mentors) = 1 OR conversation_id IN ({by_key})")
+        self.query(store, &format!("SELECT count() FROM ({})", self.matching))
     }
 
     fn query(&self, store: &Store, sql: &str) -> Query {
         let mut query = store
             .query(sql, self.org)
-            .param("since", self.since)
-            .param("until", self.until)
-            .param("first_day", self.days.0)
-            .param("last_day", self.days.1);
+            .param("first_day", self.first_day)
+            .param("last_day", self.last_day);
         if let Some(mentor) = &self.filter.mentor {
             query = query.param("mentor", mentor);
         }
-        // The statement names the topics wherever it repeats the candidates.
-        for _ in 0..sql.matches('?').count() {
+        if !self.filter.topics.is_empty() {
             query = query.bind(&self.filter.topics);
         }
         query

@@ -54,7 +54,7 @@ mod tests {
             budget_bytes: 16 << 20,
             ..Settings::default()
         };
-        assert_eq!(Budget::of(&settings).batch, 2 << 20);
-        assert_eq!(Budget::of(&Settings::default()).batch, 16 << 20);
+        assert_eq!(Budget::of(&settings).batch, (16 << 20) / 2 / 3);
+        assert_eq!(Budget::of(&Settings::default()).batch, 40 << 20);
     }
 }

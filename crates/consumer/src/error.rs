@@ -27,6 +27,14 @@ pub enum Error {
         #[source]
         source: KafkaError,
     },
+    /// The brokers bring no record and no end.
+    #[error("kafka: nothing came from {servers} for {after:?}")]
+    Silent {
+        /// The bootstrap servers.
+        servers: String,
+        /// How long was waited.
+        after: Duration,
+    },
     /// A topic does not exist and may not be created.
     #[error("kafka: topic {topic} does not exist")]
     NoTopic {

@@ -14,7 +14,7 @@
 //! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
 //! - `source`: membership of the group, commits, pauses
 //! - `backoff`, `budget`: how long to wait, how much to hold
-//! - [`topics`], [`probe`], [`publisher`]: what the command line needs besides
+//! - [`topics`], [`probe`], [`publisher`], [`reader`]: what the command line needs besides
 //! - [`metric`]: the names of everything that is measured
 //! - [`error`]: what can end a run
 
@@ -30,6 +30,7 @@ pub mod metric;
 pub mod pipeline;
 pub mod probe;
 pub mod publisher;
+pub mod reader;
 mod record;
 pub mod settings;
 pub mod sink;
@@ -40,6 +41,7 @@ pub use error::Error;
 pub use pipeline::{Summary, run};
 pub use probe::{PartitionProgress, Probe};
 pub use publisher::Publisher;
+pub use reader::{Reader, Stored};
 pub use settings::Settings;
 pub use sink::{Rows, Sink, SinkError};
 pub use topics::ensure_topics;

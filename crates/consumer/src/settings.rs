@@ -21,14 +21,14 @@ pub struct Settings {
     pub dead_letter_topic: String,
     /// The consumer group, whose committed offsets say what has been ingested. Default `rollcall`.
     pub group_id: String,
-    /// A batch closes at this many records. Default 50,000.
+    /// A batch closes at this many records. Default 100,000.
     pub batch_records: NonZeroUsize,
     /// A batch closes at this many bytes of rows and dead letters; earlier if the budget leaves less to each
-    /// batch. Default 16 MiB.
+    /// batch. Default 40 MiB.
     pub batch_bytes: NonZeroUsize,
     /// A batch closes this long after its first record, in milliseconds. Default 100.
     pub batch_delay_ms: NonZeroU64,
-    /// How many batches are written at once. Default 3.
+    /// How many batches are written at once. Default 2.
     pub batches_in_flight: NonZeroU16,
     /// How much memory ingestion may hold, in bytes: records fetched ahead, batches, dead letters on their way.
     /// At least 16 MiB. Default 256 MiB.
@@ -83,10 +83,10 @@ impl Default for Settings {
             topic: "chat.events".to_owned(),
             dead_letter_topic: "chat.events.dlq".to_owned(),
             group_id: "rollcall".to_owned(),
-            batch_records: const { NonZeroUsize::new(50_000).expect("not zero") },
-            batch_bytes: const { NonZeroUsize::new(16 << 20).expect("not zero") },
+            batch_records: const { NonZeroUsize::new(100_000).expect("not zero") },
+            batch_bytes: const { NonZeroUsize::new(40 << 20).expect("not zero") },
             batch_delay_ms: const { NonZeroU64::new(100).expect("not zero") },
-            batches_in_flight: const { NonZeroU16::new(3).expect("not zero") },
+            batches_in_flight: const { NonZeroU16::new(2).expect("not zero") },
             budget_bytes: 256 << 20,
             max_record_bytes: const { NonZeroUsize::new(1 << 20).expect("not zero") },
             create_topics: true,

@@ -27,7 +27,7 @@ pub enum BrokerError {
         /// Why.
         source: KafkaError,
     },
-    /// Its thread could not be started.
+    /// Its thread could not be started, or died.
     #[error("cannot start the thread of the in-memory broker")]
     Thread {
         /// Why.
@@ -39,7 +39,8 @@ pub enum BrokerError {
 ///
 /// It knows consumer groups and committed offsets, and makes a topic that it does not know when it is first named,
 /// of four partitions. Its limits: nothing survives it; of each partition it keeps the last 5 MB or so and lets
-/// go of what is older, read or not, which a consumer sees as a gap in the offsets; the port cannot be chosen.
+/// go of what is older, read or not, which a consumer sees as a gap in the offsets; the port cannot be chosen; and a
+/// group that a member joins or leaves stands still for its session timeout less a second, 44 seconds by default.
 #[derive(Debug)]
 pub struct Broker {
     bootstrap_servers: String,
@@ -69,7 +70,10 @@ impl Broker {
         };
         let thread = thread::Builder::new().name("broker".to_owned()).spawn(run);
         let thread = thread.map_err(|source| BrokerError::Thread { source })?;
-        let bootstrap_servers = outcome.recv().expect("the thread answers before it ends")?;
+        let died = |_| BrokerError::Thread {
+            source: io::Error::other("it ended before it answered"),
+        };
+        let bootstrap_servers = outcome.recv().map_err(died)??;
         Ok(Self {
             bootstrap_servers,
             stop: Some(stop),

@@ -8,7 +8,9 @@
 //! - Results are never packed by HTTP's own compression, only by `compress=1`; requests may be packed by gzip
 //!   or by `decompress=1` with LZ4.
 //! - The `X-ClickHouse-Summary` of an insert counts its rows; other statements have none.
-//! - External tables in forms are refused.
+//! - A result in a format that has a foot, or that numbers its rows, can be given where the engine makes one block
+//!   of it (some 65,000 rows); beyond, it is refused.
+//! - External tables in forms and the table function `input` are refused.
 
 mod answer;
 mod ask;

@@ -1,4 +1,5 @@
 //! The in-memory broker with real clients.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::{
     collections::BTreeSet,

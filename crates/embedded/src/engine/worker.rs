@@ -5,7 +5,7 @@
 //! another statement.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc as blocking},
     thread::{self, JoinHandle},
 };
@@ -60,7 +60,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn start(api: &'static Api, data: &PathBuf, slots: usize) -> std::io::Result<Self> {
+    pub(super) fn start(api: &'static Api, data: &Path, slots: usize) -> std::io::Result<Self> {
         let (sender, receiver) = blocking::sync_channel::<Job>(slots);
         let receiver = Arc::new(Mutex::new(receiver));
         // Built first, so that threads that were started end if a later one cannot be.
@@ -69,7 +69,7 @@ impl Workers {
             threads: Vec::new(),
         };
         for number in 0..slots {
-            let (receiver, data) = (Arc::clone(&receiver), data.clone());
+            let (receiver, data) = (Arc::clone(&receiver), data.to_owned());
             let name = format!("engine-{number}");
             workers
                 .threads
@@ -119,7 +119,7 @@ impl Drop for End {
 }
 
 impl Job {
-    fn run(self, api: &'static Api, data: &PathBuf) {
+    fn run(self, api: &'static Api, data: &Path) {
         let Self {
             statement,
             format,
@@ -133,7 +133,9 @@ impl Job {
         if control.is_cancelled() {
             return;
         }
-        let connection = Connection::open(api, data).ok_or_else(|| EngineError::Open { path: data.clone() });
+        let connection = Connection::open(api, data).ok_or_else(|| EngineError::Open {
+            path: data.to_owned(),
+        });
         let prepared = connection.and_then(|mut connection| {
             prepare(&mut connection, &statement, control.tag())?;
             Ok(connection)

@@ -10,7 +10,13 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 
-use super::{documents::{Documents, Joining}, exception::Exception, frames};
+use crate::engine::Rows;
+
+use super::{
+    documents::{Documents, Joining},
+    exception::Exception,
+    frames,
+};
 
 /// How long a connection is left open behind an exception in its stream, so that the exception is sent before
 /// the connection breaks. A client that reads more slowly sees the break alone.
@@ -35,11 +41,15 @@ pub(super) struct Sending {
 pub(super) async fn answer(rows: Rows, sending: Sending) -> Result<Response, Exception> {
     let mut rows = Documents::new(rows, sending.joining);
     // What cannot be joined is refused before it is sent.
-    let hold = if sending.joining == Joining::Single { usize::MAX } else { sending.hold };
+    let enough = if sending.joining == Joining::Single {
+        usize::MAX
+    } else {
+        sending.hold
+    };
     let mut held = VecDeque::new();
     let mut bytes = 0;
     let rest = loop {
-        if bytes >= hold {
+        if bytes >= enough {
             break Some(rows);
         }
         let Some(chunk) = rows.next().await? else {
@@ -94,25 +104,19 @@ impl Stream {
             tokio::time::sleep(BEFORE_BREAK).await;
             return Some(Err(io::Error::other("the result was cut by an exception")));
         }
-        loop {
-            let chunk = match self.held.pop_front() {
-                Some(chunk) => Ok(Some(chunk)),
-                None => match &mut self.rows {
-                    Some(rows) => rows.next().await,
-                    None => Ok(None),
-                },
-            };
-            match chunk {
-                Ok(Some(chunk)) => return Some(Ok(self.packed(chunk))),
-                Ok(None) => return None,
-                Err(exception) => {
-                    self.rows = None;
-                    self.broken = true;
-                    // What was sent before goes out by itself: clients look for the exception in one piece.
-                    tokio::task::yield_now().await;
-                    let block = exception.in_stream(&self.sending.tag);
-                    return Some(Ok(self.packed(block)));
-                }
+        let chunk = match (self.held.pop_front(), &mut self.rows) {
+            (Some(chunk), _) => Ok(Some(chunk)),
+            (None, Some(rows)) => rows.next().await,
+            (None, None) => Ok(None),
+        };
+        match chunk {
+            Ok(chunk) => chunk.map(|chunk| Ok(self.packed(chunk))),
+            Err(exception) => {
+                self.rows = None;
+                self.broken = true;
+                // What was sent before goes out by itself: clients look for the exception in one piece.
+                tokio::task::yield_now().await;
+                Some(Ok(self.packed(exception.in_stream(&self.sending.tag))))
             }
         }
     }

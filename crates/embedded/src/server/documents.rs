@@ -31,15 +31,32 @@ impl Joining {
         let format = format.to_ascii_lowercase();
         let (kind, names) = match format.strip_suffix("withnamesandtypes") {
             Some(kind) => (kind, 2),
-            None => format.strip_suffix("withnames").map_or((format.as_str(), 0), |kind| (kind, 1)),
+            None => format
+                .strip_suffix("withnames")
+                .map_or((format.as_str(), 0), |kind| (kind, 1)),
         };
         match (kind, names) {
             // As an array of rows, the chunks would be several arrays.
             ("jsoneachrow" | "jsonlines" | "ndjson", 0) if asks_for_an_array(statement) => Self::Single,
             (
-                "tabseparated" | "tsv" | "tabseparatedraw" | "tsvraw" | "raw" | "csv" | "jsoneachrow" | "jsonlines"
-                | "ndjson" | "jsonstringseachrow" | "jsoncompacteachrow" | "jsoncompactstringseachrow" | "tskv"
-                | "rowbinary" | "native" | "msgpack" | "rawblob" | "null",
+                "tabseparated"
+                | "tsv"
+                | "tabseparatedraw"
+                | "tsvraw"
+                | "raw"
+                | "csv"
+                | "jsoneachrow"
+                | "jsonlines"
+                | "ndjson"
+                | "jsonstringseachrow"
+                | "jsoncompacteachrow"
+                | "jsoncompactstringseachrow"
+                | "tskv"
+                | "rowbinary"
+                | "native"
+                | "msgpack"
+                | "rawblob"
+                | "null",
                 0,
             ) => Self::Rows,
             ("tabseparated" | "tsv" | "jsoncompacteachrow" | "jsoncompactstringseachrow", lines) => {
@@ -74,7 +91,11 @@ pub(super) struct Documents {
 impl Documents {
     /// Joins these rows.
     pub(super) const fn new(rows: Rows, joining: Joining) -> Self {
-        Self { rows, joining, head: None }
+        Self {
+            rows,
+            joining,
+            head: None,
+        }
     }
 
     /// The next piece; none at the end.
@@ -120,11 +141,11 @@ fn asks_for_an_array(statement: &Statement) -> bool {
 
 fn end_of_lines(document: &[u8], lines: u8, quotes: bool) -> Option<usize> {
     let mut left = lines;
-    let mut quoted = false;
+    let mut within = false;
     for (at, &byte) in document.iter().enumerate() {
         match byte {
-            b'"' if quotes => quoted = !quoted,
-            b'\n' if !quoted => {
+            b'"' if quotes => within = !within,
+            b'\n' if !within => {
                 left -= 1;
                 if left == 0 {
                     return Some(at + 1);
@@ -200,12 +221,32 @@ mod tests {
         for (format, document, expected) in [
             ("TSVWithNames", &b"a\tb\n1\t2\n"[..], Some(&b"a\tb\n"[..])),
             ("TSVWithNamesAndTypes", b"a\nUInt8\n1\n", Some(b"a\nUInt8\n")),
-            ("CSVWithNames", b"\"a\n\"\"b\",\"c\"\n1,2\n", Some(b"\"a\n\"\"b\",\"c\"\n")),
-            ("RowBinaryWithNames", b"\x02\x01a\x02bc\x07", Some(b"\x02\x01a\x02bc")),
-            ("RowBinaryWithNamesAndTypes", b"\x01\x01a\x05UInt8\x07", Some(b"\x01\x01a\x05UInt8")),
+            (
+                "CSVWithNames",
+                b"\"a\n\"\"b\",\"c\"\n1,2\n",
+                Some(b"\"a\n\"\"b\",\"c\"\n"),
+            ),
+            (
+                "RowBinaryWithNames",
+                b"\x02\x01a\x02bc\x07",
+                Some(b"\x02\x01a\x02bc"),
+            ),
+            (
+                "RowBinaryWithNamesAndTypes",
+                b"\x01\x01a\x05UInt8\x07",
+                Some(b"\x01\x01a\x05UInt8"),
+            ),
             ("RowBinaryWithNames", b"\x02\x01a\x02b", None),
-            ("RowBinaryWithNames", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", None),
-            ("RowBinaryWithNames", b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f", None),
+            (
+                "RowBinaryWithNames",
+                b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+                None,
+            ),
+            (
+                "RowBinaryWithNames",
+                b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+                None,
+            ),
             ("TSVWithNames", b"a", None),
         ] {
             assert_eq!(head(format, document).as_deref(), expected, "{format}");

@@ -14,9 +14,10 @@ use super::{
     answer::{Sending, answer},
     ask::Ask,
     body::{Packing, Source},
+    documents::Joining,
     exception::{Exception, Refusal},
     form,
-    split::{Split, only_reads, output_format, split},
+    split::{Split, output_format, selects_from_data, split},
 };
 
 /// What a server that is well says.
@@ -24,6 +25,8 @@ pub(super) const OK: &str = "Ok.\n";
 
 /// The longest statement, with data that cannot be split off it, in bytes: all of it is held in memory.
 const LONGEST: usize = 64 * 1024 * 1024;
+/// A text that is looked at with every piece that arrives, in bytes.
+const SHORT: usize = 16 * 1024;
 /// How much data of an insert is gathered before the engine gets it, in bytes.
 const PIECE: usize = 256 * 1024;
 
@@ -104,6 +107,14 @@ async fn run(engine: &Engine, ask: Ask, source: &mut Source, tag: &str) -> Resul
                 return empty(&ask);
             }
             let sql = utf8(text)?;
+            // The engine would insert nothing and say that all is well.
+            if selects_from_data(&sql) {
+                return Err(Exception::new(
+                    Refusal::NotImplemented,
+                    "The table function input is not supported by the embedded engine: insert the data \
+                     into a table and select from that",
+                ));
+            }
             let named = output_format(&sql);
             let statement = Statement { sql, ..ask.statement };
             let format = named.unwrap_or_else(|| match statement.format.as_str() {
@@ -111,6 +122,7 @@ async fn run(engine: &Engine, ask: Ask, source: &mut Source, tag: &str) -> Resul
                 format => format.to_owned(),
             });
             let sending = Sending {
+                joining: Joining::of(&format, &statement),
                 format,
                 compress: ask.compress,
                 hold: ask.hold,
@@ -138,10 +150,11 @@ async fn read_text(source: &mut Source) -> Result<Text, Exception> {
         let piece = source.next().await?;
         let complete = piece.is_none();
         text.extend_from_slice(&piece.unwrap_or_default());
-        // To look again at every piece would cost the square of the length.
+        // To look at a long text again with every piece would cost the square of its length.
         if !whole && (complete || text.len() >= split_at) {
             match split(&text, complete) {
-                Split::Undecided => split_at = text.len() * 2,
+                Split::Undecided if text.len() > SHORT => split_at = text.len() * 2,
+                Split::Undecided => {}
                 Split::Whole => whole = true,
                 Split::Insert {
                     statement,

@@ -25,8 +25,8 @@ pub(super) enum Split {
 
 /// Splits a text of which more may follow unless it is `complete`.
 ///
-/// Data is split off `INSERT INTO table … FORMAT name` alone. Everything else, and whatever does not look like
-/// ClickHouse's grammar, is the engine's to judge as a whole.
+/// Data is split off `INSERT INTO table … FORMAT name` alone, where the table may be a function. Everything else, and
+/// whatever does not look like ClickHouse's grammar, is the engine's to judge as a whole.
 pub(super) fn split(text: &[u8], complete: bool) -> Split {
     match insert(&mut Lexer::new(text, complete), text, complete) {
         Ok(split) => split,
@@ -65,6 +65,23 @@ pub(super) fn output_format(text: &str) -> Option<String> {
     format
 }
 
+/// Whether the text is an insert that selects from its data by the table function `input`.
+pub(super) fn selects_from_data(text: &str) -> bool {
+    let mut lexer = Lexer::new(text.as_bytes(), true);
+    let (mut inserts, mut selects) = (false, false);
+    while let Ok(token) = lexer.next() {
+        if lexer.is(token, "VALUES") && !selects {
+            return false;
+        }
+        inserts |= lexer.is(token, "INSERT");
+        selects |= lexer.is(token, "SELECT");
+        if selects && lexer.is(token, "INPUT") && lexer.take_mark(b'(') == Ok(true) {
+            return inserts;
+        }
+    }
+    false
+}
+
 fn insert(lexer: &mut Lexer<'_>, text: &[u8], complete: bool) -> Result<Split, NoToken> {
     let first = lexer.next()?;
     if !lexer.is(first, "INSERT") {
@@ -97,7 +114,7 @@ fn insert(lexer: &mut Lexer<'_>, text: &[u8], complete: bool) -> Result<Split, N
     }
 }
 
-/// Passes over a table's name, of which `first` is the first token. A table function is none.
+/// Passes over a table's name or a table function, of which `first` is the first token.
 fn table(lexer: &mut Lexer<'_>, first: Token) -> Result<bool, NoToken> {
     let mut part = first;
     loop {
@@ -105,7 +122,12 @@ fn table(lexer: &mut Lexer<'_>, first: Token) -> Result<bool, NoToken> {
             Kind::Word if lexer.is(part, "FUNCTION") => {
                 let next = lexer.clone().next()?;
                 if matches!(next.kind, Kind::Word | Kind::Name) && !lexer.is(next, "FORMAT") {
-                    return Ok(false);
+                    lexer.next()?;
+                    if !lexer.take_mark(b'(')? {
+                        return Ok(false);
+                    }
+                    close(lexer, 1)?;
+                    return Ok(true);
                 }
             }
             Kind::Word | Kind::Name => {}

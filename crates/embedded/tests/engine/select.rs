@@ -83,7 +83,7 @@ async fn exceptions_have_their_code_and_text() {
     let engine = engine();
     for (sql, code, part) in [
         ("SELECT * FROM nowhere", 60, "nowhere"),
-        ("SELECT FROM", 62, "Syntax error"),
+        ("SELECT (", 62, "Syntax error"),
         ("SELECT 1; SELECT 2", 62, "Multi-statements"),
         (
             "CREATE TABLE a (x Int8) ENGINE = Memory; DROP TABLE a",

@@ -76,6 +76,18 @@ async fn frames_that_are_wrong_insert_nothing() {
 }
 
 #[tokio::test]
+async fn what_the_engine_would_get_wrong_is_refused() {
+    let server = server_with_table().await;
+    for sql in [
+        "SELECT number FROM numbers(200000) FORMAT JSON",
+        "SELECT number FROM numbers(200000) FORMAT Parquet",
+        "INSERT INTO t SELECT a FROM input('a UInt32') FORMAT TSV\n1\n",
+    ] {
+        assert_eq!(server.post("", sql).await.exception(), (501, 48), "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn a_statement_that_is_too_long_is_refused() {
     let server = server_with_table().await;
     let long = "SELECT 1 ".to_owned() + &" ".repeat(65 * 1024 * 1024);
@@ -95,26 +107,31 @@ async fn an_encoding_that_is_not_known_is_refused() {
 #[tokio::test]
 async fn a_client_that_goes_away_within_an_insert_leaves_no_row() {
     let server = server_with_table().await;
+    let running = "SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO t %' \
+                   AND current_database = currentDatabase()";
     for head in [
-        "Transfer-Encoding: chunked\r\n\r\n5\r\n1\n2\n3\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n6\r\n1\n2\n3\n\r\n",
         "Content-Length: 1000\r\n\r\n1\n2\n3\n",
     ] {
-        let mut stream = TcpStream::connect(server.server.addr()).await.unwrap();
-        let request = format!(
-            "POST /?database={}&log_comment=gone&query=INSERT+INTO+t+FORMAT+TSV HTTP/1.1\r\nHost: h\r\n{head}",
-            server.database
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        drop(stream);
+        for half in [false, true] {
+            let mut stream = TcpStream::connect(server.http.addr()).await.unwrap();
+            let request = format!(
+                "POST /?database={}&query=INSERT+INTO+t+FORMAT+TSV HTTP/1.1\r\nHost: h\r\n{head}",
+                server.database
+            );
+            stream.write_all(request.as_bytes()).await.unwrap();
+            until("the insert runs", || async { server.value(running).await == "1" }).await;
+            if half {
+                // It still listens, so that the server could answer.
+                stream.shutdown().await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+            }
+            drop(stream);
+            until("the insert ends", || async { server.value(running).await == "0" }).await;
+        }
     }
-    // Inserts that come after them end after them; nothing says when the others have ended.
-    until("the inserts end", || async {
-        let running = server
-            .value("SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO t %'")
-            .await;
-        running == "0"
-    })
-    .await;
     server.post("", "INSERT INTO t FORMAT TSV\n7\n").await.ok();
     assert_eq!(server.value("SELECT groupArray(a) FROM t").await, "[7]");
 }
@@ -122,11 +139,10 @@ async fn a_client_that_goes_away_within_an_insert_leaves_no_row() {
 #[tokio::test]
 async fn a_client_that_goes_away_within_a_query_ends_it() {
     let server = server_with_table().await;
-    let mut stream = TcpStream::connect(server.server.addr()).await.unwrap();
+    let mut stream = TcpStream::connect(server.http.addr()).await.unwrap();
     let marked =
         "SELECT count() FROM system.processes WHERE query LIKE '%endless%' AND query NOT LIKE '%processes%'";
-    let request =
-        "GET /?query=SELECT+'endless',sleepEachRow(0.1)+FROM+system.numbers HTTP/1.1\r\nHost: h\r\n\r\n";
+    let request = "GET /?max_block_size=1&query=SELECT+'endless',sleepEachRow(0.1)+FROM+system.numbers HTTP/1.1\r\nHost: h\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     until("the query runs", || async { server.value(marked).await == "1" }).await;
     drop(stream);
@@ -136,7 +152,7 @@ async fn a_client_that_goes_away_within_a_query_ends_it() {
 #[tokio::test]
 async fn an_exception_within_a_stream_breaks_the_connection_behind_its_block() {
     let server = server_with_table().await;
-    let mut stream = TcpStream::connect(server.server.addr()).await.unwrap();
+    let mut stream = TcpStream::connect(server.http.addr()).await.unwrap();
     let sql = "SELECT throwIf(number = 3000000) FROM numbers(10000000) FORMAT TSV";
     let request = format!(
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{sql}",

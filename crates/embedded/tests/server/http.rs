@@ -29,12 +29,12 @@ async fn a_server_that_is_well_says_so() {
     let server = Server::start().await;
     let client = reqwest::Client::new();
     for path in ["/ping", "/", "/replicas_status"] {
-        let answer = Answer::of(client.get(server.server.url() + path)).await;
+        let answer = Answer::of(client.get(server.http.url() + path)).await;
         assert_eq!(answer.ok(), "Ok.\n", "{path}");
     }
-    let head = Answer::of(client.head(server.server.url() + "/ping")).await;
+    let head = Answer::of(client.head(server.http.url() + "/ping")).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
-    let other = Answer::of(client.get(server.server.url() + "/nowhere")).await;
+    let other = Answer::of(client.get(server.http.url() + "/nowhere")).await;
     assert_eq!(other.status, 404);
 }
 
@@ -103,7 +103,7 @@ async fn the_answer_tells_its_format_and_its_query() {
 async fn headers_name_the_database_and_the_format() {
     let server = server_with_table().await;
     let request = reqwest::Client::new()
-        .post(server.server.url())
+        .post(server.http.url())
         .header("X-ClickHouse-Database", &server.database)
         .header("X-ClickHouse-Format", "CSV")
         .header("X-ClickHouse-User", "anyone")
@@ -164,7 +164,10 @@ async fn data_follows_the_insert_in_the_body_or_stands_in_it() {
         .await
         .ok();
     server
-        .post("", "INSERT INTO FUNCTION null('x UInt8') VALUES (1)")
+        .post(
+            "",
+            &b"INSERT INTO FUNCTION null('x UInt8') FORMAT RowBinary\n\xff"[..],
+        )
         .await
         .ok();
     assert_eq!(
@@ -207,7 +210,8 @@ async fn results_are_packed_in_clickhouses_frames_where_asked() {
     let mut rest = &packed.body[..];
     let mut text = Vec::new();
     while !rest.is_empty() {
-        let size = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap()) as usize;
+        let size =
+            |at: usize| usize::try_from(u32::from_le_bytes(rest[at..at + 4].try_into().unwrap())).unwrap();
         let end = 16 + size(17);
         assert_eq!(rest[16], 0x82);
         text.extend(lz4_flex::block::decompress(&rest[25..end], size(21)).unwrap());
@@ -218,6 +222,23 @@ async fn results_are_packed_in_clickhouses_frames_where_asked() {
         .await;
     assert!(text == plain.body);
     assert!(packed.body.len() < plain.body.len());
+}
+
+#[tokio::test]
+async fn a_result_of_many_blocks_is_one_document() {
+    let server = Server::start().await;
+    for (format, head) in [
+        ("CSVWithNames", "\"n\"\n"),
+        ("TSVWithNamesAndTypes", "n\nUInt64\n"),
+        ("JSONCompactEachRowWithNames", "[\"n\"]\n"),
+        ("RowBinaryWithNames", "\u{1}\u{1}n"),
+    ] {
+        let rows = "SELECT number AS n FROM numbers(200000) FORMAT ";
+        let plain = format.split("With").next().unwrap();
+        let plain = server.post("", format!("{rows}{plain}")).await;
+        let named = server.post("", format!("{rows}{format}")).await;
+        assert!(named.body == [head.as_bytes(), &plain.body].concat(), "{format}");
+    }
 }
 
 #[tokio::test]

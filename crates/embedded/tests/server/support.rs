@@ -3,7 +3,6 @@
 use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
@@ -11,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use embedded::{ClickHouseServer, Engine, EngineError};
+use embedded::{ClickHouseServer, Engine, EngineError, ensure_engine, fetch::default_cache_dir};
 use tempfile::TempDir;
 
 /// How long a test waits for what has to happen.
@@ -25,7 +24,7 @@ struct Shared {
 
 /// A server with an empty database.
 pub(crate) struct Server {
-    pub(crate) server: ClickHouseServer,
+    pub(crate) http: ClickHouseServer,
     pub(crate) database: String,
     shared: Arc<Shared>,
 }
@@ -36,12 +35,12 @@ impl Server {
 
         let shared = shared();
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = ClickHouseServer::start(shared.engine.clone(), any_port)
+        let http = ClickHouseServer::start(shared.engine.clone(), any_port)
             .await
             .unwrap();
         let database = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let this = Self {
-            server,
+            http,
             database: "default".to_owned(),
             shared,
         };
@@ -60,13 +59,13 @@ impl Server {
     /// The client whose program this server is for, on the test's database.
     pub(crate) fn client(&self) -> clickhouse::Client {
         clickhouse::Client::default()
-            .with_url(self.server.url())
+            .with_url(self.http.url())
             .with_database(&self.database)
     }
 
     /// The URL with the test's database and these parameters.
     pub(crate) fn url(&self, parameters: &str) -> String {
-        format!("{}/?database={}&{parameters}", self.server.url(), self.database)
+        format!("{}/?database={}&{parameters}", self.http.url(), self.database)
     }
 
     pub(crate) async fn post(&self, parameters: &str, body: impl Into<reqwest::Body>) -> Answer {
@@ -145,12 +144,8 @@ fn shared() -> Arc<Shared> {
     if let Some(shared) = shared.upgrade() {
         return shared;
     }
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.engine");
-    let library = if cache.exists() {
-        embedded::ensure_engine(&cache, &mut |_| {}).unwrap()
-    } else {
-        Path::new("/tmp/scratch/package/libchdb.so").to_owned()
-    };
+    let cache = default_cache_dir().expect("a home directory");
+    let library = ensure_engine(&cache, &mut |_| ()).expect("the engine's library");
     let data = tempfile::tempdir().unwrap();
     let start = Instant::now();
     let engine = loop {

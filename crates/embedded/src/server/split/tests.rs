@@ -57,6 +57,12 @@ fn data_is_split_off_behind_the_format() {
             "1",
         ),
         (
+            "INSERT INTO TABLE FUNCTION file('f', 'x Int8') (x) FORMAT CSV\n1",
+            "INSERT INTO TABLE FUNCTION file('f', 'x Int8') (x)",
+            "CSV",
+            "1",
+        ),
+        (
             "INSERT INTO {t:Identifier} FORMAT CSV\n1",
             "INSERT INTO {t:Identifier}",
             "CSV",
@@ -121,8 +127,7 @@ fn everything_else_is_a_whole() {
         "INSERT INTO t (SELECT 1) FORMAT CSV",
         "INSERT INTO t ((SELECT 1)) FORMAT CSV",
         "INSERT INTO t FROM INFILE 'f' FORMAT CSV",
-        "INSERT INTO FUNCTION file('f', 'CSV') FORMAT CSV\n1",
-        "INSERT INTO TABLE FUNCTION null('x Int8') FORMAT CSV\n1",
+        "INSERT INTO FUNCTION null('x Int8') VALUES (1)",
         "INSERT INTO t FORMAT CSV;\n1",
         "INSERT INTO t FORMAT 'CSV'",
         "INSERT INTO t (a FORMAT CSV",
@@ -183,6 +188,26 @@ fn the_format_of_rows_is_the_last_that_is_named() {
     }
 }
 
+#[test]
+fn an_insert_that_selects_from_its_data_is_told() {
+    for (text, expected) in [
+        (
+            "INSERT INTO t SELECT a + 1 FROM input('a Int8') FORMAT CSV\n1",
+            true,
+        ),
+        (
+            "WITH 1 AS x INSERT INTO t SELECT x FROM Input ('a Int8') FORMAT CSV\n1",
+            true,
+        ),
+        ("INSERT INTO t SELECT input FROM u", false),
+        ("INSERT INTO t SELECT 'input(' FROM u -- input('a')", false),
+        ("INSERT INTO t (input) VALUES (1)", false),
+        ("SELECT * FROM input('a Int8')", false),
+    ] {
+        assert_eq!(selects_from_data(text), expected, "{text}");
+    }
+}
+
 fn fragments() -> impl Strategy<Value = Vec<u8>> {
     let fragment = prop_oneof![
         Just("INSERT".to_owned()),
@@ -209,7 +234,9 @@ proptest! {
         if let Split::Insert { data, .. } = outcome {
             prop_assert!(data <= text.len());
         }
-        output_format(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text);
+        output_format(&text);
+        selects_from_data(&text);
     }
 
     #[test]

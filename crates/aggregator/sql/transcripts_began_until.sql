@@ -1,0 +1,1 @@
+AND day <= toDate({last_day:UInt16})

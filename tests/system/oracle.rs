@@ -1,0 +1,103 @@
+//! The answers of a running `rollcall up`, held against those that the oracle has for the same events.
+
+mod late;
+pub(crate) mod question;
+pub(crate) mod wire;
+mod world;
+
+use std::borrow::Cow;
+
+use events::{Event, Oracle};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, TestCaseError, TestRunner},
+};
+use tempfile::tempdir;
+
+use crate::harness::{Process, Record};
+use question::compare;
+use wire::{Spelling, record};
+use world::{World, world};
+
+/// How many worlds are held against the oracle.
+const PROPTEST_CASES: u32 = 24;
+/// How often a failure is tried in a smaller world: each try is told, settled and asked.
+const SHRINKS: u32 = 60;
+/// A world is told in so many parts, each settled before the next, so that no insert holds all of it.
+const PARTS: usize = 3;
+
+#[test]
+fn answers_equal_the_oracles() {
+    let dir = tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let process = runtime.block_on(Process::up(dir.path()));
+    let mut runner = TestRunner::new(Config {
+        max_shrink_iters: SHRINKS,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let trees: Vec<_> = (0..PROPTEST_CASES)
+        .map(|_| world().new_tree(&mut runner).unwrap())
+        .collect();
+    let worlds: Vec<(String, World)> = trees
+        .iter()
+        .enumerate()
+        .map(|(case, tree)| (format!("Case-{case}_.x"), tree.current()))
+        .collect();
+
+    // All worlds are told at once: what waits is the settling.
+    runtime.block_on(tell(&process, &worlds));
+    for ((org, world), tree) in worlds.iter().zip(trees) {
+        let Err(first) = runtime.block_on(compare(&process, &oracle(org, world), org, &world.questions))
+        else {
+            continue;
+        };
+        let tries = std::cell::Cell::new(0);
+        let smallest = runner.run_one(tree, |world| {
+            tries.set(tries.get() + 1);
+            let told = [(format!("{org}.{}", tries.get()), world)];
+            runtime.block_on(tell(&process, &told));
+            let [(org, world)] = &told;
+            runtime
+                .block_on(compare(&process, &oracle(org, world), org, &world.questions))
+                .map_err(TestCaseError::fail)
+        });
+        panic!("{first}\nin a world of its own: {smallest:?}");
+    }
+}
+
+/// Publishes the events of worlds, each under its org, and waits until they are settled.
+async fn tell(process: &Process, worlds: &[(String, World)]) {
+    for part in 0..PARTS {
+        let records = worlds.iter().flat_map(|(org, world)| {
+            let again = world.events.iter().filter(|told| told.again);
+            let first = world.events.iter().map(|told| (told, told.spelling));
+            let all: Vec<_> = first
+                .chain(again.map(|told| (told, Spelling(!told.spelling.0))))
+                .collect();
+            let size = all.len().div_ceil(PARTS).max(1);
+            let records = all.into_iter().skip(part * size).take(size);
+            records
+                .map(|(told, spelling)| record(&of(org, &told.event), spelling))
+                .collect::<Vec<Record>>()
+        });
+        process.publish_records(records).await;
+        process.settled().await;
+    }
+}
+
+fn oracle(org: &str, world: &World) -> Oracle {
+    let mut oracle = Oracle::default();
+    for told in &world.events {
+        oracle.add(&of(org, &told.event));
+    }
+    oracle
+}
+
+/// The event, as one of that org.
+fn of(org: &str, event: &Event<'static>) -> Event<'static> {
+    Event {
+        org: Cow::Owned(org.to_owned()),
+        ..event.clone()
+    }
+}

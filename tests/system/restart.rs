@@ -1,0 +1,192 @@
+//! A kill in the middle loses nothing that was settled, and counts nothing twice.
+
+use std::collections::BTreeMap;
+
+use events::{Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp, TranscriptFilter};
+use serde_json::Value;
+use tempfile::tempdir;
+use uuid::Uuid;
+
+use crate::{
+    harness::{Parts, Process, Record, until},
+    oracle::{
+        question::{Question, all_transcripts, compare, days},
+        wire::{Spelling, record},
+    },
+};
+
+/// How many events are on their way when the kill comes.
+const MANY: u32 = 60_000;
+/// 2024-01-01T00:00:00Z, a Monday.
+const BEGIN: i64 = 1_704_067_200_000;
+const MINUTE: i64 = 60_000;
+
+/// Events of an org over the first weeks of 2024: mostly messages, now and then an annotation or a registration.
+fn events(org: &'static str, count: u32) -> impl Iterator<Item = Event<'static>> {
+    (0..count).map(move |number| {
+        let place = u128::from(number);
+        let conversation_id = Uuid::from_u128(1 + place / 5);
+        // Of the order of events and of instants neither follows the other.
+        let time = Timestamp::from_millis(BEGIN + i64::from(number.wrapping_mul(7_919) % 40_000) * MINUTE);
+        let user_id = format!("user-{}", number.wrapping_mul(31) % 997).into();
+        let body = match number % 20 {
+            0 => Body::Annotation(Annotation {
+                conversation_id,
+                topics: vec![format!("topic-{}", number % 11).into()],
+                user_sentiment: Sentiment::Neutral,
+                annotated_at: time,
+            }),
+            1 => Body::Registration(Registration {
+                user_id,
+                registered_at: time,
+            }),
+            kind => Body::Message(Message {
+                message_id: Uuid::from_u128(1 + place),
+                conversation_id,
+                role: if kind % 2 == 0 { Role::User } else { Role::Assistant },
+                user_id: Some(user_id),
+                mentor_id: Some(format!("mentor-{}", number % 7).into()),
+                content: format!("message {number} of {org}").into(),
+                model: (kind % 3 == 0).then(|| format!("model-{}", number % 4).into()),
+            }),
+        };
+        Event {
+            org: org.into(),
+            id: format!("e-{number}").into(),
+            time,
+            body,
+        }
+    })
+}
+
+fn records(org: &'static str, count: u32) -> impl Iterator<Item = Record> {
+    events(org, count).map(|event| record(&event, Spelling::default()))
+}
+
+fn oracle(org: &'static str, count: u32) -> Oracle {
+    let mut oracle = Oracle::default();
+    events(org, count).for_each(|event| oracle.add(&event));
+    oracle
+}
+
+fn questions() -> Vec<Question> {
+    let mut questions = vec![all_transcripts()];
+    for range in [days("2024-01-01", "2024-01-31"), days("2024-01-10", "2024-01-18")] {
+        for grain in ["hour", "day", "week"] {
+            let grain = Some(grain);
+            questions.push(Question::Usage { range, grain });
+            let ways = [(None, None), (None, Some("activity")), (Some("mentor-3".to_owned()), None)];
+            questions.extend(ways.map(|(mentor, new_users_by)| Question::Cohorts {
+                range,
+                grain,
+                mentor,
+                new_users_by,
+            }));
+        }
+        questions.push(Question::Transcripts {
+            start: Some(range.start()),
+            end: Some(range.end()),
+            mentor: Some("mentor-5".to_owned()),
+            topics: vec!["topic-3".to_owned()],
+            page_size: None,
+        });
+    }
+    questions
+}
+
+/// How many conversations an org shows; none while it does not exist.
+async fn shown(api: &Process, org: &str) -> usize {
+    match api.get(org, "transcripts/").await {
+        (200, body) => body.as_array().unwrap().len(),
+        (404, _) => 0,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits until some of an org is there. Its end cuts short what runs beside it.
+async fn some_arrived(api: &Process, org: &str) {
+    until(&format!("the first events of {org} arrive"), async || {
+        (shown(api, org).await > 0).then_some(())
+    })
+    .await;
+}
+
+/// Sees to it that an org shows nothing that was not published, and not all that was.
+async fn shows_a_part(api: &Process, oracle: &Oracle, org: &str) {
+    let published: BTreeMap<String, _> = oracle
+        .transcripts(org, &TranscriptFilter::default())
+        .into_iter()
+        .map(|conversation| (conversation.id.to_string(), conversation))
+        .collect();
+    let body = api.ask(org, "transcripts/").await;
+    let listed = body.as_array().unwrap();
+    assert!(!listed.is_empty());
+    let mut counted = 0;
+    for item in listed {
+        let whole = &published[item["id"].as_str().unwrap()];
+        let inserted_at = Timestamp::parse_rfc3339(item["inserted_at"].as_str().unwrap()).unwrap();
+        let count = item["message_count"].as_u64().unwrap();
+        assert!(count <= whole.message_count, "{item}, of {whole:?}");
+        assert!(inserted_at >= whole.inserted_at, "{item}, of {whole:?}");
+        assert!(item["first_message"] == "" || item["first_message"].as_str().unwrap().ends_with(org));
+        counted += count;
+    }
+    let all: u64 = published.values().map(|conversation| conversation.message_count).sum();
+    assert!(counted < all, "the kill came when everything had arrived already");
+
+    let range = days("2024-01-01", "2024-01-31");
+    let usage = Question::Usage { range, grain: Some("day") };
+    let (found, whole) = (usage.ask(api, org).await.unwrap(), usage.expected(oracle, org));
+    let count = |period: &Value| period["user_count"].as_u64().unwrap();
+    for (found, whole) in found.as_array().unwrap().iter().zip(whole.as_array().unwrap()) {
+        assert!(count(found) <= count(whole), "{found}, of {whole}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_settled_survives_a_kill_of_up_and_the_rest_can_be_published_again() {
+    let dir = tempdir().unwrap();
+    let (first, second) = (oracle("first", 5_000), oracle("second", MANY));
+    let up = Process::up(dir.path()).await;
+    up.publish_records(records("first", 5_000)).await;
+    up.settled().await;
+    tokio::select! {
+        () = async {
+            up.publish_records(records("second", MANY)).await;
+            std::future::pending().await
+        } => {}
+        () = some_arrived(&up, "second") => {}
+    }
+    let key = up.ready.api_key.clone();
+    assert!(!up.signal("KILL").await.success());
+
+    let up = Process::up(dir.path()).await;
+    assert_eq!(up.ready.api_key, key);
+    compare(&up, &first, "first", &questions()).await.unwrap();
+    shows_a_part(&up, &second, "second").await;
+    up.publish_records(records("second", MANY)).await;
+    up.settled().await;
+    compare(&up, &second, "second", &questions()).await.unwrap();
+    compare(&up, &first, "first", &questions()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ingest_that_is_killed_goes_on_where_it_was() {
+    let dir = tempdir().unwrap();
+    let oracle = oracle("only", MANY);
+    let parts = Parts::start(dir.path()).await;
+    let api = parts.serve().await;
+    let ingest = parts.ingest().await;
+    let kill = async {
+        some_arrived(&api, "only").await;
+        assert!(!ingest.signal("KILL").await.success());
+        let late = shown(&api, "only").await;
+        assert!(late < usize::try_from(MANY / 5).unwrap(), "the kill came too late");
+    };
+    let ((), ()) = tokio::join!(parts.kafka.publish_records(records("only", MANY)), kill);
+
+    let ingest = parts.ingest().await;
+    ingest.settled().await;
+    compare(&api, &oracle, "only", &questions()).await.unwrap();
+    assert_eq!(ingest.signal("TERM").await.code(), Some(0));
+}
