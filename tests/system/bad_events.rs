@@ -79,7 +79,8 @@ async fn a_bad_event_is_buried_once_and_whole_and_changes_nothing_else() {
     let mut published = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let value = good(number);
-        let Decoded::Event(event) = events::decode(std::iter::empty(), Some(value.as_bytes()), NOW).unwrap() else {
+        let Decoded::Event(event) = events::decode(std::iter::empty(), Some(value.as_bytes()), NOW).unwrap()
+        else {
             panic!("{value}");
         };
         oracle.add(&event);

@@ -95,14 +95,15 @@ impl Process {
 
     /// Starts `rollcall up` on the data directory `data` in `dir`, on free ports.
     pub(crate) async fn up(dir: &Path) -> Self {
+        Self::up_with(dir, &[]).await
+    }
+
+    /// As [`Process::up`], with variables of the environment.
+    pub(crate) async fn up_with(dir: &Path, variables: &[(&str, &str)]) -> Self {
         let data = dir.join("data");
         let data = data.to_str().unwrap();
-        Self::start(
-            dir,
-            &["up", "--http-addr", "127.0.0.1:0", "--data-dir", data],
-            &[],
-        )
-        .await
+        let args = ["up", "--http-addr", "127.0.0.1:0", "--data-dir", data];
+        Self::start(dir, &args, variables).await
     }
 
     /// The id of the process, as the system tells it.
@@ -295,24 +296,23 @@ impl Parts {
         ]
     }
 
-    /// Starts `ingest`.
-    pub(crate) async fn ingest(&self) -> Process {
-        self.role("ingest").await
+    /// Starts `ingest`, with further variables of the environment.
+    pub(crate) async fn ingest(&self, variables: &[(&str, &str)]) -> Process {
+        self.role("ingest", variables).await
     }
 
     /// Starts `serve`, with a key for all orgs.
     pub(crate) async fn serve(&self) -> Process {
-        let mut serve = self.role("serve").await;
+        let keys = format!("{}=*", Self::KEY);
+        let mut serve = self.role("serve", &[("ROLLCALL__AUTH__KEYS", &keys)]).await;
         serve.ready.api_key = Some(Self::KEY.to_owned());
         serve
     }
 
-    async fn role(&self, role: &str) -> Process {
+    async fn role(&self, role: &str, variables: &[(&str, &str)]) -> Process {
         let dir = self.dir.join(role);
         std::fs::create_dir_all(&dir).unwrap();
-        let keys = format!("{}=*", Self::KEY);
-        let [kafka, clickhouse] = self.variables();
-        let variables = [kafka, clickhouse, ("ROLLCALL__AUTH__KEYS", &keys)];
+        let variables = [&self.variables()[..], variables].concat();
         Process::start(&dir, &[role, "--http-addr", "127.0.0.1:0"], &variables).await
     }
 }

@@ -29,7 +29,9 @@ fn file() -> PathBuf {
 /// All events of the file.
 fn lines() -> impl Iterator<Item = String> {
     let file = BufReader::new(File::open(file()).unwrap());
-    BufReader::new(MultiGzDecoder::new(file)).lines().map(Result::unwrap)
+    BufReader::new(MultiGzDecoder::new(file))
+        .lines()
+        .map(Result::unwrap)
 }
 
 fn event(line: &str) -> Event<'static> {
@@ -68,7 +70,11 @@ fn questions(mentors: &[String], topics: &[String]) -> Vec<Question> {
     let mut asked: Vec<(DateRange, &'static str)> = ranges
         .flat_map(|range| ["hour", "day", "week"].map(|grain| (range, grain)))
         .collect();
-    asked.extend([(whole, "day"), (whole, "week"), (days("2000-01-01", "2024-12-31"), "day")]);
+    asked.extend([
+        (whole, "day"),
+        (whole, "week"),
+        (days("2000-01-01", "2024-12-31"), "day"),
+    ]);
 
     let mut questions = vec![all_transcripts()];
     for (place, (range, grain)) in asked.into_iter().enumerate() {
@@ -127,7 +133,10 @@ async fn produce(process: &Process) {
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{error}");
-    assert!(told.starts_with("published 95398 events to chat.events"), "{told}");
+    assert!(
+        told.starts_with("published 95398 events to chat.events"),
+        "{told}"
+    );
     process.settled().await;
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use events::{Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp, TranscriptFilter};
+use events::{
+    Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp, TranscriptFilter,
+};
 use serde_json::Value;
 use tempfile::tempdir;
 use uuid::Uuid;
@@ -17,6 +19,8 @@ use crate::{
 
 /// How many events are on their way when the kill comes.
 const MANY: u32 = 60_000;
+/// Small batches: the kill comes between many of them.
+const SMALL: [(&str, &str); 1] = [("ROLLCALL__KAFKA__BATCH_RECORDS", "200")];
 /// 2024-01-01T00:00:00Z, a Monday.
 const BEGIN: i64 = 1_704_067_200_000;
 const MINUTE: i64 = 60_000;
@@ -43,7 +47,11 @@ fn events(org: &'static str, count: u32) -> impl Iterator<Item = Event<'static>>
             kind => Body::Message(Message {
                 message_id: Uuid::from_u128(1 + place),
                 conversation_id,
-                role: if kind % 2 == 0 { Role::User } else { Role::Assistant },
+                role: if kind % 2 == 0 {
+                    Role::User
+                } else {
+                    Role::Assistant
+                },
                 user_id: Some(user_id),
                 mentor_id: Some(format!("mentor-{}", number % 7).into()),
                 content: format!("message {number} of {org}").into(),
@@ -75,7 +83,11 @@ fn questions() -> Vec<Question> {
         for grain in ["hour", "day", "week"] {
             let grain = Some(grain);
             questions.push(Question::Usage { range, grain });
-            let ways = [(None, None), (None, Some("activity")), (Some("mentor-3".to_owned()), None)];
+            let ways = [
+                (None, None),
+                (None, Some("activity")),
+                (Some("mentor-3".to_owned()), None),
+            ];
             questions.extend(ways.map(|(mentor, new_users_by)| Question::Cohorts {
                 range,
                 grain,
@@ -94,19 +106,11 @@ fn questions() -> Vec<Question> {
     questions
 }
 
-/// How many conversations an org shows; none while it does not exist.
-async fn shown(api: &Process, org: &str) -> usize {
-    match api.get(org, "transcripts/").await {
-        (200, body) => body.as_array().unwrap().len(),
-        (404, _) => 0,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Waits until some of an org is there. Its end cuts short what runs beside it.
+/// Waits until some of an org is there.
 async fn some_arrived(api: &Process, org: &str) {
     until(&format!("the first events of {org} arrive"), async || {
-        (shown(api, org).await > 0).then_some(())
+        let (status, _) = api.get(org, "transcripts/?page_size=1").await;
+        (status == 200).then_some(())
     })
     .await;
 }
@@ -131,11 +135,17 @@ async fn shows_a_part(api: &Process, oracle: &Oracle, org: &str) {
         assert!(item["first_message"] == "" || item["first_message"].as_str().unwrap().ends_with(org));
         counted += count;
     }
-    let all: u64 = published.values().map(|conversation| conversation.message_count).sum();
+    let all: u64 = published
+        .values()
+        .map(|conversation| conversation.message_count)
+        .sum();
     assert!(counted < all, "the kill came when everything had arrived already");
 
     let range = days("2024-01-01", "2024-01-31");
-    let usage = Question::Usage { range, grain: Some("day") };
+    let usage = Question::Usage {
+        range,
+        grain: Some("day"),
+    };
     let (found, whole) = (usage.ask(api, org).await.unwrap(), usage.expected(oracle, org));
     let count = |period: &Value| period["user_count"].as_u64().unwrap();
     for (found, whole) in found.as_array().unwrap().iter().zip(whole.as_array().unwrap()) {
@@ -147,7 +157,7 @@ async fn shows_a_part(api: &Process, oracle: &Oracle, org: &str) {
 async fn what_is_settled_survives_a_kill_of_up_and_the_rest_can_be_published_again() {
     let dir = tempdir().unwrap();
     let (first, second) = (oracle("first", 5_000), oracle("second", MANY));
-    let up = Process::up(dir.path()).await;
+    let up = Process::up_with(dir.path(), &SMALL).await;
     up.publish_records(records("first", 5_000)).await;
     up.settled().await;
     tokio::select! {
@@ -176,16 +186,15 @@ async fn ingest_that_is_killed_goes_on_where_it_was() {
     let oracle = oracle("only", MANY);
     let parts = Parts::start(dir.path()).await;
     let api = parts.serve().await;
-    let ingest = parts.ingest().await;
+    let ingest = parts.ingest(&SMALL).await;
     let kill = async {
         some_arrived(&api, "only").await;
         assert!(!ingest.signal("KILL").await.success());
-        let late = shown(&api, "only").await;
-        assert!(late < usize::try_from(MANY / 5).unwrap(), "the kill came too late");
+        shows_a_part(&api, &oracle, "only").await;
     };
     let ((), ()) = tokio::join!(parts.kafka.publish_records(records("only", MANY)), kill);
 
-    let ingest = parts.ingest().await;
+    let ingest = parts.ingest(&[]).await;
     ingest.settled().await;
     compare(&api, &oracle, "only", &questions()).await.unwrap();
     assert_eq!(ingest.signal("TERM").await.code(), Some(0));

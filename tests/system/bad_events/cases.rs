@@ -108,30 +108,95 @@ fn put(members: &mut Map<String, Value>, name: &str, json: Option<Value>) {
 fn attributes() -> impl Iterator<Item = Case> {
     let text = |text: &str| Some(json!(text));
     let cases = [
-        ("specversion", text("0.3"), "specversion: not 1.0", "unsupported_specversion"),
+        (
+            "specversion",
+            text("0.3"),
+            "specversion: not 1.0",
+            "unsupported_specversion",
+        ),
         ("specversion", None, "specversion: missing", "missing"),
-        ("specversion", Some(json!(1.0)), "specversion: expected a string, found a number", "wrong_type"),
+        (
+            "specversion",
+            Some(json!(1.0)),
+            "specversion: expected a string, found a number",
+            "wrong_type",
+        ),
         ("type", None, "type: missing", "missing"),
         ("type", text(""), "type: empty", "empty"),
         ("id", None, "id: missing", "missing"),
         ("id", text(""), "id: empty", "empty"),
-        ("id", Some(json!(7)), "id: expected a string, found a number", "wrong_type"),
+        (
+            "id",
+            Some(json!(7)),
+            "id: expected a string, found a number",
+            "wrong_type",
+        ),
         ("source", None, "source: missing", "missing"),
         ("source", text(""), "source: empty", "empty"),
         ("time", None, "time: missing", "missing"),
         ("time", text(""), "time: empty", "empty"),
-        ("time", text("2024-05-15"), "time: not a date and time of RFC 3339", "not_a_timestamp"),
-        ("time", text("2024-02-30T00:00:00Z"), "time: not a date and time of RFC 3339", "not_a_timestamp"),
-        ("time", text("1999-12-31T23:59:59.999Z"), "time: before 2000-01-01T00:00:00Z", "time_too_early"),
-        ("time", text("2000-01-01T00:59:59+01:00"), "time: before 2000-01-01T00:00:00Z", "time_too_early"),
-        ("time", text("9999-12-31T23:59:59Z"), "time: more than 5 minutes ahead", "time_too_late"),
-        ("time", Some(json!(1_715_774_400)), "time: expected a string, found a number", "wrong_type"),
+        (
+            "time",
+            text("2024-05-15"),
+            "time: not a date and time of RFC 3339",
+            "not_a_timestamp",
+        ),
+        (
+            "time",
+            text("2024-02-30T00:00:00Z"),
+            "time: not a date and time of RFC 3339",
+            "not_a_timestamp",
+        ),
+        (
+            "time",
+            text("1999-12-31T23:59:59.999Z"),
+            "time: before 2000-01-01T00:00:00Z",
+            "time_too_early",
+        ),
+        (
+            "time",
+            text("2000-01-01T00:59:59+01:00"),
+            "time: before 2000-01-01T00:00:00Z",
+            "time_too_early",
+        ),
+        (
+            "time",
+            text("9999-12-31T23:59:59Z"),
+            "time: more than 5 minutes ahead",
+            "time_too_late",
+        ),
+        (
+            "time",
+            Some(json!(1_715_774_400)),
+            "time: expected a string, found a number",
+            "wrong_type",
+        ),
         ("org", None, "org: missing", "missing"),
         ("org", text(""), "org: empty", "empty"),
-        ("org", text("a b"), "org: has a character outside [A-Za-z0-9._-]", "invalid_org"),
-        ("org", text("good/x"), "org: has a character outside [A-Za-z0-9._-]", "invalid_org"),
-        ("org", Some(json!("a".repeat(65))), "org: longer than 64 characters", "too_long"),
-        ("org", Some(json!(["good"])), "org: expected a string, found an array", "wrong_type"),
+        (
+            "org",
+            text("a b"),
+            "org: has a character outside [A-Za-z0-9._-]",
+            "invalid_org",
+        ),
+        (
+            "org",
+            text("good/x"),
+            "org: has a character outside [A-Za-z0-9._-]",
+            "invalid_org",
+        ),
+        (
+            "org",
+            Some(json!("a".repeat(65))),
+            "org: longer than 64 characters",
+            "too_long",
+        ),
+        (
+            "org",
+            Some(json!(["good"])),
+            "org: expected a string, found an array",
+            "wrong_type",
+        ),
     ];
     cases.into_iter().flat_map(|(name, json, reason, code)| {
         let both = json.as_ref().is_none_or(Value::is_string);
@@ -147,17 +212,68 @@ fn attributes() -> impl Iterator<Item = Case> {
 fn data() -> impl Iterator<Item = Case> {
     let long = json!("\u{e9}".repeat(256));
     let some = |json: Value| Some(json);
-    let uuid = ["data.message_id: not a hyphenated UUID", "data.conversation_id: not a hyphenated UUID"];
+    let uuid = [
+        "data.message_id: not a hyphenated UUID",
+        "data.conversation_id: not a hyphenated UUID",
+    ];
     let cases = [
-        ("message", "message_id", None, "data.message_id: missing", "missing"),
-        ("message", "message_id", some(json!("6fe84ac9a1e45e1fa0c478680fcadee1")), uuid[0], "not_a_uuid"),
-        ("message", "message_id", some(json!(7)), "data.message_id: expected a string, found a number", "wrong_type"),
-        ("message", "conversation_id", some(Value::Null), "data.conversation_id: missing", "missing"),
-        ("message", "conversation_id", some(json!("c-1")), uuid[1], "not_a_uuid"),
+        (
+            "message",
+            "message_id",
+            None,
+            "data.message_id: missing",
+            "missing",
+        ),
+        (
+            "message",
+            "message_id",
+            some(json!("6fe84ac9a1e45e1fa0c478680fcadee1")),
+            uuid[0],
+            "not_a_uuid",
+        ),
+        (
+            "message",
+            "message_id",
+            some(json!(7)),
+            "data.message_id: expected a string, found a number",
+            "wrong_type",
+        ),
+        (
+            "message",
+            "conversation_id",
+            some(Value::Null),
+            "data.conversation_id: missing",
+            "missing",
+        ),
+        (
+            "message",
+            "conversation_id",
+            some(json!("c-1")),
+            uuid[1],
+            "not_a_uuid",
+        ),
         ("message", "role", None, "data.role: missing", "missing"),
-        ("message", "role", some(json!("User")), "data.role: none of user, assistant, system, tool", "unknown_role"),
-        ("message", "user_id", some(json!(1.5)), "data.user_id: a number, but not an integer", "not_an_integer"),
-        ("message", "user_id", some(long.clone()), "data.user_id: longer than 255 characters", "too_long"),
+        (
+            "message",
+            "role",
+            some(json!("User")),
+            "data.role: none of user, assistant, system, tool",
+            "unknown_role",
+        ),
+        (
+            "message",
+            "user_id",
+            some(json!(1.5)),
+            "data.user_id: a number, but not an integer",
+            "not_an_integer",
+        ),
+        (
+            "message",
+            "user_id",
+            some(long.clone()),
+            "data.user_id: longer than 255 characters",
+            "too_long",
+        ),
         (
             "message",
             "user_id",
@@ -165,16 +281,70 @@ fn data() -> impl Iterator<Item = Case> {
             "data.user_id: expected a string or an integer, found a boolean",
             "wrong_type",
         ),
-        ("message", "mentor_id", some(json!("")), "data.mentor_id: empty", "empty"),
-        ("message", "mentor_id", some(long.clone()), "data.mentor_id: longer than 255 characters", "too_long"),
-        ("message", "content", some(json!(7)), "data.content: expected a string, found a number", "wrong_type"),
-        ("message", "model", some(json!({})), "data.model: expected a string, found an object", "wrong_type"),
-        ("annotation", "conversation_id", None, "data.conversation_id: missing", "missing"),
+        (
+            "message",
+            "mentor_id",
+            some(json!("")),
+            "data.mentor_id: empty",
+            "empty",
+        ),
+        (
+            "message",
+            "mentor_id",
+            some(long.clone()),
+            "data.mentor_id: longer than 255 characters",
+            "too_long",
+        ),
+        (
+            "message",
+            "content",
+            some(json!(7)),
+            "data.content: expected a string, found a number",
+            "wrong_type",
+        ),
+        (
+            "message",
+            "model",
+            some(json!({})),
+            "data.model: expected a string, found an object",
+            "wrong_type",
+        ),
+        (
+            "annotation",
+            "conversation_id",
+            None,
+            "data.conversation_id: missing",
+            "missing",
+        ),
         ("annotation", "topics", None, "data.topics: missing", "missing"),
-        ("annotation", "topics", some(json!("art")), "data.topics: expected an array, found a string", "wrong_type"),
-        ("annotation", "topics", some(json!(["art"])), "data.topics[0]: expected an object, found a string", "wrong_type"),
-        ("annotation", "topics", some(json!([{ "name": "a" }, {}])), "data.topics[1].name: missing", "missing"),
-        ("annotation", "topics", some(json!([{ "name": "" }])), "data.topics[0].name: empty", "empty"),
+        (
+            "annotation",
+            "topics",
+            some(json!("art")),
+            "data.topics: expected an array, found a string",
+            "wrong_type",
+        ),
+        (
+            "annotation",
+            "topics",
+            some(json!(["art"])),
+            "data.topics[0]: expected an object, found a string",
+            "wrong_type",
+        ),
+        (
+            "annotation",
+            "topics",
+            some(json!([{ "name": "a" }, {}])),
+            "data.topics[1].name: missing",
+            "missing",
+        ),
+        (
+            "annotation",
+            "topics",
+            some(json!([{ "name": "" }])),
+            "data.topics[0].name: empty",
+            "empty",
+        ),
         (
             "annotation",
             "topics",
@@ -196,9 +366,27 @@ fn data() -> impl Iterator<Item = Case> {
             "data.annotated_at: not a date and time of RFC 3339",
             "not_a_timestamp",
         ),
-        ("registration", "user_id", None, "data.user_id: missing", "missing"),
-        ("registration", "user_id", some(json!("")), "data.user_id: empty", "empty"),
-        ("registration", "registered_at", None, "data.registered_at: missing", "missing"),
+        (
+            "registration",
+            "user_id",
+            None,
+            "data.user_id: missing",
+            "missing",
+        ),
+        (
+            "registration",
+            "user_id",
+            some(json!("")),
+            "data.user_id: empty",
+            "empty",
+        ),
+        (
+            "registration",
+            "registered_at",
+            None,
+            "data.registered_at: missing",
+            "missing",
+        ),
         (
             "registration",
             "registered_at",
@@ -222,9 +410,10 @@ fn whole() -> impl Iterator<Item = Case> {
     let good = structured(valid("message")).value.unwrap();
     let text = String::from_utf8(good.clone()).unwrap();
     let cut = text.trim_end_matches('}').to_owned();
-    let (typed, bare) = (|value: &[u8]| (vec![STRUCTURED], Some(value.to_vec())), |value: &[u8]| {
-        (vec![], Some(value.to_vec()))
-    });
+    let (typed, bare) = (
+        |value: &[u8]| (vec![STRUCTURED], Some(value.to_vec())),
+        |value: &[u8]| (vec![], Some(value.to_vec())),
+    );
     let batch: (&str, Option<&[u8]>) = ("content-type", Some(b"application/cloudevents-batch+json"));
     let content_type: (&str, Option<&[u8]>) = ("content-type", Some(b"\xff"));
     let base64 = |text: &str| {
@@ -252,14 +441,38 @@ fn whole() -> impl Iterator<Item = Case> {
         (bare(b"{nope"), "value: malformed JSON: …", "malformed_json"),
         (typed(b"\xff\xfe"), "value: not UTF-8", "not_utf8"),
         (typed(b"null"), "value: missing", "missing"),
-        (typed(b"7"), "value: expected an object, found a number", "wrong_type"),
-        (typed(cut.as_bytes()), "value: malformed JSON: …", "malformed_json"),
-        (typed(twice.as_bytes()), "value: malformed JSON: duplicate field `id`…", "malformed_json"),
-        (typed(both.as_bytes()), "data_base64: given beside data", "two_payloads"),
+        (
+            typed(b"7"),
+            "value: expected an object, found a number",
+            "wrong_type",
+        ),
+        (
+            typed(cut.as_bytes()),
+            "value: malformed JSON: …",
+            "malformed_json",
+        ),
+        (
+            typed(twice.as_bytes()),
+            "value: malformed JSON: duplicate field `id`…",
+            "malformed_json",
+        ),
+        (
+            typed(both.as_bytes()),
+            "data_base64: given beside data",
+            "two_payloads",
+        ),
         (typed(&base64("e30*")), "data_base64: not base64", "not_base64"),
-        (typed(&base64("ew==")), "data: malformed JSON: …", "malformed_json"),
+        (
+            typed(&base64("ew==")),
+            "data: malformed JSON: …",
+            "malformed_json",
+        ),
         ((vec![batch], Some(good.clone())), FORMAT, "unsupported_format"),
-        ((vec![content_type], Some(good)), "header content-type: not UTF-8", "content_type_not_utf8"),
+        (
+            (vec![content_type], Some(good)),
+            "header content-type: not UTF-8",
+            "content_type_not_utf8",
+        ),
         (typed(&vec![b'x'; (1 << 20) + 1]), "record: …", "record_too_large"),
         // The same bytes twice are two records.
         (bare(b"hello"), NONE, "not_a_cloud_event"),

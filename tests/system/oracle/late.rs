@@ -84,7 +84,11 @@ fn questions() -> Vec<(Changes, Question)> {
     for range in ranges {
         for grain in [None, Some("hour"), Some("week")] {
             questions.push((Changes::Usage, Question::Usage { range, grain }));
-            let ways = [(None, None), (None, Some("activity")), (Some("euclid".to_owned()), None)];
+            let ways = [
+                (None, None),
+                (None, Some("activity")),
+                (Some("euclid".to_owned()), None),
+            ];
             questions.extend(ways.map(|(mentor, new_users_by)| {
                 let cohorts = Question::Cohorts {
                     range,
@@ -120,26 +124,66 @@ async fn late_facts_change_past_answers_exactly_as_the_oracle_says() {
         annotates("b", "2024-01-12T00:00:00Z", "art"),
     ];
     let stages: Vec<(&str, Vec<Event<'static>>, &[Changes])> = vec![
-        ("what came first", first.clone(), &[Changes::Transcripts, Changes::Usage, Changes::Cohorts]),
-        ("a registration before the range", vec![registers("ada", "2023-12-01T00:00:00Z")], &[Changes::Cohorts]),
-        ("a registration within the range", vec![registers("bob", "2024-01-09T05:00:00Z")], &[Changes::Cohorts]),
-        ("a later registration", vec![registers("bob", "2024-01-12T00:00:00Z")], &[]),
-        ("one who registers and is silent", vec![registers("cy", "2024-01-13T00:00:00Z")], &[Changes::Cohorts]),
-        ("an earlier annotation", vec![annotates("z", "2024-01-11T23:59:59.999Z", "old")], &[]),
-        ("the same instant, a lesser id", vec![annotates("a", "2024-01-12T00:00:00Z", "less")], &[]),
-        ("the same instant, a greater id", vec![annotates("c", "2024-01-12T00:00:00Z", "Art ")], &[Changes::Transcripts]),
-        ("a later annotation", vec![annotates("a", "2024-01-12T00:00:00.001Z", "new")], &[Changes::Transcripts]),
+        (
+            "what came first",
+            first.clone(),
+            &[Changes::Transcripts, Changes::Usage, Changes::Cohorts],
+        ),
+        (
+            "a registration before the range",
+            vec![registers("ada", "2023-12-01T00:00:00Z")],
+            &[Changes::Cohorts],
+        ),
+        (
+            "a registration within the range",
+            vec![registers("bob", "2024-01-09T05:00:00Z")],
+            &[Changes::Cohorts],
+        ),
+        (
+            "a later registration",
+            vec![registers("bob", "2024-01-12T00:00:00Z")],
+            &[],
+        ),
+        (
+            "one who registers and is silent",
+            vec![registers("cy", "2024-01-13T00:00:00Z")],
+            &[Changes::Cohorts],
+        ),
+        (
+            "an earlier annotation",
+            vec![annotates("z", "2024-01-11T23:59:59.999Z", "old")],
+            &[],
+        ),
+        (
+            "the same instant, a lesser id",
+            vec![annotates("a", "2024-01-12T00:00:00Z", "less")],
+            &[],
+        ),
+        (
+            "the same instant, a greater id",
+            vec![annotates("c", "2024-01-12T00:00:00Z", "Art ")],
+            &[Changes::Transcripts],
+        ),
+        (
+            "a later annotation",
+            vec![annotates("a", "2024-01-12T00:00:00.001Z", "new")],
+            &[Changes::Transcripts],
+        ),
         (
             "a message that becomes the earliest",
             vec![says("cy", 9, "2024-01-03T00:00:00Z", "gauss")],
             &[Changes::Transcripts, Changes::Usage, Changes::Cohorts],
         ),
-        ("another model under the same message", vec![answered(11, "2024-01-12T09:00:00Z", "m-2")], &[Changes::Transcripts]),
-        ("the earliest message of somebody else's week", vec![says("dee", 14, "2024-01-07T23:59:59.999Z", "euclid")], &[
-            Changes::Transcripts,
-            Changes::Usage,
-            Changes::Cohorts,
-        ]),
+        (
+            "another model under the same message",
+            vec![answered(11, "2024-01-12T09:00:00Z", "m-2")],
+            &[Changes::Transcripts],
+        ),
+        (
+            "the earliest message of somebody else's week",
+            vec![says("dee", 14, "2024-01-07T23:59:59.999Z", "euclid")],
+            &[Changes::Transcripts, Changes::Usage, Changes::Cohorts],
+        ),
         ("everything once more", first, &[]),
     ];
 
@@ -162,8 +206,14 @@ async fn late_facts_change_past_answers_exactly_as_the_oracle_says() {
         }
         for kind in [Changes::Usage, Changes::Cohorts, Changes::Transcripts] {
             let of_kind = questions.iter().enumerate().filter(|(_, (of, _))| *of == kind);
-            let changed = of_kind.into_iter().any(|(index, _)| before.get(index) != answers.get(index));
-            assert_eq!(changed, changes.contains(&kind), "{what}: whether {kind:?} changed");
+            let changed = of_kind
+                .into_iter()
+                .any(|(index, _)| before.get(index) != answers.get(index));
+            assert_eq!(
+                changed,
+                changes.contains(&kind),
+                "{what}: whether {kind:?} changed"
+            );
         }
         before = answers;
     }

@@ -151,7 +151,11 @@ impl Question {
                     end: *end,
                     mentor: mentor.clone(),
                     // A name with a comma in it is two names to whoever is asked.
-                    topics: topics.iter().flat_map(|name| name.split(',')).map(str::to_owned).collect(),
+                    topics: topics
+                        .iter()
+                        .flat_map(|name| name.split(','))
+                        .map(str::to_owned)
+                        .collect(),
                 };
                 oracle.transcripts(org, &filter).iter().map(transcript).collect()
             }

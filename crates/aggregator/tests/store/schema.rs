@@ -30,10 +30,11 @@ async fn the_migrations_amount_to_schema_sql() {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema.sql");
     std::fs::write(&beside, &found).unwrap();
-    assert_eq!(
-        written,
-        found,
-        "if the migrations are right, copy {} to {}",
+    let mut lines = written.lines().zip(found.lines());
+    assert!(
+        written == found,
+        "the first difference is {:?}; if the migrations are right, copy {} to {}",
+        lines.find(|(written, found)| written != found),
         beside.display(),
         path.display()
     );
