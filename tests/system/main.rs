@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bad_events;
+mod command_line;
 mod harness;
 mod oracle;
 mod real_data;

@@ -55,7 +55,7 @@ where
     C: ClientContext,
     T: FromClientConfigAndContext<C>,
 {
-    for (property, value) in &settings.properties {
+    for (property, value) in settings.librdkafka_properties() {
         config.set(property, value);
     }
     config.create_with_context(context).map_err(Error::Client)

@@ -43,7 +43,8 @@ pub struct Settings {
     /// How many replicas a created topic gets; 0 leaves it to the broker. Default 0.
     pub replicas: u16,
     /// Further properties of librdkafka, by their own names, for every client: `security.protocol`,
-    /// `sasl.username`, `ssl.ca.location`. They take precedence over what is derived from the settings above;
+    /// `sasl.username`, `ssl.ca.location`; `_` may stand for `.`, which names of variables cannot have in a
+    /// shell. They take precedence over what is derived from the settings above;
     /// those that delivery rests on are refused. Default none.
     pub properties: BTreeMap<String, String>,
 }
@@ -147,7 +148,7 @@ impl Settings {
             );
         }
         for (property, reason) in RESERVED {
-            if self.properties.contains_key(*property) {
+            if self.librdkafka_properties().any(|(name, _)| name == *property) {
                 return wrong(
                     &format!("kafka.properties.{property}"),
                     format!("may not be set: {reason}"),
@@ -155,6 +156,13 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// The further properties, by the names that librdkafka gives them, none of which has a `_`.
+    pub(crate) fn librdkafka_properties(&self) -> impl Iterator<Item = (String, &str)> {
+        self.properties
+            .iter()
+            .map(|(name, value)| (name.replace('_', "."), value.as_str()))
     }
 
     pub(crate) const fn batch_delay(&self) -> Duration {

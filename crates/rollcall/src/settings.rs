@@ -18,6 +18,9 @@ use serde::Deserialize;
 
 use crate::cli::{Common, Http};
 
+#[cfg(test)]
+mod tests;
+
 /// Where the API is served unless told.
 const API_PORT: u16 = 8080;
 
@@ -116,14 +119,18 @@ impl Settings {
     /// # Errors
     /// One line that names the setting at fault.
     pub(crate) fn load(common: &Common, http: &Http) -> anyhow::Result<Self> {
+        Self::layered(common, http, Environment::default())
+    }
+
+    fn layered(common: &Common, http: &Http, environment: Environment) -> anyhow::Result<Self> {
         let mut layers = Config::builder();
         if let Some(path) = &common.config {
             layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
         }
-        let environment = Environment::with_prefix("ROLLCALL")
+        let environment = environment
+            .prefix("ROLLCALL")
             .prefix_separator("__")
-            .separator("__")
-            .try_parsing(false);
+            .separator("__");
         let mut settings: Self = layers.add_source(environment).build()?.try_deserialize()?;
         if let Some(addr) = http.http_addr {
             settings.http.addr = Some(addr);

@@ -1,0 +1,169 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+use super::*;
+
+const REFERENCE: &str = include_str!("../../../../deploy/rollcall.toml");
+
+fn load(toml: &str, variables: &[(&str, &str)], http: &Http) -> anyhow::Result<Settings> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rollcall.toml");
+    std::fs::write(&path, toml).unwrap();
+    let common = Common {
+        config: Some(path),
+        ..Common::default()
+    };
+    let variables: HashMap<_, _> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Settings::layered(&common, http, Environment::default().source(Some(variables)))
+}
+
+fn refused(toml: &str, variables: &[(&str, &str)]) -> String {
+    format!("{:#}", load(toml, variables, &Http::default()).unwrap_err())
+}
+
+#[test]
+fn the_reference_tells_the_defaults() {
+    let read = load(REFERENCE, &[], &Http::default()).unwrap();
+    // Two defaults depend on the command: the reference tells the usual ones.
+    let usual = Settings {
+        http: HttpSettings {
+            addr: Some(([127, 0, 0, 1], API_PORT).into()),
+            ..HttpSettings::default()
+        },
+        log: LogSettings {
+            filter: Some("info".to_owned()),
+            ..LogSettings::default()
+        },
+        ..Settings::default()
+    };
+    assert_eq!(format!("{read:?}"), format!("{usual:?}"));
+    // What the store does not show of itself.
+    assert_eq!(read.clickhouse.password, "");
+    assert_eq!(
+        read.clickhouse.query_timeout_secs,
+        usual.clickhouse.query_timeout_secs
+    );
+    assert_eq!(
+        read.clickhouse.insert_timeout_secs,
+        usual.clickhouse.insert_timeout_secs
+    );
+}
+
+/// The names in each section of the reference, those of lines such as `#key = "value"` included.
+fn names_in_reference() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let mut sections: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    let mut section = "";
+    for line in REFERENCE.lines() {
+        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = header;
+            if let Some((parent, table)) = header.split_once('.') {
+                sections.entry(parent).or_default().insert(table);
+            }
+        } else if let Some((name, _)) = line.trim_start_matches('#').split_once(" = ")
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            sections.entry(section).or_default().insert(name);
+        }
+    }
+    sections
+}
+
+/// serde names every field that it knows when it meets one that it does not.
+#[test]
+fn the_reference_names_every_setting_and_no_other() {
+    let sections = names_in_reference();
+    let message = refused("[no_such_section]", &[]);
+    let known = |message: &str| -> BTreeSet<String> {
+        let (_, known) = message.split_once("expected").unwrap();
+        let (known, _) = known.split_once(" for key").unwrap_or((known, ""));
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let owned = |names: &BTreeSet<&str>| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(known(&message), owned(&sections.keys().copied().collect()));
+    for (section, names) in &sections {
+        let message = refused(&format!("[{section}]\nno_such_setting = 1"), &[]);
+        assert_eq!(known(&message), owned(names), "{section}");
+    }
+}
+
+#[test]
+fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
+    let toml = "[kafka]\ntopic = \"of-file\"\ngroup_id = \"of-file\"\n[http]\naddr = \"127.0.0.1:1\"";
+    let variables = [
+        ("ROLLCALL__KAFKA__TOPIC", "of-environment"),
+        ("ROLLCALL__HTTP__ADDR", "127.0.0.1:2"),
+    ];
+    let http = Http {
+        http_addr: Some(([127, 0, 0, 1], 3).into()),
+    };
+    let settings = load(toml, &variables, &http).unwrap();
+    assert_eq!(settings.kafka.group_id, "of-file");
+    assert_eq!(settings.kafka.topic, "of-environment");
+    assert_eq!(settings.http.addr().port(), 3);
+}
+
+#[test]
+fn the_environment_gives_every_type() {
+    let variables = [
+        ("ROLLCALL__KAFKA__CREATE_TOPICS", "false"),
+        ("ROLLCALL__KAFKA__PARTITIONS", "12"),
+        ("ROLLCALL__KAFKA__GROUP_ID", "42"),
+        ("ROLLCALL__KAFKA__PROPERTIES__SECURITY_PROTOCOL", "ssl"),
+        ("ROLLCALL__CLICKHOUSE__PASSWORD", "007"),
+        ("ROLLCALL__HTTP__PREFIX", "/dm"),
+        ("ROLLCALL__AUTH__KEYS", "k=a,b;all=*"),
+        ("ROLLCALL__EMBEDDED__DATA_DIR", "/data"),
+        ("ROLLCALL__LOG__FORMAT", "json"),
+    ];
+    let settings = load("", &variables, &Http::default()).unwrap();
+    assert!(!settings.kafka.create_topics);
+    assert_eq!(settings.kafka.partitions.get(), 12);
+    assert_eq!(settings.kafka.group_id, "42");
+    assert_eq!(settings.kafka.properties["security_protocol"], "ssl");
+    assert_eq!(settings.clickhouse.password, "007");
+    assert_eq!(settings.http.prefix.as_str(), "/dm");
+    assert!(!settings.auth.keys.is_empty());
+    assert_eq!(settings.embedded.data_dir.as_deref(), Some(Path::new("/data")));
+    assert!(matches!(settings.log.format, LogFormat::Json));
+}
+
+#[test]
+fn a_bad_setting_is_named_in_one_line() {
+    let cases: [(&str, (&str, &str), &str); 14] = [
+        ("[kafka]\ntopics = 1", ("", ""), "topics"),
+        ("[kafak]\ntopic = \"t\"", ("", ""), "kafak"),
+        ("[kafka]\npartitions = \"many\"", ("", ""), "kafka.partitions"),
+        ("[kafka]\npartitions = 0", ("", ""), "kafka.partitions"),
+        ("[http]\naddr = \"nowhere\"", ("", ""), "http.addr"),
+        ("", ("ROLLCALL__HTTP__ADDR", "nowhere"), "http.addr"),
+        ("", ("ROLLCALL__HTTP__PREFIX", "dm"), "http.prefix"),
+        ("", ("ROLLCALL__AUTH__KEYS", "secret"), "auth.keys"),
+        ("", ("ROLLCALL__AUTH__ORGS", "a b"), "auth.orgs"),
+        ("", ("ROLLCALL__KAFKA__TOPIC", ""), "kafka.topic"),
+        ("", ("ROLLCALL__KAFKA__BUDGET_BYTES", "1"), "kafka.budget_bytes"),
+        (
+            "",
+            ("ROLLCALL__CLICKHOUSE__URL", "clickhouse:8123"),
+            "clickhouse.url",
+        ),
+        ("", ("ROLLCALL__LOG__FORMAT", "xml"), "log.format"),
+        ("", ("ROLLCALL__KAFKA__TYPO", "1"), "typo"),
+    ];
+    for (toml, variable, name) in cases {
+        let variables: &[_] = if variable.0.is_empty() { &[] } else { &[variable] };
+        let message = refused(toml, variables);
+        assert!(message.contains(name), "{name} is not in: {message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert!(!message.contains("secret"), "{message}");
+    }
+}

@@ -1,0 +1,58 @@
+//! The command line: what each command tells, how it ends, and what it refuses.
+
+mod bad_settings;
+mod data;
+mod ends;
+mod tells;
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use crate::harness::{ROLLCALL, Running};
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs `rollcall` to its end, which it must find by itself.
+async fn run(args: &[&str], variables: &[(&str, &str)]) -> Ended {
+    run_with_input(args, variables, Vec::new()).await
+}
+
+/// As [`run`], with something to read on standard input.
+async fn run_with_input(args: &[&str], variables: &[(&str, &str)], input: Vec<u8>) -> Ended {
+    let (out, error) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    let mut child = Command::new(ROLLCALL)
+        .args(args)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(out.try_clone().unwrap())
+        .stderr(error.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut running = Running(child);
+    let feed = std::thread::spawn(move || stdin.write_all(&input));
+    let status = running.end().await;
+    let _not_all_is_read_where_it_fails = feed.join().unwrap();
+    Ended {
+        code: status.code(),
+        stdout: text(out),
+        stderr: text(error),
+    }
+}
+
+/// All that was written to a file that another process shares.
+fn text(mut file: std::fs::File) -> String {
+    use std::io::{Read, Seek};
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
+}

@@ -1,0 +1,127 @@
+//! How commands end when they are asked to.
+
+use std::{
+    io::Write,
+    net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::tempdir;
+
+use super::data::event;
+use crate::harness::{Parts, Process, ROLLCALL, Running, until};
+
+/// How long an end may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Asks a process to end, which it must do in time and with success.
+async fn ends(process: Process, signal: &str, what: &str) {
+    let began = Instant::now();
+    let status = process.signal(signal).await;
+    assert_eq!(status.code(), Some(0), "{what}, {signal}: {status}");
+    assert!(
+        began.elapsed() < LIMIT,
+        "{what}, {signal}: after {:?}",
+        began.elapsed()
+    );
+}
+
+/// A connection with half a request on it, which never comes to its end.
+fn half_a_request(url: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x").unwrap();
+    connection
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_ends_in_time_when_asked_to() {
+    for signal in ["TERM", "INT"] {
+        let dir = tempdir().unwrap();
+        let parts = Parts::start(dir.path()).await;
+        let (ingest, serve) = (parts.ingest(&[]).await, parts.serve().await);
+        parts.kafka.publish([event(1)]).await;
+        ingest.settled().await;
+        let _half = half_a_request(serve.ready.api_url.as_deref().unwrap());
+        ends(serve, signal, "serve").await;
+        ends(ingest, signal, "ingest").await;
+        let _other_half = half_a_request(parts.clickhouse.ready.clickhouse_url.as_deref().unwrap());
+        ends(parts.clickhouse, signal, "dev clickhouse").await;
+        ends(parts.kafka, signal, "dev kafka").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_ends_in_time_when_asked_to_idle_or_not() {
+    let dir = tempdir().unwrap();
+    for signal in ["TERM", "INT"] {
+        let up = Process::up(dir.path()).await;
+        ends(up, signal, "up, idle").await;
+
+        let up = Process::up(dir.path()).await;
+        let _half = half_a_request(up.ready.api_url.as_deref().unwrap());
+        let settled = up.metric("rollcall_records_total").await;
+        // More than can be ingested before the end.
+        let publish = up.publish((0..200_000).map(event));
+        let some = until("some are settled", async || {
+            (up.metric("rollcall_records_total").await > settled).then_some(())
+        });
+        tokio::select! {
+            () = publish => {}
+            () = some => {}
+        }
+        ends(up, signal, "up, under load").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_that_wait_for_what_is_not_there_end_in_time() {
+    let dir = tempdir().unwrap();
+    // Port 9, discard, where nobody listens.
+    let nowhere = [
+        ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:9"),
+        ("ROLLCALL__CLICKHOUSE__URL", "http://127.0.0.1:9"),
+        ("ROLLCALL__LOG__FILTER", "off"),
+    ];
+    for role in ["ingest", "serve"] {
+        let waiting = Process::start(dir.path(), &[role, "--http-addr", "127.0.0.1:0"], &nowhere).await;
+        ends(waiting, "TERM", role).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn produce_ends_in_time_though_its_input_does_not() {
+    let dir = tempdir().unwrap();
+    let kafka = Process::start(dir.path(), &["dev", "kafka"], &[]).await;
+    for signal in ["TERM", "INT"] {
+        let (mut produce, _input) = produce(&kafka, &dir.path().join("out"));
+        // It listens for signals once it has read the first lines.
+        let probe = consumer::Probe::new(&kafka.kafka()).unwrap();
+        until("the first lines are published", async || {
+            let progress = probe.progress(LIMIT).await.unwrap();
+            (progress.iter().map(|partition| partition.end).sum::<i64>() > 0).then_some(())
+        })
+        .await;
+        let began = Instant::now();
+        let status = produce.signal(signal).await;
+        assert_eq!(status.code(), Some(0), "{signal}: {status}");
+        assert!(began.elapsed() < LIMIT, "{signal}: after {:?}", began.elapsed());
+    }
+}
+
+/// Starts `produce -` on an input that brings 2,000 lines and then neither more nor its end.
+fn produce(kafka: &Process, out: &Path) -> (Running, std::process::ChildStdin) {
+    let servers = kafka.ready.bootstrap_servers.as_deref().unwrap();
+    let mut child = Command::new(ROLLCALL)
+        .args(["produce", "-"])
+        .env("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers)
+        .stdin(Stdio::piped())
+        .stdout(std::fs::File::create(out).unwrap())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines: String = (0..2_000).map(|number| event(number) + "\n").collect();
+    input.write_all(lines.as_bytes()).unwrap();
+    (Running(child), input)
+}

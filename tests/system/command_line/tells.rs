@@ -1,0 +1,155 @@
+//! What commands tell: the ready file, help.
+
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path};
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use super::run;
+use crate::harness::{Parts, Process};
+
+const PARTS_OF_KAFKA: [&str; 3] = ["bootstrap_servers", "topic", "dead_letter_topic"];
+
+/// Sees to it that a ready file tells the pid and these, each not empty, that its owner alone can read it, and that
+/// nothing else was left beside it.
+fn tells(process: &Process, dir: &Path, names: &[&str]) {
+    let path = dir.join("ready.json");
+    let told: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let found: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected: BTreeSet<&str> = names.iter().copied().chain(["pid"]).collect();
+    assert_eq!(found, expected);
+    for name in names {
+        assert_ne!(told[name].as_str().unwrap(), "", "{name}");
+    }
+    assert_eq!(process.ready.pid, process.pid());
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it may hold a key");
+    let beside: BTreeSet<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "data")
+        .collect();
+    assert_eq!(beside, BTreeSet::from(["ready.json".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ready_file_tells_what_applies() {
+    let dir = tempdir().unwrap();
+    let parts = Parts::start(dir.path()).await;
+    tells(
+        &parts.clickhouse,
+        &dir.path().join("clickhouse"),
+        &["clickhouse_url"],
+    );
+    tells(&parts.kafka, &dir.path().join("kafka"), &PARTS_OF_KAFKA);
+
+    let store = ["clickhouse_url", "database"];
+    let ingest = parts.ingest(&[]).await;
+    tells(
+        &ingest,
+        &dir.path().join("ingest"),
+        &[&PARTS_OF_KAFKA[..], &store].concat(),
+    );
+    let serve = parts.serve().await;
+    tells(
+        &serve,
+        &dir.path().join("serve"),
+        &["api_url", "clickhouse_url", "database"],
+    );
+    assert_eq!(serve.ready.database.as_deref(), Some("rollcall"));
+    assert_eq!(ingest.ready.clickhouse_url, parts.clickhouse.ready.clickhouse_url);
+    assert_eq!(
+        ingest.ready.bootstrap_servers,
+        parts.kafka.ready.bootstrap_servers
+    );
+    // Both are where they say.
+    parts.kafka.publish([super::data::event(1)]).await;
+    ingest.settled().await;
+    assert_eq!(super::data::conversations(&serve).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ready_file_of_up_tells_everything() {
+    let dir = tempdir().unwrap();
+    let up = Process::up(dir.path()).await;
+    let rest = ["api_url", "clickhouse_url", "database", "api_key"];
+    tells(&up, dir.path(), &[&PARTS_OF_KAFKA[..], &rest].concat());
+    let health = format!("{}/readyz", up.ready.api_url.as_deref().unwrap());
+    assert_eq!(up.fetch(&health).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_is_over_the_environment_and_that_over_the_file() {
+    let dir = tempdir().unwrap();
+    let config = dir.path().join("rollcall.toml");
+    let toml = "[kafka]\ntopic = \"of-file\"\ndead_letter_topic = \"dead-of-file\"\n[http]\naddr = \"127.0.0.1:1\"\n";
+    std::fs::write(&config, toml).unwrap();
+    let args = [
+        "serve",
+        "--config",
+        config.to_str().unwrap(),
+        "--http-addr",
+        "127.0.0.1:0",
+    ];
+    let variables = [
+        ("ROLLCALL__KAFKA__TOPIC", "of-environment"),
+        ("ROLLCALL__HTTP__ADDR", "127.0.0.1:2"),
+        ("ROLLCALL__CLICKHOUSE__DATABASE", "elsewhere"),
+    ];
+    let serve = Process::start(dir.path(), &args, &variables).await;
+    assert_eq!(serve.ready.database.as_deref(), Some("elsewhere"));
+    let url = serve.ready.api_url.clone().unwrap();
+    assert!(!url.ends_with(":1") && !url.ends_with(":2"), "{url}");
+    assert!(serve.signal("TERM").await.success());
+
+    let kafka = ["dev", "kafka", "--config", config.to_str().unwrap()];
+    let kafka = Process::start(dir.path(), &kafka, &variables[..1]).await;
+    assert_eq!(kafka.ready.topic.as_deref(), Some("of-environment"));
+    assert_eq!(kafka.ready.dead_letter_topic.as_deref(), Some("dead-of-file"));
+}
+
+#[tokio::test]
+async fn help_names_what_a_command_takes() {
+    let common = ["--config", "--data-dir", "--ready-file"];
+    let http = ["--http-addr"];
+    let cases: &[(&[&str], &[&[&str]])] = &[
+        (
+            &[],
+            &[&[
+                "demo",
+                "up",
+                "ingest",
+                "serve",
+                "migrate",
+                "produce",
+                "dev",
+                "ROLLCALL__",
+            ]],
+        ),
+        (&["demo"], &[&common, &http, &["--days", "--rate"]]),
+        (&["up"], &[&common, &http, &["--kafka", "--clickhouse"]]),
+        (&["ingest"], &[&common, &http]),
+        (&["serve"], &[&common, &http]),
+        (&["migrate"], &[&common]),
+        (&["produce"], &[&common, &["<FILE>", "standard input", "gzipped"]]),
+        (&["dev"], &[&["clickhouse", "kafka"]]),
+        (&["dev", "clickhouse"], &[&common, &http]),
+        (&["dev", "kafka"], &[&common]),
+    ];
+    for (command, words) in cases {
+        let ended = run(&[command, &["--help"][..]].concat(), &[]).await;
+        assert_eq!(ended.code, Some(0), "{command:?}");
+        assert_eq!(ended.stderr, "", "{command:?}");
+        for word in words.iter().copied().flatten() {
+            assert!(
+                ended.stdout.contains(word),
+                "{command:?} --help does not name {word}"
+            );
+        }
+    }
+    let version = run(&["--version"], &[]).await;
+    assert_eq!(
+        version.stdout,
+        format!("rollcall {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
