@@ -139,7 +139,7 @@ async fn a_bad_event_is_buried_once_and_whole_and_changes_nothing_else() {
         assert_eq!(original.timestamp(), letter.timestamp());
     }
 
-    let each = f64::from(u32::try_from(cases.len()).unwrap());
+    let each = u64::try_from(cases.len()).unwrap();
     for outcome in ["kept", "skipped", "rejected"] {
         let start = format!("rollcall_records_total{{outcome=\"{outcome}\"");
         assert_eq!(process.metric(&start).await, each, "{outcome}");

@@ -183,14 +183,14 @@ impl Process {
         request.send().await.unwrap()
     }
 
-    /// The sum of the samples of a metric whose name and labels begin so; 0 if there is none.
-    pub(crate) async fn metric(&self, start: &str) -> f64 {
+    /// The sum of the samples of a counter whose name and labels begin so; 0 if there is none.
+    pub(crate) async fn metric(&self, start: &str) -> u64 {
         let url = format!("{}/metrics", self.ready.api_url.as_deref().unwrap());
         let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
         let samples = text.lines().filter(|line| line.starts_with(start));
         samples
             .filter_map(|line| line.rsplit_once(' '))
-            .map(|(_, value)| value.parse::<f64>().unwrap())
+            .map(|(_, value)| value.parse::<u64>().unwrap())
             .sum()
     }
 

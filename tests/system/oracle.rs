@@ -5,7 +5,7 @@ pub(crate) mod question;
 pub(crate) mod wire;
 mod world;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use events::{Event, Oracle};
 use proptest::{
@@ -52,12 +52,12 @@ fn answers_equal_the_oracles() {
         else {
             continue;
         };
-        let tries = std::cell::Cell::new(0);
+        let told = Cell::new(0);
         let smallest = runner.run_one(tree, |world| {
-            tries.set(tries.get() + 1);
-            let told = [(format!("{org}.{}", tries.get()), world)];
-            runtime.block_on(tell(&process, &told));
-            let [(org, world)] = &told;
+            told.set(told.get() + 1);
+            let alone = [(format!("{org}.{}", told.get()), world)];
+            runtime.block_on(tell(&process, &alone));
+            let [(org, world)] = &alone;
             runtime
                 .block_on(compare(&process, &oracle(org, world), org, &world.questions))
                 .map_err(TestCaseError::fail)

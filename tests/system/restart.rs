@@ -163,7 +163,7 @@ async fn what_is_settled_survives_a_kill_of_up_and_the_rest_can_be_published_aga
     tokio::select! {
         () = async {
             up.publish_records(records("second", MANY)).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         } => {}
         () = some_arrived(&up, "second") => {}
     }

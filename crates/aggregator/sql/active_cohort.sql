@@ -1,7 +1,8 @@
 SELECT
-    bucket,
+    ${bucket} AS bucket,
     uniqExactIf(user, user IN (
         SELECT user FROM (${registered}) WHERE registered >= {since:Int64} AND registered < {until:Int64}
     )) AS users
-FROM (${activity})
-GROUP BY bucket
+FROM ${table}
+WHERE ${slice}
+GROUP BY ${group}

@@ -1,5 +1,5 @@
 SELECT intDiv(registered - {first_millis:Int64}, {step_millis:Int64}) AS bucket, count() AS users
 FROM (${registered})
 WHERE registered >= {since:Int64} AND registered < {until:Int64}
-    AND user IN (SELECT user FROM (${activity}))
+    AND user IN (${users})
 GROUP BY bucket

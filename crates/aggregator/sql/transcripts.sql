@@ -1,4 +1,4 @@
-SELECT conversation_id, min(first) AS began
+SELECT ${columns}
 FROM conversation_days
 WHERE org = {org:String} ${where}
-GROUP BY conversation_id
+${group}

@@ -1,3 +1,4 @@
-SELECT bucket, uniqExact(user) AS users
-FROM (${activity})
-GROUP BY bucket
+SELECT ${bucket} AS bucket, uniqExact(user) AS users
+FROM ${table}
+WHERE ${slice}
+GROUP BY ${group}

@@ -22,6 +22,9 @@ use crate::{Error, Store};
 /// `max_query_size` of 256 KiB.
 const CHUNK: usize = 5_000;
 
+/// How many times as many days are looked at for a page when those so far did not fill it.
+const WIDEN: u32 = 16;
+
 /// A page of conversations.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TranscriptPage {
@@ -73,8 +76,7 @@ impl Store {
             });
         };
         let ids = async {
-            let page = format!("LIMIT {limit} OFFSET {offset}");
-            let ids = self.run(listing.ids(self, &page).fetch_all::<u128>()).await?;
+            let ids = self.page_ids(&listing, offset, limit).await?;
             // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
             let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
             let reads = chunks.into_iter().map(|ids| self.conversations(org, ids));
@@ -83,6 +85,31 @@ impl Store {
         let total = self.run(listing.count(self).fetch_one::<u64>());
         let (conversations, total) = try_join(ids, total).await?;
         Ok(TranscriptPage { total, conversations })
+    }
+
+    /// The ids of a page. The latest conversations are looked for in the latest days first, and in more of them
+    /// while they do not fill the page.
+    async fn page_ids(&self, listing: &Listing<'_>, offset: u64, limit: u64) -> Result<Vec<u128>, Error> {
+        let latest_day = listing.query(self, include_str!("../sql/latest_day.sql"));
+        let latest_day = self.run(latest_day.fetch_one::<u16>()).await?;
+        if latest_day < listing.first_day {
+            return Ok(Vec::new());
+        }
+        let listing = Listing {
+            last_day: latest_day,
+            ..*listing
+        };
+        let page = format!("LIMIT {limit} OFFSET {offset}");
+        let days = u32::from(latest_day - listing.first_day) + 1;
+        let mut window = 1_u32;
+        loop {
+            let narrowed = listing.latest_days(window);
+            let ids = self.run(narrowed.ids(self, &page).fetch_all::<u128>()).await?;
+            if window >= days || u64::try_from(ids.len()).is_ok_and(|found| found == limit) {
+                return Ok(ids);
+            }
+            window = window.saturating_mul(WIDEN);
+        }
     }
 
     /// All conversations that match, in the order of pages, in chunks of bounded size.
@@ -137,7 +164,7 @@ impl Store {
             .iter()
             .filter_map(|id| {
                 Some(conversation(
-                    counts.remove(id)?,
+                    &counts.remove(id)?,
                     texts.remove(id)?,
                     annotations.remove(id),
                 ))
@@ -146,7 +173,7 @@ impl Store {
     }
 }
 
-fn conversation(counts: Counts, texts: Texts, annotation: Option<Annotation>) -> Conversation {
+fn conversation(counts: &Counts, texts: Texts, annotation: Option<Annotation>) -> Conversation {
     let (first_message, first_user_id) = texts.first_user;
     let user_id = if texts.has_user_message {
         first_user_id
@@ -183,34 +210,87 @@ fn sentiment(stored: &str) -> &'static str {
 }
 
 /// Which conversations are listed, in SQL.
+#[derive(Clone, Copy)]
 struct Listing<'a> {
     org: &'a str,
     filter: &'a TranscriptFilter,
-    /// Gives the columns `conversation_id` and `began` of those that match.
-    matching: String,
     first_day: u16,
     last_day: u16,
+    /// Whether its days are few beside those before them.
+    narrowed: bool,
 }
+
+/// The first and the last day that a `Date` holds, in days since 1970. Messages date from the year 2000 on.
+const DAYS: (u16, u16) = (0, u16::MAX);
 
 impl<'a> Listing<'a> {
     /// None where no conversation can match.
     fn new(org: &'a str, filter: &'a TranscriptFilter) -> Option<Self> {
-        // Messages date from the year 2000 on, and a Date ends in the year 2149.
-        let (least, greatest) = (NaiveDate::default(), NaiveDate::from_ymd_opt(2149, 6, 6)?);
-        let start = filter.start.unwrap_or(least).max(least);
-        let end = filter.end.unwrap_or(greatest).min(greatest);
-        if start > end {
-            return None;
+        let day = |day: NaiveDate| {
+            let days = (day - NaiveDate::default()).num_days();
+            (days <= i64::from(DAYS.1)).then(|| u16::try_from(days).unwrap_or(DAYS.0))
+        };
+        let first_day = filter.start.map_or(Some(DAYS.0), day)?;
+        let last_day = filter.end.map_or(DAYS.1, |end| {
+            if end < NaiveDate::default() {
+                DAYS.0
+            } else {
+                day(end).unwrap_or(DAYS.1)
+            }
+        });
+        (first_day <= last_day).then_some(Self {
+            org,
+            filter,
+            first_day,
+            last_day,
+            narrowed: false,
+        })
+    }
+
+    /// The same listing, of conversations that began in its latest days alone.
+    fn latest_days(self, days: u32) -> Self {
+        let earlier = u16::try_from(days - 1).unwrap_or(u16::MAX);
+        let first_day = self.last_day.saturating_sub(earlier);
+        if first_day <= self.first_day {
+            return self;
         }
+        Self {
+            first_day,
+            narrowed: true,
+            ..self
+        }
+    }
+
+    fn ids(&self, store: &Store, page: &str) -> Query {
+        let matching = self.matching("conversation_id, min(first) AS began", "GROUP BY conversation_id");
+        let order = format!("ORDER BY bitShiftRight(began, 128) DESC, conversation_id {page}");
+        self.query(
+            store,
+            &format!("SELECT conversation_id FROM ({matching}) {order}"),
+        )
+    }
+
+    fn count(&self, store: &Store) -> Query {
+        self.query(store, &self.matching("uniqExact(conversation_id)", ""))
+    }
+
+    /// Selects of the days of conversations that match.
+    fn matching(&self, columns: &str, group: &str) -> String {
         let conditions = [
-            (start > least, include_str!("../sql/transcripts_began_since.sql")),
-            (end < greatest, include_str!("../sql/transcripts_began_until.sql")),
             (
-                filter.mentor.is_some(),
+                self.first_day > DAYS.0,
+                include_str!("../sql/transcripts_began_since.sql"),
+            ),
+            (
+                self.last_day < DAYS.1,
+                include_str!("../sql/transcripts_began_until.sql"),
+            ),
+            (
+                self.filter.mentor.is_some(),
                 include_str!("../sql/transcripts_with_mentor.sql"),
             ),
             (
-                !filter.topics.is_empty(),
+                !self.filter.topics.is_empty(),
                 include_str!("../sql/transcripts_with_topics.sql"),
             ),
         ];
@@ -218,26 +298,18 @@ impl<'a> Listing<'a> {
             .into_iter()
             .filter_map(|(applies, sql)| applies.then_some(sql))
             .collect();
-        let day = |day: NaiveDate| u16::try_from((day - least).num_days()).ok();
-        Some(Self {
-            org,
-            filter,
-            matching: include_str!("../sql/transcripts.sql").replace("${where}", &conditions),
-            first_day: day(start)?,
-            last_day: day(end)?,
-        })
-    }
-
-    fn ids(&self, store: &Store, page: &str) -> Query {
-        let order = format!("ORDER BY bitShiftRight(began, 128) DESC, conversation_id {page}");
-        self.query(
-            store,
-            &format!("SELECT conversation_id FROM ({}) {order}", self.matching),
-        )
-    }
-
-    fn count(&self, store: &Store) -> Query {
-        self.query(store, &format!("SELECT count() FROM ({})", self.matching))
+        include_str!("../sql/transcripts.sql")
+            .replace("${columns}", columns)
+            .replace("${where}", &conditions)
+            .replace(
+                "${among}",
+                if self.narrowed {
+                    include_str!("../sql/transcripts_among_days.sql")
+                } else {
+                    ""
+                },
+            )
+            .replace("${group}", group)
     }
 
     fn query(&self, store: &Store, sql: &str) -> Query {

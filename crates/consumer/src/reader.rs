@@ -28,6 +28,9 @@ pub struct Reader {
 #[derive(Debug)]
 pub struct Stored(OwnedMessage);
 
+/// The name and the value of a header.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
+
 impl std::fmt::Debug for Reader {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -159,7 +162,7 @@ impl Stored {
 
     /// Its headers, in their order. `None` if the name of one is not UTF-8: the client panics on such a name and
     /// has no other safe way to it.
-    pub fn headers(&self) -> Option<Vec<(&str, Option<&[u8]>)>> {
+    pub fn headers(&self) -> Option<Vec<Header<'_>>> {
         let Some(headers) = self.0.headers() else {
             return Some(Vec::new());
         };

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 use serde::Deserialize;
 
 use crate::Error;
@@ -153,6 +156,17 @@ impl Settings {
                     &format!("kafka.properties.{property}"),
                     format!("may not be set: {reason}"),
                 );
+            }
+        }
+        for (property, value) in self.librdkafka_properties() {
+            let setting = format!("kafka.properties.{property}");
+            // What librdkafka says repeats the value, which may be a secret.
+            match ClientConfig::new().set(property, value).create_native_config() {
+                Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+                    return wrong(&setting, "is no property of librdkafka".to_owned());
+                }
+                Err(_) => return wrong(&setting, "has a value that librdkafka does not take".to_owned()),
+                Ok(_) => {}
             }
         }
         Ok(())

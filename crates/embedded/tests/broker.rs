@@ -26,14 +26,15 @@ fn client<T: FromClientConfig>(broker: &Broker, settings: &[(&str, &str)]) -> T 
 }
 
 fn consumer(broker: &Broker) -> BaseConsumer {
-    client(
-        broker,
-        &[
-            ("group.id", "readers"),
-            ("auto.offset.reset", "earliest"),
-            ("enable.auto.commit", "false"),
-        ],
-    )
+    let settings = [
+        ("group.id", "readers"),
+        ("auto.offset.reset", "earliest"),
+        ("enable.auto.commit", "false"),
+        // The broker waits nearly this long once a member has left.
+        ("session.timeout.ms", "2000"),
+        ("heartbeat.interval.ms", "500"),
+    ];
+    client(broker, &settings)
 }
 
 fn produce(broker: &Broker, topic: &str, numbers: std::ops::Range<i32>) {

@@ -39,10 +39,10 @@ impl Oracle {
 
     /// How many distinct users were active in each period of the range, in order. Whatever mentor a message is
     /// to, or none, it counts.
-    pub fn usage_summary(&self, org: &str, range: &DateRange, grain: Grain) -> Vec<u64> {
+    pub fn usage_summary(&self, org: &str, range: DateRange, grain: Grain) -> Vec<u64> {
         let mut counts: Vec<u64> = range.periods(grain).map(|_| 0).collect();
         for user in self.users(org) {
-            for period in active_periods(user, *range, grain, None) {
+            for period in active_periods(user, range, grain, None) {
                 counts[period] += 1;
             }
         }
@@ -54,7 +54,7 @@ impl Oracle {
     pub fn cohorts(
         &self,
         org: &str,
-        range: &DateRange,
+        range: DateRange,
         grain: Grain,
         mentor: Option<&str>,
         new_users_by: NewUsersBy,
@@ -71,7 +71,7 @@ impl Oracle {
             let Some(registered) = registered(user) else {
                 continue;
             };
-            let active = active_periods(user, *range, grain, mentor);
+            let active = active_periods(user, range, grain, mentor);
             if registered < range.first_instant() {
                 for period in active {
                     counts[period].veteran_users += 1;

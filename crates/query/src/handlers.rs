@@ -84,7 +84,7 @@ pub(crate) async fn usage_summary(
     Org(org): Org,
     Asked(UsageSummary { range, grain }): Asked<UsageSummary>,
 ) -> Result<Json<Vec<UsageCount>>, Error> {
-    let counts = app.ask(app.store.usage_summary(&org, &range, grain)).await?;
+    let counts = app.ask(app.store.usage_summary(&org, range, grain)).await?;
     Ok(Json(usage_counts(range, grain, counts)))
 }
 
@@ -114,7 +114,7 @@ pub(crate) async fn user_cohorts(
     let counts = app
         .ask(
             app.store
-                .cohorts(&org, &range, grain, mentor.as_deref(), new_users_by)
+                .cohorts(&org, range, grain, mentor.as_deref(), new_users_by)
                 .boxed(),
         )
         .await?;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, ConfigError, Environment, File, FileFormat};
 use query::{Keys, Prefix};
 use serde::Deserialize;
 
@@ -131,7 +131,11 @@ impl Settings {
             .prefix("ROLLCALL")
             .prefix_separator("__")
             .separator("__");
-        let mut settings: Self = layers.add_source(environment).build()?.try_deserialize()?;
+        let mut settings: Self = layers
+            .add_source(environment)
+            .build()
+            .and_then(Config::try_deserialize)
+            .map_err(|error| one_line(&error))?;
         if let Some(addr) = http.http_addr {
             settings.http.addr = Some(addr);
         }
@@ -161,14 +165,30 @@ impl Settings {
         if let Some(org) = self.auth.org_names().find(|org| !query::keys::is_org(org)) {
             bail!("auth.orgs: {org:?} is no organisation: 1 to 64 of [A-Za-z0-9._-]");
         }
-        if !self.clickhouse.url.starts_with("http://") && !self.clickhouse.url.starts_with("https://") {
+        let url = reqwest::Url::parse(&self.clickhouse.url);
+        if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
             bail!(
-                "clickhouse.url: {:?} must begin with http:// or https://",
+                "clickhouse.url: {:?} must be as http://HOST:PORT or https://HOST:PORT",
                 self.clickhouse.url
             );
         }
         if self.clickhouse.database.trim().is_empty() {
             bail!("clickhouse.database: must not be empty");
+        }
+        for (setting, seconds) in [
+            ("http.query_timeout_secs", self.http.query_timeout_secs),
+            (
+                "clickhouse.query_timeout_secs",
+                self.clickhouse.query_timeout_secs,
+            ),
+            (
+                "clickhouse.insert_timeout_secs",
+                self.clickhouse.insert_timeout_secs,
+            ),
+        ] {
+            if seconds == 0 {
+                bail!("{setting}: must be at least 1");
+            }
         }
         self.kafka.validate()?;
         Ok(())
@@ -211,6 +231,17 @@ impl EmbeddedSettings {
         place(self.cache_dir.as_deref(), "XDG_CACHE_HOME", ".cache")
             .context("set embedded.cache_dir: there is no HOME to derive it from")
     }
+}
+
+/// The error in one line: that of a TOML parser comes with a picture of the place.
+fn one_line(error: &ConfigError) -> anyhow::Error {
+    let text = error.to_string();
+    let margin = |char: char| char == ' ' || char.is_ascii_digit();
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start_matches(margin).starts_with('|'));
+    let lines: Vec<&str> = lines.map(str::trim).collect();
+    anyhow::anyhow!(lines.join(": ").replace(": in ", " in "))
 }
 
 /// The place that is set, else `rollcall` below one of the XDG base directories.

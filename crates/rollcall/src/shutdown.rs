@@ -7,9 +7,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// How long what runs may take to come to its end once a signal asked for it. With what is then still open
+/// How long what runs may take to come to its end once a signal asked for it.
+pub(crate) const GRACE: Duration = Duration::from_secs(8);
+/// How long the embedded engine may take after that for what others still ask of it. With what is then still open
 /// closed hard, the process is gone within 10 seconds.
-pub(crate) const GRACE: Duration = Duration::from_secs(9);
+pub(crate) const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// A token that SIGTERM or SIGINT cancels, and the task that waits for them: it ends with the runtime.
 ///

@@ -17,7 +17,7 @@ use crate::{
     engine, ingestion, key,
     ready::Ready,
     settings::Settings,
-    shutdown::GRACE,
+    shutdown::{GRACE, LAST_GRACE},
 };
 
 /// The embedded broker keeps some 5 MB of each partition: many partitions make room for a backlog.
@@ -49,6 +49,13 @@ impl Stack {
     /// # Errors
     /// Where a part does not start; the message says which, and why.
     pub(crate) async fn start(mut settings: Settings, data_dir: PathBuf, real: Real) -> anyhow::Result<Self> {
+        if let Some(url) = &real.clickhouse {
+            settings.clickhouse.url.clone_from(url);
+        }
+        if let Some(servers) = &real.kafka {
+            settings.kafka.bootstrap_servers.clone_from(servers);
+        }
+        settings.check()?;
         let http = Bound::new(settings.http.addr()).await?;
         let lock = lock(&data_dir)?;
         let api_key = key::in_dir(&data_dir)?;
@@ -58,29 +65,20 @@ impl Stack {
             .add(&api_key, Scope::All)
             .context("the API key in the data directory is not usable beside auth.keys")?;
 
-        let engine = match real.clickhouse {
-            Some(url) => {
-                settings.clickhouse.url = url;
-                None
-            }
-            None => {
-                let server = engine::serve(&settings.embedded, &data_dir, ([127, 0, 0, 1], 0).into()).await?;
-                settings.clickhouse.url = server.url();
-                Some(server)
-            }
+        let engine = if real.clickhouse.is_some() {
+            None
+        } else {
+            let server = engine::serve(&settings.embedded, &data_dir, ([127, 0, 0, 1], 0).into()).await?;
+            settings.clickhouse.url = server.url();
+            Some(server)
         };
-        let broker = match real.kafka {
-            Some(servers) => {
-                settings.kafka.bootstrap_servers = servers;
-                None
-            }
-            None => {
-                let broker = start_broker(&settings.kafka)?;
-                settings.kafka.bootstrap_servers = broker.bootstrap_servers();
-                Some(broker)
-            }
+        let broker = if real.kafka.is_some() {
+            None
+        } else {
+            let broker = start_broker(&settings.kafka)?;
+            settings.kafka.bootstrap_servers = broker.bootstrap_servers();
+            Some(broker)
         };
-        settings.check()?;
 
         let store = Store::new(&settings.clickhouse);
         store
@@ -141,8 +139,10 @@ impl Stack {
 
         let ended = run_to_end(tasks, &shutdown).await;
         drop(self.broker);
-        if let Some(engine) = self.engine {
-            engine.shutdown().await;
+        if let Some(engine) = self.engine
+            && tokio::time::timeout(LAST_GRACE, engine.shutdown()).await.is_err()
+        {
+            warn!("cut what others were still asking of the embedded engine");
         }
         ended
     }

@@ -75,10 +75,7 @@ async fn produce_publishes_files_gzipped_or_not_and_standard_input() {
         up.settled().await;
         assert_eq!(conversations(&up).await, total, "{place}");
     }
-    assert_eq!(
-        up.metric("rollcall_records_total{outcome=\"rejected\"").await,
-        1.0
-    );
+    assert_eq!(up.metric("rollcall_records_total{outcome=\"rejected\"").await, 1);
 
     let absent = dir.path().join("absent.jsonl");
     let ended = run(&["produce", absent.to_str().unwrap()], &variables).await;

@@ -61,6 +61,7 @@ async fn up_ends_in_time_when_asked_to_idle_or_not() {
 
         let up = Process::up(dir.path()).await;
         let _half = half_a_request(up.ready.api_url.as_deref().unwrap());
+        let _other_half = half_a_request(up.ready.clickhouse_url.as_deref().unwrap());
         let settled = up.metric("rollcall_records_total").await;
         // More than can be ingested before the end.
         let publish = up.publish((0..200_000).map(event));

@@ -86,20 +86,21 @@ pub(crate) async fn compare_with(
 impl Question {
     /// Asks it; of a paged one, all pages.
     pub(crate) async fn ask(&self, process: &Process, org: &str) -> Result<Value, String> {
-        match self {
-            Self::Transcripts {
-                page_size: Some(size),
-                ..
-            } => self.ask_pages(process, org, *size).await,
-            _ => {
-                let url = self.url(process, org, &[]);
-                let answer = process.fetch(url.as_str()).await;
-                let status = answer.status();
-                let body: Value = answer.json().await.map_err(|error| format!("{url}: {error}"))?;
-                (status == 200)
-                    .then_some(body.clone())
-                    .ok_or(format!("{url}: {status} {body}"))
-            }
+        if let Self::Transcripts {
+            page_size: Some(size),
+            ..
+        } = self
+        {
+            return self.ask_pages(process, org, *size).await;
+        }
+        let url = self.url(process, org, &[]);
+        let answer = process.fetch(url.as_str()).await;
+        let status = answer.status();
+        let body: Value = answer.json().await.map_err(|error| format!("{url}: {error}"))?;
+        if status == 200 {
+            Ok(body)
+        } else {
+            Err(format!("{url}: {status} {body}"))
         }
     }
 
@@ -108,7 +109,7 @@ impl Question {
         match self {
             Self::Usage { range, grain } => {
                 let grain = of_word(*grain);
-                let counts = oracle.usage_summary(org, range, grain);
+                let counts = oracle.usage_summary(org, *range, grain);
                 let periods = range.periods(grain).zip(counts);
                 let labelled = periods.map(|(period, count)| {
                     let label = match grain {
@@ -131,7 +132,7 @@ impl Question {
                     Some(other) => panic!("{other}"),
                 };
                 let mentor = mentor.as_deref().filter(|mentor| !mentor.is_empty());
-                let counts = oracle.cohorts(org, range, of_word(*grain), mentor, by);
+                let counts = oracle.cohorts(org, *range, of_word(*grain), mentor, by);
                 let label = |start| utc(start).format("%Y-%m-%dT%H:%M:%SZ").to_string();
                 json!({
                     "periods": counts.iter().map(|count| label(count.period.start)).collect::<Vec<_>>(),

@@ -37,13 +37,13 @@ async fn an_insert_that_is_repeated_changes_no_answer() {
         store.insert(&batch).await.unwrap();
         for grain in [Grain::Day, Grain::Week] {
             assert_eq!(
-                store.usage_summary("org", &all, grain).await.unwrap(),
-                oracle.usage_summary("org", &all, grain)
+                store.usage_summary("org", all, grain).await.unwrap(),
+                oracle.usage_summary("org", all, grain)
             );
             for by in [NewUsersBy::Registration, NewUsersBy::Activity] {
                 assert_eq!(
-                    store.cohorts("org", &all, grain, None, by).await.unwrap(),
-                    oracle.cohorts("org", &all, grain, None, by)
+                    store.cohorts("org", all, grain, None, by).await.unwrap(),
+                    oracle.cohorts("org", all, grain, None, by)
                 );
             }
         }
@@ -68,7 +68,7 @@ async fn ranges_at_the_ends_of_the_calendar_are_answered() {
         range("9999-12-01", "9999-12-31"),
     ] {
         for grain in [Grain::Hour, Grain::Day, Grain::Week] {
-            let counts = store.usage_summary("org", &range, grain).await.unwrap();
+            let counts = store.usage_summary("org", range, grain).await.unwrap();
             assert_eq!(
                 counts,
                 vec![0; usize::try_from(range.period_count(grain)).unwrap()],
@@ -76,7 +76,7 @@ async fn ranges_at_the_ends_of_the_calendar_are_answered() {
             );
             let by = NewUsersBy::Registration;
             let cohorts = store
-                .cohorts("org", &range, grain, Some("mentor"), by)
+                .cohorts("org", range, grain, Some("mentor"), by)
                 .await
                 .unwrap();
             assert!(cohorts.iter().all(|count| count.new_users == 0), "{range:?}");

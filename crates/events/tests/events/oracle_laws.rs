@@ -42,12 +42,12 @@ fn answers(oracle: &Oracle, org: &str) -> Answers {
     };
     for range in &ranges {
         for grain in GRAINS {
-            answers.usage.push(oracle.usage_summary(org, range, grain));
+            answers.usage.push(oracle.usage_summary(org, *range, grain));
             for mentor in [None, Some("ada"), Some("nobody")] {
                 for by in [NewUsersBy::Registration, NewUsersBy::Activity] {
                     answers
                         .cohorts
-                        .push(oracle.cohorts(org, range, grain, mentor, by));
+                        .push(oracle.cohorts(org, *range, grain, mentor, by));
                 }
             }
         }
@@ -104,15 +104,15 @@ proptest! {
         let oracle = oracle(&events);
         let whole = range("2023-12-01", "2024-01-31");
         for grain in GRAINS {
-            let usage = oracle.usage_summary("acme", &whole, grain);
-            let cohorts = oracle.cohorts("acme", &whole, grain, None, NewUsersBy::Activity);
+            let usage = oracle.usage_summary("acme", whole, grain);
+            let cohorts = oracle.cohorts("acme", whole, grain, None, NewUsersBy::Activity);
             prop_assert_eq!(usage.len(), cohorts.len());
             for (count, cohort) in usage.iter().zip(&cohorts) {
                 // A user may have registered after the range that they were active in; all others are one of both.
                 prop_assert!(cohort.new_users + cohort.veteran_users <= *count);
             }
             for mentor in ["ada", "bob", "cy", "dee"] {
-                let with_mentor = oracle.cohorts("acme", &whole, grain, Some(mentor), NewUsersBy::Activity);
+                let with_mentor = oracle.cohorts("acme", whole, grain, Some(mentor), NewUsersBy::Activity);
                 for (all, some) in cohorts.iter().zip(&with_mentor) {
                     prop_assert!(some.new_users <= all.new_users && some.veteran_users <= all.veteran_users);
                 }

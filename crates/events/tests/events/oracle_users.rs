@@ -124,7 +124,7 @@ fn an_org_exists_once_any_event_of_it_arrived() {
     assert_eq!(
         annotated
             .0
-            .usage_summary("zeta", &range("2024-01-01", "2024-01-02"), Grain::Day),
+            .usage_summary("zeta", range("2024-01-01", "2024-01-02"), Grain::Day),
         [0, 0]
     );
 }
@@ -140,7 +140,7 @@ fn a_week_cut_by_the_range_holds_only_what_lies_inside() {
     assert_eq!(world.usage("2024-01-03", "2024-01-09", Grain::Week), [1, 1]);
     let weeks = world.0.cohorts(
         "acme",
-        &range("2024-01-03", "2024-01-09"),
+        range("2024-01-03", "2024-01-09"),
         Grain::Week,
         None,
         NewUsersBy::Registration,

@@ -102,7 +102,7 @@ impl World {
     }
 
     pub(crate) fn usage(&self, start: &str, end: &str, grain: Grain) -> Vec<u64> {
-        self.0.usage_summary("acme", &range(start, end), grain)
+        self.0.usage_summary("acme", range(start, end), grain)
     }
 
     /// New users and veterans of each day of the range.
@@ -112,7 +112,7 @@ impl World {
         mentor: Option<&str>,
         by: NewUsersBy,
     ) -> (Vec<u64>, Vec<u64>) {
-        let counts = self.0.cohorts("acme", &range(start, end), Grain::Day, mentor, by);
+        let counts = self.0.cohorts("acme", range(start, end), Grain::Day, mentor, by);
         counts
             .iter()
             .map(|count| (count.new_users, count.veteran_users))

@@ -24,12 +24,11 @@ pub(crate) struct Options {
 /// Starts broker, engine, ingestion and API, measures, and prints.
 #[expect(clippy::print_stdout, reason = "the figures are the output of this command")]
 pub(crate) async fn run(settings: &Settings, options: Options) -> anyhow::Result<()> {
-    let (dir, _temporary) = match &settings.embedded.data_dir {
-        Some(dir) => (dir.clone(), None),
-        None => {
-            let temporary = TempDir::with_prefix("rollcall-bench-").context("cannot make a directory")?;
-            (temporary.path().to_owned(), Some(temporary))
-        }
+    let (dir, _temporary) = if let Some(dir) = &settings.embedded.data_dir {
+        (dir.clone(), None)
+    } else {
+        let temporary = TempDir::with_prefix("rollcall-bench-").context("cannot make a directory")?;
+        (temporary.path().to_owned(), Some(temporary))
     };
     let cache = settings.embedded.cache_dir()?;
     let stack = Stack::start(&dir, &cache).await?;

@@ -147,7 +147,7 @@ impl Showing {
             .await?;
         }
         self.wait_for_backlog(0, |lag| {
-            bar.set_position(self.publisher.acknowledged().saturating_sub(lag))
+            bar.set_position(self.publisher.acknowledged().saturating_sub(lag));
         })
         .await?;
         bar.finish_and_clear();

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::task::JoinSet;
 use tracing::info;
 
-use crate::{engine, ready::Ready, settings::Settings, shutdown, stack};
+use crate::{api::Bound, engine, ready::Ready, settings::Settings, shutdown, stack};
 
 /// ClickHouse's port, where no other address is asked for.
 const CLICKHOUSE_PORT: u16 = 8123;
@@ -15,8 +15,10 @@ pub(crate) async fn clickhouse(settings: Settings, ready_file: Option<&Path>) ->
     let data_dir = settings.embedded.data_dir()?;
     let mut tasks = JoinSet::new();
     let shutdown = shutdown::on_signal(&mut tasks)?;
-    let _lock = stack::lock(&data_dir)?;
     let addr = settings.http.addr_or(CLICKHOUSE_PORT);
+    // The engine is served once it runs, which takes a while: an address in use is told before.
+    drop(Bound::new(addr).await?);
+    let _lock = stack::lock(&data_dir)?;
     let started = shutdown
         .run_until_cancelled(engine::serve(&settings.embedded, &data_dir, addr))
         .await;

@@ -41,13 +41,13 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
         return Ok(());
     }
 
-    let (sender, mut lines) = mpsc::channel(2);
+    let (sender, mut handfuls) = mpsc::channel(2);
     // A thread of its own: nothing else can wait on a standard input that never ends.
     std::thread::Builder::new().spawn(move || read_lines(input, &sender))?;
     let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
     let (mut published, mut number) = (0_u64, 0_u64);
-    while let Some(Some(handful)) = shutdown.run_until_cancelled(lines.recv()).await {
-        for line in handful.with_context(|| format!("cannot read {}", file.display()))? {
+    while let Some(Some(batch)) = shutdown.run_until_cancelled(handfuls.recv()).await {
+        for line in batch.with_context(|| format!("cannot read {}", file.display()))? {
             number += 1;
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
