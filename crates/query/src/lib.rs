@@ -5,7 +5,7 @@
 //!
 //! - [`settings`]: what the service is told at its start
 //! - [`keys`]: API keys, and the organisations that each opens
-//! - [`router`]: every route on a page
+//! - `router`: every route on a page
 //! - `handlers`: the three endpoints, and the pages for operators
 //! - `access`: 401, 403 and 404, before anything else is looked at
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables

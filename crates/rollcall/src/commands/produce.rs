@@ -45,7 +45,7 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
     // A thread of its own: nothing else can wait on a standard input that never ends.
     std::thread::Builder::new().spawn(move || read_lines(input, &sender))?;
     let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
-    let (mut published, mut number) = (0_u64, 0_u64);
+    let (mut count, mut number) = (0_u64, 0_u64);
     while let Some(Some(batch)) = shutdown.run_until_cancelled(handfuls.recv()).await {
         for line in batch.with_context(|| format!("cannot read {}", file.display()))? {
             number += 1;
@@ -57,7 +57,7 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
                 .publish(key.as_deref().map(str::as_bytes), &headers, Some(&line))
                 .await
                 .with_context(|| format!("{}: line {number} is not published", file.display()))?;
-            published += 1;
+            count += 1;
         }
     }
     publisher.flush(PATIENCE).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
     shutdown.cancel();
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "published {published} events to {} in {seconds:.1} s",
+        "published {count} events to {} in {seconds:.1} s",
         settings.kafka.topic
     );
     Ok(())
@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn lines_come_in_their_order_and_the_last_needs_no_end() {
-        let text: String = (0..2_500).map(|number| format!("{number}\n")).collect::<String>() + "last";
+        let lines: Vec<String> = (0..2_500).map(|number| number.to_string()).collect();
+        let text = format!("{}\nlast", lines.join("\n"));
         let (sender, mut receiver) = mpsc::channel(8);
         read_lines(Box::new(std::io::Cursor::new(text)), &sender);
         drop(sender);
