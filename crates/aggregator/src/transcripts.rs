@@ -90,7 +90,9 @@ impl Store {
     /// The ids of a page. The latest conversations are looked for in the latest days first, and in more of them
     /// while they do not fill the page.
     async fn page_ids(&self, listing: &Listing<'_>, offset: u64, limit: u64) -> Result<Vec<u128>, Error> {
-        let latest_day = listing.query(self, include_str!("../sql/latest_day.sql"));
+        let latest_day = self
+            .query(include_str!("../sql/latest_day.sql"), listing.org)
+            .param("last_day", listing.last_day);
         let latest_day = self.run(latest_day.fetch_one::<u16>()).await?;
         if latest_day < listing.first_day {
             return Ok(Vec::new());

@@ -31,8 +31,8 @@ fn consumer(broker: &Broker) -> BaseConsumer {
         ("auto.offset.reset", "earliest"),
         ("enable.auto.commit", "false"),
         // The broker waits nearly this long once a member has left.
-        ("session.timeout.ms", "2000"),
-        ("heartbeat.interval.ms", "500"),
+        ("session.timeout.ms", "6000"),
+        ("heartbeat.interval.ms", "1000"),
     ];
     client(broker, &settings)
 }
