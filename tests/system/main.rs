@@ -4,8 +4,11 @@
 
 mod architecture;
 mod bad_events;
+mod clients;
 mod command_line;
 mod harness;
 mod oracle;
+mod producers;
 mod real_data;
 mod restart;
+mod tools;

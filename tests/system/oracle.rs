@@ -3,7 +3,7 @@
 mod late;
 pub(crate) mod question;
 pub(crate) mod wire;
-mod world;
+pub(crate) mod world;
 
 use std::{borrow::Cow, cell::Cell};
 
@@ -67,7 +67,7 @@ fn answers_equal_the_oracles() {
 }
 
 /// Publishes the events of worlds, each under its org, and waits until they are settled.
-async fn tell(process: &Process, worlds: &[(String, World)]) {
+pub(crate) async fn tell(process: &Process, worlds: &[(String, World)]) {
     for part in 0..PARTS {
         let records = worlds.iter().flat_map(|(org, world)| {
             let again = world.events.iter().filter(|told| told.again);
@@ -86,7 +86,8 @@ async fn tell(process: &Process, worlds: &[(String, World)]) {
     }
 }
 
-fn oracle(org: &str, world: &World) -> Oracle {
+/// What the oracle knows of a world under its org.
+pub(crate) fn oracle(org: &str, world: &World) -> Oracle {
     let mut oracle = Oracle::default();
     for told in &world.events {
         oracle.add(&of(org, &told.event));
@@ -95,7 +96,7 @@ fn oracle(org: &str, world: &World) -> Oracle {
 }
 
 /// The event, as one of that org.
-fn of(org: &str, event: &Event<'static>) -> Event<'static> {
+pub(crate) fn of(org: &str, event: &Event<'static>) -> Event<'static> {
     Event {
         org: Cow::Owned(org.to_owned()),
         ..event.clone()

@@ -39,8 +39,8 @@ pub struct Summary {
 }
 
 /// How long batches that are on their way may take once the run is ending. The deadlines of a shutdown sum to
-/// less than the 10 seconds in which the process must be gone.
-const DRAIN: Duration = Duration::from_millis(7_500);
+/// 7 seconds, of the 10 in which the process must be gone with all its parts.
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long the last commit may take.
 const COMMIT: Duration = Duration::from_secs(1);
 /// How long leaving the group may take.
@@ -50,7 +50,7 @@ const LEAVE: Duration = Duration::from_secs(1);
 /// `clock` tells the time that an event's own may not exceed. Must be called within a tokio runtime.
 ///
 /// When the run is ending, the open batch is written, those on their way are waited for, what is settled is
-/// committed, and the group is left, all within 10 seconds. What is not settled by then is read again by the
+/// committed, and the group is left, all within 8 seconds. What is not settled by then is read again by the
 /// next run.
 pub async fn run<S: Sink>(
     settings: &Settings,

@@ -187,13 +187,20 @@ impl Question {
     }
 
     fn url(&self, process: &Process, org: &str, more: &[(&str, &str)]) -> Url {
+        let (endpoint, mut parameters) = self.request();
+        parameters.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Url::parse_with_params(&process.url(org, endpoint), parameters).unwrap()
+    }
+
+    /// The endpoint and its parameters, without those of paging.
+    pub(crate) fn request(&self) -> (&'static str, Vec<(&'static str, String)>) {
         let range = |range: &DateRange| {
             vec![
                 ("start_date", range.start().to_string()),
                 ("end_date", range.end().to_string()),
             ]
         };
-        let (path, mut parameters) = match self {
+        match self {
             Self::Usage { range: asked, grain } => {
                 let mut parameters = range(asked);
                 parameters.extend(grain.map(|grain| ("group_by", grain.to_owned())));
@@ -227,9 +234,7 @@ impl Question {
                 }
                 ("transcripts/", parameters)
             }
-        };
-        parameters.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Url::parse_with_params(&process.url(org, path), parameters).unwrap()
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::harness::Record;
 pub(crate) struct Spelling(pub(crate) u16);
 
 impl Spelling {
-    const BINARY: u16 = 1;
+    pub(crate) const BINARY: u16 = 1;
     const PREFIXED_TYPE: u16 = 1 << 1;
     const NUMBERS_AS_NUMBERS: u16 = 1 << 2;
     const NULL_FOR_NONE: u16 = 1 << 3;

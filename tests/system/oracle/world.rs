@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use chrono::NaiveDate;
 use events::{Annotation, Body, DateRange, Event, Message, Registration, Role, Sentiment, Timestamp};
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::vec, option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,
+};
 use uuid::Uuid;
 
 use super::{question::Question, wire::Spelling};
@@ -35,6 +37,14 @@ pub(crate) struct Told {
 pub(crate) fn world() -> impl Strategy<Value = World> {
     (vec(told(), EVENTS), vec(question(), QUESTIONS))
         .prop_map(|(events, questions)| World { events, questions })
+}
+
+/// Some worlds, the same each time.
+pub(crate) fn sample(count: usize) -> Vec<World> {
+    let mut runner = TestRunner::deterministic();
+    (0..count)
+        .map(|_| world().new_tree(&mut runner).unwrap().current())
+        .collect()
 }
 
 fn told() -> impl Strategy<Value = Told> {

@@ -1,0 +1,192 @@
+//! The published clients of the three endpoints accept every answer, and find in it what the oracle has.
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::{
+    harness::Process,
+    oracle::{
+        self,
+        question::{Question, difference},
+        world::{World, sample},
+    },
+    tools,
+};
+
+/// How many worlds they are asked about.
+const WORLDS: usize = 2;
+/// A key that opens none of them.
+const OTHER_KEY: &str = "k3y";
+
+/// What a client made of an answer.
+#[derive(Debug, serde::Deserialize)]
+struct Taken {
+    status: u16,
+    /// The body, through the client's models if it is a success.
+    answer: Option<Value>,
+    /// Why the models could not take the body.
+    refused: Option<String>,
+}
+
+/// A running system that has been told some worlds.
+struct Told {
+    process: Process,
+    worlds: Vec<(String, World)>,
+    _dir: tempfile::TempDir,
+}
+
+impl Told {
+    async fn start() -> Self {
+        let dir = tempdir().unwrap();
+        let keys = format!("{OTHER_KEY}=other");
+        let variables = [
+            ("ROLLCALL__AUTH__KEYS", keys.as_str()),
+            ("ROLLCALL__HTTP__PREFIX", "/dm"),
+        ];
+        let process = Process::up_with(dir.path(), &variables).await;
+        let worlds = sample(WORLDS).into_iter().enumerate();
+        let worlds: Vec<_> = worlds
+            .map(|(number, world)| (format!("world-{number}"), world))
+            .collect();
+        oracle::tell(&process, &worlds).await;
+        Self {
+            process,
+            worlds,
+            _dir: dir,
+        }
+    }
+
+    /// Where clients ask, without and with the prefix.
+    fn base_urls(&self) -> [String; 2] {
+        let url = self.process.ready.api_url.clone().unwrap();
+        [url.clone(), url + "/dm"]
+    }
+
+    /// Puts the questions to a client. The key is that of `up` if none is given.
+    fn ask(
+        &self,
+        client: fn(&str, &Value) -> Vec<u8>,
+        script: &str,
+        base_url: &str,
+        key: Option<&str>,
+        questions: &[Value],
+    ) -> Vec<Taken> {
+        let key = key.or(self.process.ready.api_key.as_deref());
+        let input = json!({ "base_url": base_url, "key": key, "questions": questions });
+        serde_json::from_slice(&client(script, &input)).unwrap()
+    }
+
+    /// The questions that these clients can ask, each with what the oracle answers.
+    fn questions(&self) -> Vec<(Value, Question, Value)> {
+        let of_world = |(org, world): &(String, World)| {
+            let oracle = oracle::oracle(org, world);
+            let questions = world.questions.iter().filter(|question| can_be_asked(question));
+            questions
+                .map(|question| {
+                    (
+                        asked(org, question),
+                        question.clone(),
+                        question.expected(&oracle, org),
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        self.worlds.iter().flat_map(of_world).collect()
+    }
+}
+
+/// Whether the clients know the parameters, and can write them: C's `strftime`, which one of them uses, writes the
+/// year 1 with one digit.
+fn can_be_asked(question: &Question) -> bool {
+    let (_, parameters) = question.request();
+    !parameters
+        .iter()
+        .any(|(name, value)| *name == "new_users_by" || (name.ends_with("_date") && value.starts_with('0')))
+}
+
+fn asked(org: &str, question: &Question) -> Value {
+    let (endpoint, parameters) = question.request();
+    let parameters: serde_json::Map<String, Value> = parameters
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
+    json!({ "org": org, "endpoint": endpoint, "parameters": parameters })
+}
+
+/// Requests that are refused, with the key they come with, the status, and what the body names.
+fn refused_requests() -> [(Option<&'static str>, Value, u16, &'static str); 4] {
+    let question = |org: &str, group_by: &str| {
+        let days = json!({ "start_date": "2024-01-01", "end_date": "2024-01-02", "group_by": group_by });
+        json!({ "org": org, "endpoint": "usage-summary/", "parameters": days })
+    };
+    [
+        (Some("wrong"), question("world-0", "day"), 401, "key"),
+        (Some(OTHER_KEY), question("world-0", "day"), 403, "org"),
+        (None, question("nobody", "day"), 404, "org"),
+        (None, question("world-0", "month"), 400, "group_by"),
+    ]
+}
+
+/// Holds a client's answers against the oracle's. `takes` says whether its models can hold the answer at all.
+async fn hold(client: fn(&str, &Value) -> Vec<u8>, script: &str, takes: fn(&Question) -> bool) {
+    let told = Told::start().await;
+    let questions = told.questions();
+    let bodies: Vec<_> = questions.iter().map(|(asked, ..)| asked.clone()).collect();
+    for base_url in told.base_urls() {
+        let answers = told.ask(client, script, &base_url, None, &bodies);
+        assert_eq!(answers.len(), questions.len());
+        let mut accepted = [0, 0, 0];
+        for ((_, question, expected), answer) in questions.iter().zip(answers) {
+            assert_eq!(answer.status, 200, "{question:?}: {answer:?}");
+            assert_eq!(
+                answer.refused.is_none(),
+                takes(question),
+                "{question:?}: {answer:?}"
+            );
+            if let Some(found) = answer.answer {
+                let difference = difference(&found, expected);
+                assert!(
+                    difference.is_none(),
+                    "{question:?}: {}",
+                    difference.unwrap_or_default()
+                );
+                accepted[match question {
+                    Question::Transcripts { .. } => 0,
+                    Question::Usage { .. } => 1,
+                    Question::Cohorts { .. } => 2,
+                }] += 1;
+            }
+        }
+        assert!(accepted.iter().all(|count| *count > 3), "{accepted:?}");
+    }
+    for (key, question, status, named) in refused_requests() {
+        let [base_url, _] = told.base_urls();
+        let answers = told.ask(client, script, &base_url, key, std::slice::from_ref(&question));
+        let body = answers[0].answer.as_ref().unwrap();
+        assert_eq!(answers[0].status, status, "{question}: {body}");
+        assert!(
+            body["detail"].as_str().unwrap().contains(named),
+            "{question}: {body}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_published_python_client_accepts_every_answer() {
+    // Its model takes days alone: hours, under `group_by=hour`, are the contract's documented departure.
+    let takes = |question: &Question| {
+        !matches!(
+            question,
+            Question::Usage {
+                grain: Some("hour" | "hourly"),
+                ..
+            }
+        )
+    };
+    hold(tools::python, "ask.py", takes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_published_typescript_client_accepts_every_answer() {
+    hold(tools::node, "ask.mjs", |_| true).await;
+}

@@ -1,0 +1,121 @@
+//! Clients and producers that other people published: fetched from their registries when a test needs them, and kept
+//! beside what the build makes.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::harness::root;
+
+/// Says which version a directory was installed for. It is written last.
+const STAMP: &str = "installed";
+
+/// Runs a script of `tests/system/python` with what `requirements.txt` names, on this input; what it writes.
+pub(crate) fn python(script: &str, input: &Value) -> Vec<u8> {
+    let dir = installed("python", &["requirements.txt"], |dir| {
+        run("python3", ["-m", "venv", "."], dir, None);
+        let from = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--requirement",
+            "requirements.txt",
+        ];
+        run("bin/python", from, dir, None);
+        run("bin/python", ["-m", "pip", "check"], dir, None);
+    });
+    let script = sources("python").join(script);
+    run("bin/python", [script], &dir, Some(input))
+}
+
+/// Runs a script of `tests/system/typescript` with what `package-lock.json` names, on this input; what it writes.
+pub(crate) fn node(script: &str, input: &Value) -> Vec<u8> {
+    let dir = installed(
+        "typescript",
+        &["package.json", "package-lock.json", script],
+        |dir| {
+            run(
+                "npm",
+                ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                dir,
+                None,
+            );
+        },
+    );
+    run("node", [script], &dir, Some(input))
+}
+
+fn sources(name: &str) -> PathBuf {
+    root().join("tests/system").join(name)
+}
+
+/// The directory of that name with copies of the files, in which `install` ran since they changed last.
+fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Tests are threads here, and may be processes elsewhere: whoever comes first installs, the others wait.
+    let lock = File::create(dir.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let contents: Vec<_> = files
+        .iter()
+        .map(|file| fs::read(sources(name).join(file)).unwrap())
+        .collect();
+    let stamp = contents.concat();
+    if fs::read(dir.join(STAMP)).is_ok_and(|found| found == stamp) {
+        return dir;
+    }
+    let _absent = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    for (file, content) in files.iter().zip(contents) {
+        fs::write(dir.join(file), content).unwrap();
+    }
+    install(&dir);
+    fs::write(dir.join(STAMP), stamp).unwrap();
+    dir
+}
+
+/// Runs a program that must succeed; what it writes.
+pub(crate) fn run(
+    program: &str,
+    args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    dir: &Path,
+    input: Option<&Value>,
+) -> Vec<u8> {
+    let path = dir.join(program);
+    let mut command = Command::new(if path.exists() {
+        path.as_os_str()
+    } else {
+        program.as_ref()
+    });
+    command
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| {
+        panic!("{program}: {error}; the README's section on tests says what they need")
+    });
+    let mut stdin = child.stdin.take().unwrap();
+    if let Some(input) = input {
+        // A program that ends early says why.
+        let _ended = stdin.write_all(input.to_string().as_bytes());
+    }
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}: {}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
