@@ -65,15 +65,14 @@ impl Told {
     /// Puts the questions to a client. The key is that of `up` if none is given.
     fn ask(
         &self,
-        client: fn(&str, &Value) -> Vec<u8>,
-        script: &str,
+        client: fn(&Value) -> Vec<u8>,
         base_url: &str,
         key: Option<&str>,
         questions: &[Value],
     ) -> Vec<Taken> {
         let key = key.or(self.process.ready.api_key.as_deref());
         let input = json!({ "base_url": base_url, "key": key, "questions": questions });
-        serde_json::from_slice(&client(script, &input)).unwrap()
+        serde_json::from_slice(&client(&input)).unwrap()
     }
 
     /// The questions that these clients can ask, each with what the oracle answers.
@@ -128,12 +127,12 @@ fn refused_requests() -> [(Option<&'static str>, Value, u16, &'static str); 4] {
 }
 
 /// Holds a client's answers against the oracle's. `takes` says whether its models can hold the answer at all.
-async fn hold(client: fn(&str, &Value) -> Vec<u8>, script: &str, takes: fn(&Question) -> bool) {
+async fn hold(client: fn(&Value) -> Vec<u8>, takes: fn(&Question) -> bool) {
     let told = Told::start().await;
     let questions = told.questions();
     let bodies: Vec<_> = questions.iter().map(|(asked, ..)| asked.clone()).collect();
     for base_url in told.base_urls() {
-        let answers = told.ask(client, script, &base_url, None, &bodies);
+        let answers = told.ask(client, &base_url, None, &bodies);
         assert_eq!(answers.len(), questions.len());
         let mut accepted = [0, 0, 0];
         for ((_, question, expected), answer) in questions.iter().zip(answers) {
@@ -161,7 +160,7 @@ async fn hold(client: fn(&str, &Value) -> Vec<u8>, script: &str, takes: fn(&Ques
     }
     for (key, question, status, named) in refused_requests() {
         let [base_url, _] = told.base_urls();
-        let answers = told.ask(client, script, &base_url, key, std::slice::from_ref(&question));
+        let answers = told.ask(client, &base_url, key, std::slice::from_ref(&question));
         let body = answers[0].answer.as_ref().unwrap();
         assert_eq!(answers[0].status, status, "{question}: {body}");
         assert!(
@@ -183,10 +182,12 @@ async fn the_published_python_client_accepts_every_answer() {
             }
         )
     };
-    hold(tools::python, "ask.py", takes).await;
+    let ask = |input: &Value| tools::run("bin/python", ["ask.py"], &tools::python(), Some(input));
+    hold(ask, takes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_typescript_client_accepts_every_answer() {
-    hold(tools::node, "ask.mjs", |_| true).await;
+    let ask = |input: &Value| tools::run("node", ["ask.mjs"], &tools::node(), Some(input));
+    hold(ask, |_| true).await;
 }

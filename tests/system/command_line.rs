@@ -1,7 +1,7 @@
 //! The command line: what each command tells, how it ends, and what it refuses.
 
 mod bad_settings;
-mod data;
+pub(crate) mod data;
 mod ends;
 mod tells;
 

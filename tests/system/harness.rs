@@ -263,19 +263,7 @@ impl Parts {
 
     /// Starts both in `dir`, and brings the schema up.
     pub(crate) async fn start(dir: &Path) -> Self {
-        let own = |name: &str| {
-            let own = dir.join(name);
-            std::fs::create_dir_all(&own).unwrap();
-            own
-        };
-        let (engine, broker) = (own("clickhouse"), own("kafka"));
-        let data = engine.join("data");
-        let data = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
-        let parts = Self {
-            dir: dir.to_owned(),
-            clickhouse: Process::start(&engine, &[&["dev", "clickhouse"], &data[..]].concat(), &[]).await,
-            kafka: Process::start(&broker, &["dev", "kafka"], &[]).await,
-        };
+        let parts = Self::bare(dir).await;
         let migrated = Command::new(ROLLCALL)
             .arg("migrate")
             .envs(parts.variables())
@@ -284,6 +272,23 @@ impl Parts {
             .unwrap();
         assert!(migrated.success());
         parts
+    }
+
+    /// Starts both in `dir`.
+    pub(crate) async fn bare(dir: &Path) -> Self {
+        let own = |name: &str| {
+            let own = dir.join(name);
+            std::fs::create_dir_all(&own).unwrap();
+            own
+        };
+        let (engine, broker) = (own("clickhouse"), own("kafka"));
+        let data = engine.join("data");
+        let data = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+        Self {
+            dir: dir.to_owned(),
+            clickhouse: Process::start(&engine, &[&["dev", "clickhouse"], &data[..]].concat(), &[]).await,
+            kafka: Process::start(&broker, &["dev", "kafka"], &[]).await,
+        }
     }
 
     /// The variables that lead to both.

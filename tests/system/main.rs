@@ -6,6 +6,7 @@ mod architecture;
 mod bad_events;
 mod clients;
 mod command_line;
+mod deployment;
 mod harness;
 mod oracle;
 mod producers;

@@ -77,7 +77,7 @@ async fn what_confluent_kafka_publishes_is_counted() {
             "topic": process.ready.topic,
             "records": records,
         });
-        tools::python("publish.py", &input);
+        tools::run("bin/python", ["publish.py"], &tools::python(), Some(&input));
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Clients and producers that other people published: fetched from their registries when a test needs them, and kept
+//! What other people published, to try Rollcall with: clients, producers, linters. They are fetched from their registries when a test needs them, and kept
 //! beside what the build makes.
 
 use std::{
@@ -16,9 +16,9 @@ use crate::harness::root;
 /// Says which version a directory was installed for. It is written last.
 const STAMP: &str = "installed";
 
-/// Runs a script of `tests/system/python` with what `requirements.txt` names, on this input; what it writes.
-pub(crate) fn python(script: &str, input: &Value) -> Vec<u8> {
-    let dir = installed("python", &["requirements.txt"], |dir| {
+/// A directory whose `bin` holds Python with what `tests/system/python/requirements.txt` names.
+pub(crate) fn python() -> PathBuf {
+    installed("python", &["requirements.txt", "ask.py", "publish.py"], |dir| {
         run("python3", ["-m", "venv", "."], dir, None);
         let from = [
             "-m",
@@ -31,16 +31,14 @@ pub(crate) fn python(script: &str, input: &Value) -> Vec<u8> {
         ];
         run("bin/python", from, dir, None);
         run("bin/python", ["-m", "pip", "check"], dir, None);
-    });
-    let script = sources("python").join(script);
-    run("bin/python", [script], &dir, Some(input))
+    })
 }
 
-/// Runs a script of `tests/system/typescript` with what `package-lock.json` names, on this input; what it writes.
-pub(crate) fn node(script: &str, input: &Value) -> Vec<u8> {
-    let dir = installed(
+/// A directory whose `node_modules` holds what `tests/system/typescript/package-lock.json` names.
+pub(crate) fn node() -> PathBuf {
+    installed(
         "typescript",
-        &["package.json", "package-lock.json", script],
+        &["package.json", "package-lock.json", "ask.mjs"],
         |dir| {
             run(
                 "npm",
@@ -49,15 +47,14 @@ pub(crate) fn node(script: &str, input: &Value) -> Vec<u8> {
                 None,
             );
         },
-    );
-    run("node", [script], &dir, Some(input))
+    )
 }
 
 fn sources(name: &str) -> PathBuf {
     root().join("tests/system").join(name)
 }
 
-/// The directory of that name with copies of the files, in which `install` ran since they changed last.
+/// The directory of that name with copies of its files, in which `install` ran since they changed last.
 fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // Tests are threads here, and may be processes elsewhere: whoever comes first installs, the others wait.
@@ -81,7 +78,7 @@ fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf
     dir
 }
 
-/// Runs a program that must succeed; what it writes.
+/// Runs a program, of the directory if it is there, which must succeed; what it writes.
 pub(crate) fn run(
     program: &str,
     args: impl IntoIterator<Item = impl AsRef<OsStr>>,

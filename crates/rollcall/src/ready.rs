@@ -14,6 +14,7 @@ pub(crate) struct Ready {
     pub(crate) topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dead_letter_topic: Option<String>,
+    /// Of the API; of `ingest`, where its health and metrics are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) api_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,14 +11,14 @@ use crate::harness::{Parts, Process};
 const ORG: &str = "acme";
 
 /// A message in a conversation of its own.
-pub(super) fn event(number: u32) -> String {
+pub(crate) fn event(number: u32) -> String {
     format!(
         r#"{{"specversion":"1.0","id":"e-{number}","source":"/test","type":"chat.message.created.v1","time":"2024-05-15T10:00:00Z","org":"{ORG}","data":{{"message_id":"00000000-0000-0000-0001-{number:012}","conversation_id":"00000000-0000-0000-0000-{number:012}","role":"user","user_id":"u-{number}","content":"hello"}}}}"#
     )
 }
 
 /// How many conversations there are.
-pub(super) async fn conversations(api: &Process) -> usize {
+pub(crate) async fn conversations(api: &Process) -> usize {
     api.ask(ORG, "transcripts/").await.as_array().unwrap().len()
 }
 

@@ -43,7 +43,7 @@ async fn the_ready_file_tells_what_applies() {
     );
     tells(&parts.kafka, &dir.path().join("kafka"), &PARTS_OF_KAFKA);
 
-    let store = ["clickhouse_url", "database"];
+    let store = ["api_url", "clickhouse_url", "database"];
     let ingest = parts.ingest(&[]).await;
     tells(
         &ingest,
@@ -51,11 +51,7 @@ async fn the_ready_file_tells_what_applies() {
         &[&PARTS_OF_KAFKA[..], &store].concat(),
     );
     let serve = parts.serve().await;
-    tells(
-        &serve,
-        &dir.path().join("serve"),
-        &["api_url", "clickhouse_url", "database"],
-    );
+    tells(&serve, &dir.path().join("serve"), &store);
     assert_eq!(serve.ready.database.as_deref(), Some("rollcall"));
     assert_eq!(ingest.ready.clickhouse_url, parts.clickhouse.ready.clickhouse_url);
     assert_eq!(

@@ -31,12 +31,13 @@ pub(crate) async fn run(settings: Settings, ready_file: Option<&Path>) -> anyhow
         bootstrap_servers: Some(settings.kafka.bootstrap_servers.clone()),
         topic: Some(settings.kafka.topic.clone()),
         dead_letter_topic: Some(settings.kafka.dead_letter_topic.clone()),
+        api_url: Some(http.url()),
         clickhouse_url: Some(settings.clickhouse.url.clone()),
         database: Some(settings.clickhouse.database.clone()),
         ..Ready::default()
     };
     info!(
-        health = http.url(),
+        health = ready.api_url,
         kafka = ready.bootstrap_servers,
         clickhouse = ready.clickhouse_url,
         "ingest"

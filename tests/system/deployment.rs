@@ -1,0 +1,167 @@
+//! The local stack of containers, as far as it can be known without containers: linters have nothing to say about it,
+//! and its services run as plain processes in the environment that it gives them.
+
+use std::{
+    collections::BTreeMap,
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+use tempfile::tempdir;
+
+use crate::{
+    command_line::data::{conversations, event},
+    harness::{Parts, Process, ROLLCALL, root, until},
+    tools,
+};
+
+/// Of `docker-compose.yml`, what is of use here.
+#[derive(Debug, Deserialize)]
+struct Compose {
+    services: BTreeMap<String, Service>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Service {
+    #[serde(default)]
+    command: Vec<String>,
+    environment: BTreeMap<String, String>,
+    healthcheck: Option<Healthcheck>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Healthcheck {
+    test: Vec<String>,
+}
+
+impl Compose {
+    fn read() -> Self {
+        let text = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
+        serde_saphyr::from_str(&text).unwrap()
+    }
+
+    /// The environment of a service, where the names of containers are the addresses of processes.
+    fn environment(&self, service: &str, parts: &Parts) -> Vec<(&str, String)> {
+        let [(_, servers), (_, url)] = parts.variables();
+        let addresses = [
+            ("kafka:9092", servers),
+            ("http://clickhouse:8123", url),
+            ("0.0.0.0:8080", "127.0.0.1:0"),
+        ];
+        let environment = self.services[service].environment.iter();
+        environment
+            .map(|(name, value)| {
+                let address = addresses.iter().find(|(container, _)| container == value);
+                let value = address.map_or_else(|| defaulted(value), |(_, process)| (*process).to_owned());
+                (name.as_str(), value)
+            })
+            .collect()
+    }
+
+    async fn start(&self, service: &str, parts: &Parts, dir: &std::path::Path) -> Process {
+        let environment = self.environment(service, parts);
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let command: Vec<_> = self.services[service]
+            .command
+            .iter()
+            .map(String::as_str)
+            .collect();
+        let dir = dir.join(service);
+        std::fs::create_dir_all(&dir).unwrap();
+        Process::start(&dir, &command, &environment).await
+    }
+
+    /// Whether a service's healthcheck is content with a process.
+    fn is_healthy(&self, service: &str, process: &Process) -> bool {
+        let (_, port) = process
+            .ready
+            .api_url
+            .as_deref()
+            .unwrap()
+            .rsplit_once(':')
+            .unwrap();
+        let check = self.services[service].healthcheck.as_ref().unwrap();
+        let [exec, program, args @ ..] = check.test.as_slice() else {
+            panic!("{check:?}");
+        };
+        assert_eq!(exec, "CMD");
+        let args = args
+            .iter()
+            .map(|arg| arg.replace("/127.0.0.1/8080", &format!("/127.0.0.1/{port}")));
+        let status = Command::new(program)
+            .args(args)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        status.success()
+    }
+}
+
+/// A value with `${NAME:-default}` as it is where `NAME` is not set.
+fn defaulted(value: &str) -> String {
+    let default = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    match default.and_then(|rest| rest.split_once(":-")) {
+        Some((_, default)) => default.to_owned(),
+        None => value.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_services_of_the_stack_work_together_as_processes() {
+    let dir = tempdir().unwrap();
+    let compose = Compose::read();
+    let parts = Parts::bare(dir.path()).await;
+
+    let migrated = Command::new(ROLLCALL)
+        .args(&compose.services["migrate"].command)
+        .envs(compose.environment("migrate", &parts))
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(migrated.success());
+    let ingest = compose.start("ingest", &parts, dir.path()).await;
+    let mut serve = compose.start("serve", &parts, dir.path()).await;
+    until("both are healthy", async || {
+        (compose.is_healthy("ingest", &ingest) && compose.is_healthy("serve", &serve)).then_some(())
+    })
+    .await;
+
+    ingest.publish((0..10).map(event)).await;
+    ingest.settled().await;
+    // The key that the head of the file tells.
+    serve.ready.api_key = Some("try-me".to_owned());
+    assert_eq!(conversations(&serve).await, 10);
+
+    drop(parts);
+    until("neither is healthy", async || {
+        (!compose.is_healthy("ingest", &ingest) && !compose.is_healthy("serve", &serve)).then_some(())
+    })
+    .await;
+    assert!(ingest.signal("TERM").await.success());
+    assert!(serve.signal("TERM").await.success());
+}
+
+#[test]
+fn linters_have_nothing_to_say() {
+    let dockerfile = root().join("deploy/Dockerfile");
+    // Versions of Debian's packages are not pinned: Debian removes the ones that it has fixed.
+    let args = ["--ignore", "DL3008", dockerfile.to_str().unwrap()];
+    tools::run("bin/hadolint", args, &tools::python(), None);
+
+    let compose = root().join("docker-compose.yml");
+    let matters_of_taste = [
+        "service-keys-order",
+        "services-alphabetical-order",
+        "top-level-properties-order",
+    ];
+    let disabled = matters_of_taste.iter().flat_map(|rule| ["--disable-rule", *rule]);
+    let args = compose
+        .to_str()
+        .into_iter()
+        .chain(["--max-warnings", "0"])
+        .chain(disabled);
+    tools::run("node_modules/.bin/dclint", args, &tools::node(), None);
+}
