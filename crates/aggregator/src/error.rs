@@ -9,7 +9,10 @@ pub enum Error {
     /// may succeed later.
     #[error("ClickHouse is unavailable")]
     Unavailable(#[source] Source),
-    /// ClickHouse refused the request: it will refuse it again.
+    /// ClickHouse refused rows for what they hold: at least one of them will never be taken.
+    #[error("ClickHouse refused the rows for what they hold")]
+    InvalidRows(#[source] Source),
+    /// ClickHouse refused the request: it will refuse it again, until somebody changes what is there.
     #[error("ClickHouse refused the request")]
     Refused(#[source] Source),
     /// The rollups of the database were made by a newer program than this one.
@@ -39,20 +42,29 @@ impl Error {
 
 impl From<Source> for Error {
     fn from(source: Source) -> Self {
-        if is_transient(&source) {
-            Self::Unavailable(source)
-        } else {
-            Self::Refused(source)
+        match fault(&source) {
+            Fault::Moment => Self::Unavailable(source),
+            Fault::Rows => Self::InvalidRows(source),
+            Fault::Request => Self::Refused(source),
         }
     }
 }
 
-/// Whether a request that failed so may succeed later: the one place where that is decided.
-///
-/// The codes are those of ClickHouse's `ErrorCodes.cpp` that speak of load, time, memory, replicas or a server
-/// that is starting or stopping, not of the request.
-fn is_transient(error: &Source) -> bool {
-    const TRANSIENT: [u32; 17] = [
+/// What is at fault where a request failed.
+enum Fault {
+    /// The moment: the same request may succeed later.
+    Moment,
+    /// What the rows hold.
+    Rows,
+    /// The request, or what it meets: a table that is missing, a password.
+    Request,
+}
+
+/// What is at fault: the one place where it is decided what is tried again. The codes are those of ClickHouse's
+/// `ErrorCodes.cpp`.
+fn fault(error: &Source) -> Fault {
+    /// Codes that speak of load, time, memory, replicas or a server that is starting or stopping.
+    const MOMENT: [u32; 17] = [
         74,  // CANNOT_READ_FROM_FILE_DESCRIPTOR
         75,  // CANNOT_WRITE_TO_FILE_DESCRIPTOR
         159, // TIMEOUT_EXCEEDED
@@ -71,10 +83,36 @@ fn is_transient(error: &Source) -> bool {
         439, // CANNOT_SCHEDULE_TASK
         999, // KEEPER_EXCEPTION
     ];
+    /// Codes that speak of a value in a row.
+    const ROWS: [u32; 17] = [
+        6,   // CANNOT_PARSE_TEXT
+        26,  // CANNOT_PARSE_QUOTED_STRING
+        27,  // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        38,  // CANNOT_PARSE_DATE
+        41,  // CANNOT_PARSE_DATETIME
+        69,  // ARGUMENT_OUT_OF_BOUND
+        70,  // CANNOT_CONVERT_TYPE
+        72,  // CANNOT_PARSE_NUMBER
+        117, // INCORRECT_DATA
+        128, // TOO_LARGE_ARRAY_SIZE
+        131, // TOO_LARGE_STRING_SIZE
+        321, // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        395, // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+        407, // DECIMAL_OVERFLOW
+        469, // VIOLATED_CONSTRAINT
+        691, // UNKNOWN_ELEMENT_OF_ENUM
+    ];
     match error {
-        Source::Network(_) | Source::TimedOut => true,
-        Source::BadResponse(text) => exception_code(text).is_none_or(|code| TRANSIENT.contains(&code)),
-        _ => false,
+        Source::Network(_) | Source::TimedOut => Fault::Moment,
+        Source::BadResponse(text) => match exception_code(text) {
+            // What answered was not ClickHouse but, say, a proxy on the way.
+            None => Fault::Moment,
+            Some(code) if MOMENT.contains(&code) => Fault::Moment,
+            Some(code) if ROWS.contains(&code) => Fault::Rows,
+            Some(_) => Fault::Request,
+        },
+        _ => Fault::Request,
     }
 }
 
@@ -94,14 +132,16 @@ mod tests {
 
     #[test]
     fn load_passes_and_a_wrong_request_does_not() {
-        assert!(is_transient(&Source::TimedOut));
-        assert!(is_transient(&bad("Code: 252. DB::Exception: Too many parts")));
-        assert!(is_transient(&bad("502 Bad Gateway")));
-        assert!(!is_transient(&bad(
-            "Code: 60. DB::Exception: Table rollcall.messages does not exist"
-        )));
-        assert!(!is_transient(&bad(
-            "Code: 117. DB::Exception: Unknown enum value"
-        )));
+        assert!(Error::from(Source::TimedOut).is_transient());
+        assert!(Error::from(bad("Code: 252. DB::Exception: Too many parts")).is_transient());
+        assert!(Error::from(bad("502 Bad Gateway")).is_transient());
+        let missing = bad("Code: 60. DB::Exception: Table rollcall.messages does not exist");
+        assert!(matches!(Error::from(missing), Error::Refused(_)));
+    }
+
+    #[test]
+    fn a_value_that_is_not_taken_is_the_fault_of_its_row() {
+        let violated = bad("Code: 469. DB::Exception: Constraint `short` is violated at row 3");
+        assert!(matches!(Error::from(violated), Error::InvalidRows(_)));
     }
 }

@@ -53,7 +53,8 @@ impl Store {
     /// rollups are sets.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: try again. [`Error::Refused`]: ClickHouse will not take this batch.
+    /// [`Error::InvalidRows`]: at least one of the events will never be taken. Whatever else, such as
+    /// [`Error::Unavailable`] or a schema that is missing: the batch may be taken later.
     pub async fn insert(&self, batch: &SealedBatch) -> Result<(), Error> {
         let inserts = batch.blocks.iter().map(|(fact, pieces)| async move {
             let insert = async {

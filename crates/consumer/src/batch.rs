@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::dead_letters::DeadLetter;
 use crate::ledger::{Span, Spans};
+use crate::record::Reason;
 use crate::sink::Rows;
 
 /// What was made of a run of records. Its offsets cannot be settled without its rows and dead letters.
@@ -31,6 +32,14 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn records(&self) -> u64 {
         self.kept + self.skipped + self.rejected.values().sum::<u64>()
+    }
+
+    /// Notes that as many of the kept were refused in the end.
+    pub(crate) fn refuse(&mut self, records: u64) {
+        if records > 0 {
+            self.kept -= records;
+            *self.rejected.entry(Reason::REFUSED).or_default() += records;
+        }
     }
 }
 

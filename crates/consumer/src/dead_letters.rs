@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 use metrics::counter;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use tokio_util::sync::CancellationToken;
@@ -49,9 +49,17 @@ pub(crate) struct DeadLetters {
 impl DeadLetter {
     /// Copies a record that is rejected.
     pub(crate) fn new(record: &BorrowedMessage<'_>, reason: &Reason) -> Self {
-        let headers = record
-            .headers()
-            .map_or_else(OwnedHeaders::new, BorrowedHeaders::detach);
+        let headers = record.headers().map(BorrowedHeaders::detach);
+        Self::with_headers(record, headers, reason)
+    }
+
+    /// As [`DeadLetter::new`], of a record that was read again.
+    pub(crate) fn of_owned(record: &OwnedMessage, reason: &Reason) -> Self {
+        Self::with_headers(record, record.headers().cloned(), reason)
+    }
+
+    fn with_headers<M: Message>(record: &M, headers: Option<OwnedHeaders>, reason: &Reason) -> Self {
+        let headers = headers.unwrap_or_default();
         let text = reason.to_string();
         let (partition, offset) = (record.partition().to_string(), record.offset().to_string());
         let ours = [
@@ -75,12 +83,19 @@ impl DeadLetter {
             partition: record.partition(),
             offset: record.offset(),
             code: reason.code(),
-            bytes: size(record).unwrap_or(record.payload_len()) + size_of::<Self>() + ENVELOPE_BYTES,
+            bytes: size(record).unwrap_or(record.payload().map_or(0, <[u8]>::len))
+                + size_of::<Self>()
+                + ENVELOPE_BYTES,
         }
     }
 
     pub(crate) const fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Where the record lies: its partition and its offset there.
+    pub(crate) const fn origin(&self) -> (i32, i64) {
+        (self.partition, self.offset)
     }
 
     /// How much memory it takes, in bytes, about.

@@ -66,15 +66,6 @@ pub enum Error {
         #[source]
         source: KafkaError,
     },
-    /// The sink refuses a batch for its data.
-    #[error("the sink refuses a batch of {records} records")]
-    Refused {
-        /// How many records the batch stands for.
-        records: u64,
-        /// What the sink says.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     /// A part of the pipeline died of a defect.
     #[error("a part of the pipeline died")]
     Died(#[source] tokio::task::JoinError),

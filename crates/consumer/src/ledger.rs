@@ -106,7 +106,29 @@ impl Committable {
     }
 }
 
+impl Span {
+    /// The partition.
+    pub(crate) const fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// The first offset.
+    pub(crate) const fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// The offset behind the last.
+    pub(crate) const fn end(&self) -> Offset {
+        self.end
+    }
+}
+
 impl Spans {
+    /// Each, in the order of reading.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Span> {
+        self.0.iter()
+    }
+
     /// Adds what was read after the rest.
     pub(crate) fn add(&mut self, span: Span) {
         let adjoining = self

@@ -10,6 +10,7 @@
 //! - `record`: from a record to its named outcome
 //! - `batch`: rows, dead letters and the offsets that they stand for
 //! - `delivery`: one batch, from the open hand to its receipt
+//! - `sieve`, `refetch`: the records of a batch that the sink refused, read again to find those at fault
 //! - `dead_letters`: rejected records, in their topic
 //! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
 //! - `source`: membership of the group, commits, pauses
@@ -32,7 +33,9 @@ pub mod probe;
 pub mod publisher;
 pub mod reader;
 mod record;
+mod refetch;
 pub mod settings;
+mod sieve;
 pub mod sink;
 mod source;
 pub mod topics;

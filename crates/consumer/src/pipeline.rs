@@ -81,6 +81,7 @@ async fn ingest<S: Sink>(
 ) -> Result<Summary, Error> {
     let ledger = SharedLedger::default();
     let courier = Courier {
+        settings: Arc::new(settings.clone()),
         sink: Arc::new(sink),
         dead_letters: DeadLetters::new(&settings)?,
         ledger: ledger.clone(),

@@ -38,15 +38,22 @@ pub(crate) enum Reason {
     /// The decoder says why.
     #[error(transparent)]
     Broken(#[from] events::Rejection),
+    /// The sink does not take its row, and says why.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Reason {
+    /// The code of [`Reason::Refused`].
+    pub(crate) const REFUSED: &'static str = "refused";
+
     /// A short name that does not change, for metrics and for readers of the dead letters.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "record_too_large",
             Self::HeaderName => "header_name_not_utf8",
             Self::Broken(rejection) => rejection.code(),
+            Self::Refused(_) => Self::REFUSED,
         }
     }
 }

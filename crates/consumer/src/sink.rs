@@ -40,10 +40,12 @@ pub trait Rows: Send + Sync + 'static {
 /// Why rows were not written; the sink decides which it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The same rows may be taken later: the network, an overload, a restart, a missing schema.
+    /// The same rows may be taken later: the network, an overload, a restart, a missing schema, a password that
+    /// somebody must set right.
     #[error("the sink is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// These rows will never be taken: at least one of them is at fault.
+    /// At least one of the rows will never be taken for what it holds; the others may be. The record that it came
+    /// from is found and rejected.
     #[error("the sink refuses the rows")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
 }

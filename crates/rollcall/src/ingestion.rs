@@ -46,12 +46,11 @@ impl Sink for StoreSink {
     }
 
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
-        self.0.insert(rows).await.map_err(|error| {
-            if error.is_transient() {
-                SinkError::Unavailable(error.into())
-            } else {
-                SinkError::Refused(error.into())
-            }
+        self.0.insert(rows).await.map_err(|error| match error {
+            aggregator::Error::InvalidRows(_) => SinkError::Refused(error.into()),
+            // Where it is the schema or a password that is wrong, the events are not at fault: they wait until
+            // somebody has set it right.
+            _ => SinkError::Unavailable(error.into()),
         })
     }
 }

@@ -4,7 +4,7 @@ use consumer::Publisher;
 use rdkafka::Message;
 use rdkafka::message::{Headers, OwnedMessage};
 
-use crate::harness::{Broker, Memory, PATIENCE, Run, event, ids, until};
+use crate::harness::{Broker, Memory, PATIENCE, Run, event, ids, other, until};
 
 /// Key, headers and value of a record.
 type Published<'a> = (
@@ -151,4 +151,59 @@ async fn a_flood_of_poison_is_buried_whole() {
             .len(),
         5_000
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_sink_refuses_is_buried_alone_and_the_rest_of_its_batch_is_kept() {
+    let broker = Broker::with_partitions(3);
+    let all = ids(0..300);
+    let values = all.iter().flat_map(|id| match id.as_bytes() {
+        // Records that end otherwise lie between them.
+        [.., b'5'] => vec!["{".to_owned(), event(id), other(id)],
+        _ => vec![event(id)],
+    });
+    broker.publish(values).await;
+    let refused: Vec<String> = ["e000000", "e000123", "e000124", "e000299"]
+        .map(str::to_owned)
+        .into();
+    let sink = Memory::default();
+    sink.refuse(refused.clone());
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    let summary = run.stop().await;
+
+    assert_eq!((summary.kept, summary.skipped, summary.rejected), (296, 30, 34));
+    let kept: Vec<String> = all.into_iter().filter(|id| !refused.contains(id)).collect();
+    assert_eq!(sink.distinct(), kept);
+    let originals = broker.records(&broker.settings.topic, 360).await;
+    let letters = broker.records(&broker.settings.dead_letter_topic, 34).await;
+    let mut found = Vec::new();
+    for letter in &letters {
+        let ours = headers(letter);
+        let text = |name: &str| {
+            let (_, value) = ours.iter().find(|(own, _)| own == name).unwrap();
+            String::from_utf8(value.clone().unwrap()).unwrap()
+        };
+        if text("rollcall_reason_code") != "refused" {
+            continue;
+        }
+        let origin = (
+            text("rollcall_partition").parse().unwrap(),
+            text("rollcall_offset").parse().unwrap(),
+        );
+        let original = originals
+            .iter()
+            .find(|record| (record.partition(), record.offset()) == origin)
+            .unwrap();
+        assert_eq!(
+            (original.key(), original.payload(), original.timestamp()),
+            (letter.key(), letter.payload(), letter.timestamp())
+        );
+        let reason = text("rollcall_reason");
+        let id = refused.iter().find(|id| reason.contains(id.as_str())).unwrap();
+        assert_eq!(original.payload(), Some(event(id).as_bytes()), "{reason}");
+        found.push(id.clone());
+    }
+    found.sort();
+    assert_eq!(found, refused);
 }

@@ -75,17 +75,6 @@ async fn a_sink_that_fails_is_asked_again_until_it_takes_the_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_the_sink_refuses_ends_the_run_and_is_not_committed() {
-    let broker = Broker::with_partitions(1);
-    broker.publish(ids(0..10).iter().map(|id| event(id))).await;
-    let sink = Memory::default();
-    sink.refuse();
-    let error = Run::start(&broker.settings, &sink).end().await.unwrap_err();
-    assert_eq!(error.to_string(), "the sink refuses a batch of 10 records");
-    assert_eq!(broker.committed().await[&0], None);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_goes_on_where_the_first_has_stopped() {
     let broker = Broker::with_partitions(4);
     broker.publish(ids(0..500).iter().map(|id| event(id))).await;

@@ -1,6 +1,6 @@
 //! A broker, a sink, and runs of ingestion between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -125,7 +125,7 @@ struct State {
     closed: AtomicBool,
     waiting: AtomicUsize,
     failures: AtomicU32,
-    refuses: AtomicBool,
+    refuses: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -167,9 +167,11 @@ impl Sink for Memory {
             sleep(Duration::from_millis(1)).await;
         }
         self.0.waiting.fetch_sub(1, Ordering::SeqCst);
-        if self.0.refuses.load(Ordering::SeqCst) {
-            return Err(SinkError::Refused("a row too many".into()));
+        let refuses = self.0.refuses.lock().unwrap();
+        if let Some(id) = rows.ids.iter().find(|id| refuses.contains(*id)) {
+            return Err(SinkError::Refused(format!("{id} is not welcome").into()));
         }
+        drop(refuses);
         let left = self.0.failures.load(Ordering::SeqCst);
         if left > 0 {
             self.0.failures.store(left - 1, Ordering::SeqCst);
@@ -212,8 +214,9 @@ impl Memory {
         self.0.failures.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn refuse(&self) {
-        self.0.refuses.store(true, Ordering::SeqCst);
+    /// From now on it refuses rows among which one of these is.
+    pub(crate) fn refuse(&self, ids: impl IntoIterator<Item = String>) {
+        self.0.refuses.lock().unwrap().extend(ids);
     }
 }
 
