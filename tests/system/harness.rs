@@ -67,6 +67,16 @@ impl Process {
     /// Starts `rollcall` with the arguments and with variables of the environment, and waits until it is ready.
     /// The ready file goes to `dir`.
     pub(crate) async fn start(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_logging(dir, args, variables, Stdio::inherit()).await
+    }
+
+    /// As [`Process::start`], with its log elsewhere.
+    pub(crate) async fn start_logging(
+        dir: &Path,
+        args: &[&str],
+        variables: &[(&str, &str)],
+        log: Stdio,
+    ) -> Self {
         let ready_file = dir.join("ready.json");
         let _absent = std::fs::remove_file(&ready_file);
         let child = Command::new(ROLLCALL)
@@ -76,6 +86,7 @@ impl Process {
             .env("ROLLCALL__LOG__FILTER", "warn")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut running = Running(child);
@@ -109,6 +120,11 @@ impl Process {
     /// The id of the process, as the system tells it.
     pub(crate) fn pid(&self) -> u32 {
         self.running.0.id()
+    }
+
+    /// Sends a signal, such as `STOP` or `CONT`.
+    pub(crate) fn send(&self, name: &str) {
+        self.running.send(name);
     }
 
     /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
@@ -203,13 +219,18 @@ impl Process {
 }
 
 impl Running {
-    /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
-    pub(crate) async fn signal(&mut self, name: &str) -> ExitStatus {
+    /// Sends a signal, such as `STOP` or `CONT`.
+    pub(crate) fn send(&self, name: &str) {
         let sent = Command::new("kill")
             .args([&format!("-{name}"), &self.0.id().to_string()])
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
+    pub(crate) async fn signal(&mut self, name: &str) -> ExitStatus {
+        self.send(name);
         self.end().await
     }
 

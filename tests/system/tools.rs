@@ -1,5 +1,5 @@
-//! What other people published, to try Rollcall with: clients, producers, linters. They are fetched from their registries when a test needs them, and kept
-//! beside what the build makes.
+//! What other people published, to try Rollcall with: brokers, clients, producers, linters. They are fetched from
+//! their registries when a test needs them, and kept beside what the build makes.
 
 use std::{
     ffi::OsStr,
@@ -48,6 +48,19 @@ pub(crate) fn node() -> PathBuf {
             );
         },
     )
+}
+
+/// A directory whose `lib` holds Apache Kafka, as `tests/system/kafka/pom.xml` names it.
+pub(crate) fn kafka() -> PathBuf {
+    installed("kafka", &["pom.xml"], |dir| {
+        let copy = ["dependency:copy-dependencies", "-DoutputDirectory=lib"];
+        run(
+            "mvn",
+            ["--quiet", "--batch-mode"].into_iter().chain(copy),
+            dir,
+            None,
+        );
+    })
 }
 
 fn sources(name: &str) -> PathBuf {

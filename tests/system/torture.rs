@@ -1,0 +1,115 @@
+//! Whatever fails, nothing is lost and nothing is counted twice: events are published while processes are killed,
+//! stopped and started again and their connections go bad, and at the end every answer is the oracle's.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "what was survived, and how, is what a run is read for"
+)]
+
+mod fault;
+mod field;
+mod letters;
+mod load;
+mod report;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use crate::{history::questions, oracle::question::compare};
+use fault::Fault;
+use field::{Field, Manners};
+use load::{Load, ORG};
+use report::Report;
+
+/// How a run of faults goes.
+struct Plan {
+    seed: u64,
+    faults: usize,
+    /// How many events are published a second.
+    rate: u32,
+    /// After how long the group gives up a member that is silent.
+    session: Duration,
+}
+
+/// Inflicts the faults of a plan, each in its time, while events are published, and compares what came of it.
+async fn survive(plan: Plan) {
+    println!("torture: seed {}, {} faults", plan.seed, plan.faults);
+    let mut random = StdRng::seed_from_u64(plan.seed);
+    let mut field = Field::start(&Manners {
+        session: plan.session,
+    })
+    .await;
+    let mut load = Load::start(&field.kafka.settings(), plan.rate);
+    let mut report = Report::start(&field.kafka.settings());
+
+    let mut faults = Vec::new();
+    while report.survived() < plan.faults {
+        // Each kind comes once before one comes again.
+        if faults.is_empty() {
+            faults.extend(Fault::ALL);
+            faults.shuffle(&mut random);
+        }
+        let fault = faults.pop().unwrap();
+        let hold = Duration::from_millis(random.random_range(200..2_500));
+        field.suffer(fault, hold, &mut random).await;
+        report.recover(fault).await;
+    }
+
+    let published = load.stop().await;
+    let behind = report.settle().await;
+    let summary = report.end().await;
+    let buried = letters::compare(&field.kafka.settings()).await;
+    let oracle = load::oracle(published);
+    compare(&field.api, &oracle, ORG, &questions()).await.unwrap();
+    let (expected, found) = field.messages(&oracle).await;
+    println!(
+        "torture: {} faults survived; {published} events and {} poison records published; lost {}, duplicated in \
+         rollups {}; {} dead letters of which {} repeated; the last {behind:?} behind; longest stall {:?}\n{summary}",
+        plan.faults,
+        buried.poison,
+        expected.saturating_sub(found),
+        found.saturating_sub(expected),
+        buried.letters,
+        buried.letters - buried.poison,
+        summary.longest_stall,
+    );
+    field.end().await;
+}
+
+/// The seed to run again, or another each time.
+fn seed() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "how a person runs a failing seed again")]
+    let given = std::env::var("TORTURE_SEED");
+    #[expect(clippy::disallowed_methods, reason = "any number will do")]
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .subsec_nanos()
+    };
+    given.map_or_else(|_| u64::from(now()), |seed| seed.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_exact_after_one_fault_of_each_kind() {
+    survive(Plan {
+        seed: 20_240_229,
+        faults: Fault::ALL.len(),
+        rate: 1_000,
+        session: Duration::from_secs(3),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes the better part of an hour: run it by name, with TORTURE_SEED to repeat one"]
+async fn every_answer_is_exact_after_two_hundred_faults() {
+    survive(Plan {
+        seed: seed(),
+        faults: 208,
+        rate: 1_000,
+        session: Duration::from_secs(10),
+    })
+    .await;
+}

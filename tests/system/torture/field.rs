@@ -1,0 +1,254 @@
+//! Where it happens: a broker, the engine, two members of a group, and the API.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use events::{Oracle, TranscriptFilter};
+use rand::{RngExt, rngs::StdRng};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    fault::Fault,
+    load::{FORBIDDEN, ORG},
+};
+use crate::{
+    harness::{Process, ROLLCALL},
+    kafka::Kafka,
+    proxy::{Proxy, Weather},
+};
+
+const KEY: &str = "k3y";
+/// In which a process must be gone that is asked to end.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+const SLOW: Duration = Duration::from_millis(150);
+
+/// How the members of the group behave.
+pub(crate) struct Manners {
+    /// After how long the group gives up one that is silent.
+    pub(crate) session: Duration,
+}
+
+/// All parts, each in a process of its own.
+pub(crate) struct Field {
+    dir: PathBuf,
+    session: Duration,
+    pub(crate) kafka: Kafka,
+    clickhouse: Option<Process>,
+    to_clickhouse: Proxy,
+    members: [Option<Process>; 2],
+    pub(crate) api: Process,
+}
+
+impl Field {
+    pub(crate) async fn start(manners: &Manners) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{}", std::process::id()));
+        let _absent = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        println!("torture: logs are in {}", dir.display());
+        let kafka = Kafka::start(&dir).await;
+        consumer::ensure_topics(&kafka.settings()).await.unwrap();
+        let to_clickhouse = Proxy::start().await;
+        let clickhouse = start_clickhouse(&dir, &to_clickhouse).await;
+        let url = url(&to_clickhouse);
+        let migrated = Command::new(ROLLCALL)
+            .arg("migrate")
+            .env("ROLLCALL__CLICKHOUSE__URL", &url)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(migrated.success());
+        let rule = format!(
+            "ALTER TABLE rollcall.messages ADD CONSTRAINT nothing_forbidden CHECK content != '{FORBIDDEN}'"
+        );
+        let ruled = reqwest::Client::new().post(&url).body(rule).send().await.unwrap();
+        assert_eq!(ruled.status(), 200);
+        let keys = format!("{KEY}=*");
+        let variables = [
+            ("ROLLCALL__CLICKHOUSE__URL", url.as_str()),
+            ("ROLLCALL__AUTH__KEYS", &keys),
+        ];
+        let mut api = start(
+            &dir,
+            "serve",
+            &["serve", "--http-addr", "127.0.0.1:0"],
+            &variables,
+        )
+        .await;
+        api.ready.api_key = Some(KEY.to_owned());
+        let mut field = Self {
+            dir,
+            session: manners.session,
+            kafka,
+            clickhouse: Some(clickhouse),
+            to_clickhouse,
+            members: [None, None],
+            api,
+        };
+        for index in 0..field.members.len() {
+            field.members[index] = Some(field.member(&format!("ingest-{index}")).await);
+        }
+        field
+    }
+
+    /// Inflicts a fault, holds it, and heals it.
+    pub(crate) async fn suffer(&mut self, fault: Fault, hold: Duration, random: &mut StdRng) {
+        let index = random.random_range(0..self.members.len());
+        let name = format!("ingest-{index}");
+        match fault {
+            Fault::IngestKilled => {
+                self.members[index].take().unwrap().signal("KILL").await;
+                sleep(hold).await;
+                self.members[index] = Some(self.member(&name).await);
+            }
+            Fault::IngestStopped => {
+                let member = self.members[index].as_ref().unwrap();
+                member.send("STOP");
+                sleep(self.session + hold).await;
+                member.send("CONT");
+            }
+            Fault::IngestRestarted => {
+                self.dismiss(index).await;
+                sleep(hold).await;
+                self.members[index] = Some(self.member(&name).await);
+            }
+            Fault::GroupRebalanced => {
+                let third = self.member("ingest-third").await;
+                sleep(hold).await;
+                assert!(third.signal("TERM").await.success());
+            }
+            Fault::ClickHouseKilled | Fault::ClickHouseRestarted => {
+                let signal = if fault == Fault::ClickHouseKilled {
+                    "KILL"
+                } else {
+                    "TERM"
+                };
+                self.clickhouse.take().unwrap().signal(signal).await;
+                sleep(hold).await;
+                self.clickhouse = Some(start_clickhouse(&self.dir, &self.to_clickhouse).await);
+            }
+            Fault::ClickHouseStopped => {
+                let clickhouse = self.clickhouse.as_ref().unwrap();
+                clickhouse.send("STOP");
+                // Longer than what an insert may take: see `Field::member`.
+                sleep(hold * 2).await;
+                clickhouse.send("CONT");
+            }
+            Fault::BrokerKilled | Fault::BrokerRestarted => {
+                let signal = if fault == Fault::BrokerKilled {
+                    "KILL"
+                } else {
+                    "TERM"
+                };
+                self.kafka.end(signal).await;
+                sleep(hold).await;
+                self.kafka.resume().await;
+            }
+            Fault::BrokerStopped => {
+                self.kafka.send("STOP");
+                sleep(hold * 2).await;
+                self.kafka.send("CONT");
+            }
+            Fault::ClickHouseCut => weather(&self.to_clickhouse, Weather::Cut, hold).await,
+            Fault::ClickHouseSlow => weather(&self.to_clickhouse, Weather::Slow(SLOW), hold * 2).await,
+            Fault::ClickHouseSilent => weather(&self.to_clickhouse, Weather::Silent, hold * 2).await,
+            Fault::BrokerCut => weather(&self.kafka.rough, Weather::Cut, hold).await,
+            Fault::BrokerSlow => weather(&self.kafka.rough, Weather::Slow(SLOW), hold * 2).await,
+            Fault::BrokerSilent => weather(&self.kafka.rough, Weather::Silent, hold * 2).await,
+        }
+    }
+
+    /// How many messages the oracle and the rollups count in all conversations.
+    pub(crate) async fn messages(&self, oracle: &Oracle) -> (u64, u64) {
+        let expected = oracle.transcripts(ORG, &TranscriptFilter::default());
+        let listed = self.api.ask(ORG, "transcripts/").await;
+        let found = listed.as_array().unwrap().iter();
+        (
+            expected
+                .iter()
+                .map(|conversation| conversation.message_count)
+                .sum(),
+            found.map(|item| item["message_count"].as_u64().unwrap()).sum(),
+        )
+    }
+
+    /// Ends all parts, each of which must end well, and forgets the logs.
+    pub(crate) async fn end(mut self) {
+        for index in 0..self.members.len() {
+            self.dismiss(index).await;
+        }
+        assert!(self.api.signal("TERM").await.success());
+        assert!(self.clickhouse.take().unwrap().signal("TERM").await.success());
+        self.kafka.end("KILL").await;
+        fs::remove_dir_all(&self.dir).unwrap();
+    }
+
+    /// Asks a member to end, which it must do in time.
+    async fn dismiss(&mut self, index: usize) {
+        let asked_at = Instant::now();
+        let ended = self.members[index].take().unwrap().signal("TERM").await;
+        let took = asked_at.elapsed();
+        assert!(ended.success() && took < SHUTDOWN, "{ended} after {took:?}");
+    }
+
+    async fn member(&self, name: &str) -> Process {
+        let session = self.session.as_millis().to_string();
+        let servers = self.kafka.rough.address().to_string();
+        let url = url(&self.to_clickhouse);
+        let variables = [
+            ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers.as_str()),
+            ("ROLLCALL__KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", &session),
+            ("ROLLCALL__CLICKHOUSE__URL", &url),
+            ("ROLLCALL__CLICKHOUSE__INSERT_TIMEOUT_SECS", "2"),
+            ("ROLLCALL__LOG__FILTER", "info"),
+        ];
+        start(
+            &self.dir,
+            name,
+            &["ingest", "--http-addr", "127.0.0.1:0"],
+            &variables,
+        )
+        .await
+    }
+}
+
+fn url(to_clickhouse: &Proxy) -> String {
+    format!("http://{}", to_clickhouse.address())
+}
+
+async fn weather(proxy: &Proxy, weather: Weather, hold: Duration) {
+    proxy.set(weather);
+    sleep(hold).await;
+    proxy.set(Weather::Fair);
+}
+
+async fn start_clickhouse(dir: &Path, proxy: &Proxy) -> Process {
+    let data = dir.join("clickhouse-data");
+    let args = [
+        "dev",
+        "clickhouse",
+        "--http-addr",
+        "127.0.0.1:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    let process = start(dir, "clickhouse", &args, &[]).await;
+    let url: reqwest::Url = process.ready.clickhouse_url.as_deref().unwrap().parse().unwrap();
+    proxy.retarget(url.socket_addrs(|| None).unwrap()[0]);
+    process
+}
+
+/// Starts `rollcall`, with its log in a file of that name.
+async fn start(dir: &Path, name: &str, args: &[&str], variables: &[(&str, &str)]) -> Process {
+    let own = dir.join(name);
+    fs::create_dir_all(&own).unwrap();
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(own.join("log"))
+        .unwrap();
+    Process::start_logging(&own, args, variables, log.into()).await
+}

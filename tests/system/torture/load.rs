@@ -1,0 +1,147 @@
+//! What is published: good events, some of them twice, and poison.
+
+use std::time::Duration;
+
+use consumer::{Publisher, Settings};
+use events::Oracle;
+use serde_json::{Value, json};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    harness::{DEADLINE, Record},
+    history::event,
+    oracle::wire::{Spelling, record},
+};
+
+pub(crate) const ORG: &str = "torture";
+/// The header of every record that must be buried.
+pub(crate) const POISON: &str = "poison";
+/// What no message may say: see `Field`.
+pub(crate) const FORBIDDEN: &str = "forbidden";
+const TICK: Duration = Duration::from_millis(10);
+
+/// A producer at work.
+#[derive(Debug)]
+pub(crate) struct Load {
+    stop: watch::Sender<bool>,
+    task: JoinSet<u32>,
+}
+
+impl Load {
+    /// Publishes so many events a second, and poison between them.
+    pub(crate) fn start(settings: &Settings, rate: u32) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let publisher = Publisher::new(settings).unwrap();
+        let mut task = JoinSet::new();
+        task.spawn(publish(publisher, rate / 100, stopped));
+        Self { stop, task }
+    }
+
+    /// Waits until everything is acknowledged. How many events there are.
+    pub(crate) async fn stop(&mut self) -> u32 {
+        self.stop.send_replace(true);
+        self.task.join_next().await.unwrap().unwrap()
+    }
+}
+
+/// The oracle that was told the first events.
+pub(crate) fn oracle(events: u32) -> Oracle {
+    let mut oracle = Oracle::default();
+    (0..events).for_each(|number| oracle.add(&event(ORG, number)));
+    oracle
+}
+
+async fn publish(publisher: Publisher, each_tick: u32, stopped: watch::Receiver<bool>) -> u32 {
+    let mut ticks = interval(TICK);
+    // While the broker is away, what is not published stays unpublished.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut number = 0;
+    while !*stopped.borrow() {
+        ticks.tick().await;
+        for number in number..number + each_tick {
+            for record in records(number) {
+                send(&publisher, number, &record).await;
+            }
+        }
+        number += each_tick;
+    }
+    publisher.flush(DEADLINE).await.unwrap();
+    number
+}
+
+async fn send(publisher: &Publisher, number: u32, record: &Record) {
+    let headers: Vec<(&str, Option<&[u8]>)> = record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_deref()))
+        .collect();
+    // One key in sixteen for each of many partitions, as users are.
+    let key = format!("user-{}", number % 160);
+    publisher
+        .publish(Some(key.as_bytes()), &headers, record.value.as_deref())
+        .await
+        .unwrap();
+}
+
+/// The records that are published when the turn of an event comes.
+fn records(number: u32) -> Vec<Record> {
+    let mut records = vec![record(&event(ORG, number), Spelling::default())];
+    if number.is_multiple_of(97) {
+        records.push(record(&event(ORG, number / 2), Spelling::default()));
+    }
+    if number.is_multiple_of(199) {
+        records.push(malformed(number));
+    }
+    if number.is_multiple_of(4_999) {
+        records.push(poison(Some(forbidden(number).to_string().into())));
+    }
+    records
+}
+
+fn poison(value: Option<Vec<u8>>) -> Record {
+    let mut record = Record::structured(value.as_deref().unwrap_or_default());
+    record.value = value;
+    record.headers.push((POISON.to_owned(), None));
+    record
+}
+
+/// A record that is no event.
+fn malformed(number: u32) -> Record {
+    let mut event = forbidden(number);
+    poison(match number % 5 {
+        0 => None,
+        1 => Some(vec![0xff, b'{']),
+        2 => Some(br#"{"specversion":"1.0"}"#.into()),
+        3 => {
+            event["data"]["role"] = json!("oracle");
+            Some(event.to_string().into())
+        }
+        _ => {
+            event["time"] = json!("2999-01-01T00:00:00Z");
+            Some(event.to_string().into())
+        }
+    })
+}
+
+/// An event that ClickHouse is told not to take.
+fn forbidden(number: u32) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": format!("forbidden-{number}"),
+        "source": "/torture",
+        "type": "chat.message.created.v1",
+        "time": "2024-01-15T12:00:00Z",
+        "org": ORG,
+        "data": {
+            "message_id": format!("ffffffff-0000-0000-0000-{number:012}"),
+            "conversation_id": format!("eeeeeeee-0000-0000-0000-{number:012}"),
+            "role": "user",
+            "user_id": format!("forbidden-{number}"),
+            "content": FORBIDDEN,
+        },
+    })
+}

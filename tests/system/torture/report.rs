@@ -1,0 +1,125 @@
+//! How ingestion fares: how long it stands still, and how soon it has caught up after each fault.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use consumer::{PartitionProgress, Probe, Settings};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+use super::fault::Fault;
+use crate::harness::until;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// What is seen while faults come and go.
+pub(crate) struct Report {
+    probe: Probe,
+    recoveries: BTreeMap<Fault, Vec<Duration>>,
+    stop: watch::Sender<bool>,
+    watching: JoinSet<Duration>,
+}
+
+/// What was seen.
+pub(crate) struct Summary {
+    recoveries: BTreeMap<Fault, Vec<Duration>>,
+    /// The longest time in which something was there to be settled and nothing was.
+    pub(crate) longest_stall: Duration,
+}
+
+impl Report {
+    /// Begins to watch the group.
+    pub(crate) fn start(settings: &Settings) -> Self {
+        let probe = Probe::new(settings).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let mut watching = JoinSet::new();
+        watching.spawn(longest_stall(probe.clone(), stopped));
+        Self {
+            probe,
+            recoveries: BTreeMap::new(),
+            stop,
+            watching,
+        }
+    }
+
+    /// How many faults were recovered from.
+    pub(crate) fn survived(&self) -> usize {
+        self.recoveries.values().map(Vec::len).sum()
+    }
+
+    /// Waits until everything is settled that was published when a fault was healed.
+    pub(crate) async fn recover(&mut self, fault: Fault) {
+        let took = self.settle().await;
+        println!("torture: {fault:?}: recovered after {took:?}");
+        self.recoveries.entry(fault).or_default().push(took);
+    }
+
+    /// Waits until everything is settled that is published now. How long it took.
+    pub(crate) async fn settle(&self) -> Duration {
+        let healed_at = Instant::now();
+        let ends: BTreeMap<i32, i64> = until("the broker tells the ends", async || {
+            let progress = self.probe.progress(PATIENCE).await.ok()?;
+            let ends = progress
+                .into_iter()
+                .map(|partition| (partition.partition, partition.end));
+            Some(ends.collect())
+        })
+        .await;
+        until("what was published is settled", async || {
+            let progress = self.probe.progress(PATIENCE).await.ok()?;
+            let mut partitions = progress.iter();
+            partitions
+                .all(|partition| partition.committed.unwrap_or(0) >= ends[&partition.partition])
+                .then_some(())
+        })
+        .await;
+        healed_at.elapsed()
+    }
+
+    pub(crate) async fn end(mut self) -> Summary {
+        self.stop.send_replace(true);
+        Summary {
+            recoveries: self.recoveries,
+            longest_stall: self.watching.join_next().await.unwrap().unwrap(),
+        }
+    }
+}
+
+async fn longest_stall(probe: Probe, stopped: watch::Receiver<bool>) -> Duration {
+    let (mut longest, mut settled, mut moved_at) = (Duration::ZERO, 0, Instant::now());
+    while !*stopped.borrow() {
+        tokio::time::sleep(GLANCE).await;
+        // A broker that is away lets nothing be settled.
+        if let Ok(progress) = probe.progress(PATIENCE).await {
+            let now: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
+            if now != settled || progress.iter().map(PartitionProgress::lag).sum::<u64>() == 0 {
+                (settled, moved_at) = (now, Instant::now());
+            }
+        }
+        longest = longest.max(moved_at.elapsed());
+    }
+    longest
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<20} {:>5} {:>10} {:>10}",
+            "recovery after", "times", "median", "worst"
+        )?;
+        for (fault, times) in &self.recoveries {
+            let mut times = times.clone();
+            times.sort_unstable();
+            let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
+            writeln!(
+                f,
+                "{:<20} {:>5} {:>8.1} s {:>8.1} s",
+                format!("{fault:?}"),
+                times.len(),
+                median.as_secs_f64(),
+                worst.as_secs_f64()
+            )?;
+        }
+        Ok(())
+    }
+}
