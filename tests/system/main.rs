@@ -14,6 +14,7 @@ mod oracle;
 mod producers;
 mod proxy;
 mod real_data;
+mod replay;
 mod restart;
 mod tools;
 mod torture;

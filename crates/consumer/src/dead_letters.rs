@@ -17,6 +17,14 @@ use crate::delivery::Halt;
 use crate::record::{Reason, size};
 use crate::{Error, Settings, metric};
 
+/// What we append to the headers of a record, in this order.
+pub(crate) const HEADERS: [&str; 5] = [
+    "rollcall_reason",
+    "rollcall_reason_code",
+    "rollcall_topic",
+    "rollcall_partition",
+    "rollcall_offset",
+];
 /// How many dead letters of a batch wait for their acknowledgement at once.
 const AT_ONCE: usize = 1_000;
 
@@ -62,14 +70,8 @@ impl DeadLetter {
         let headers = headers.unwrap_or_default();
         let text = reason.to_string();
         let (partition, offset) = (record.partition().to_string(), record.offset().to_string());
-        let ours = [
-            ("rollcall_reason", text.as_str()),
-            ("rollcall_reason_code", reason.code()),
-            ("rollcall_topic", record.topic()),
-            ("rollcall_partition", &partition),
-            ("rollcall_offset", &offset),
-        ];
-        let headers = ours.into_iter().fold(headers, |all, (key, value)| {
+        let ours = [text.as_str(), reason.code(), record.topic(), &partition, &offset];
+        let headers = HEADERS.into_iter().zip(ours).fold(headers, |all, (key, value)| {
             all.insert(Header {
                 key,
                 value: Some(value),

@@ -15,7 +15,7 @@
 //! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
 //! - `source`: membership of the group, commits, pauses
 //! - `backoff`, `budget`: how long to wait, how much to hold
-//! - [`topics`], [`probe`], [`publisher`], [`reader`]: what the command line needs besides
+//! - [`topics`], [`probe`], [`publisher`], [`reader`], [`replay`]: what the command line needs besides
 //! - [`metric`]: the names of everything that is measured
 //! - [`error`]: what can end a run
 
@@ -34,6 +34,7 @@ pub mod publisher;
 pub mod reader;
 mod record;
 mod refetch;
+pub mod replay;
 pub mod settings;
 mod sieve;
 pub mod sink;
@@ -45,6 +46,7 @@ pub use pipeline::{Summary, run};
 pub use probe::{PartitionProgress, Probe};
 pub use publisher::Publisher;
 pub use reader::{Reader, Stored};
+pub use replay::Replay;
 pub use settings::Settings;
 pub use sink::{Rows, Sink, SinkError};
 pub use topics::ensure_topics;

@@ -70,7 +70,32 @@ impl Publisher {
         headers: &[(&str, Option<&[u8]>)],
         payload: Option<&[u8]>,
     ) -> Result<(), Error> {
-        let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
+        self.send(BaseRecord::to(&self.topic), key, headers, payload)
+            .await
+    }
+
+    /// Queues a record as [`Publisher::publish`] does, for a topic and, if given, a partition of it, with the
+    /// timestamp that it has.
+    pub(crate) async fn republish(
+        &self,
+        (topic, partition): (&str, Option<i32>),
+        timestamp: Option<i64>,
+        key: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+        payload: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        let mut record = BaseRecord::to(topic);
+        (record.partition, record.timestamp) = (partition, timestamp);
+        self.send(record, key, headers, payload).await
+    }
+
+    async fn send<'a>(
+        &self,
+        mut record: BaseRecord<'a, [u8], [u8]>,
+        key: Option<&'a [u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+        payload: Option<&'a [u8]>,
+    ) -> Result<(), Error> {
         record.key = key;
         record.payload = payload;
         if !headers.is_empty() {

@@ -1,27 +1,29 @@
 //! Reading what a topic holds.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::timeout;
 
 use crate::client::{self, Logged};
-use crate::{Error, Settings};
+use crate::{Error, Probe, Settings};
 
-/// Reads a topic from its beginning until it has met the end of every partition. It joins no group and commits
-/// nothing, so that whatever else reads the topic does not notice.
+/// Reads a topic to the ends that its partitions had when it began. It joins no group, so that whatever else reads
+/// the topic does not notice.
 pub struct Reader {
-    consumer: StreamConsumer<Logged>,
+    consumer: Arc<StreamConsumer<Logged>>,
     topic: String,
     servers: String,
     patience: Duration,
-    /// The partitions whose end is not met yet.
-    open: BTreeSet<i32>,
+    /// The end of each partition whose end is not met yet.
+    open: BTreeMap<i32, i64>,
 }
 
 /// A record as it lies in its topic.
@@ -42,10 +44,27 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// A reader of a topic at the brokers of the settings. `patience` is how long the brokers may take for an
+    /// A reader of a whole topic at the brokers of the settings. `patience` is how long the brokers may take for an
     /// answer, here and for each record.
     pub async fn open(settings: &Settings, topic: &str, patience: Duration) -> Result<Self, Error> {
         settings.validate()?;
+        let settings = Settings {
+            topic: topic.to_owned(),
+            ..settings.clone()
+        };
+        let progress = Probe::new(&settings)?.progress(patience).await?;
+        let whole = progress
+            .into_iter()
+            .map(|partition| (partition.partition, partition.start..partition.end));
+        Self::open_between(&settings, &whole.collect(), patience)
+    }
+
+    /// A reader of some offsets of each partition of the event topic of the settings.
+    pub(crate) fn open_between(
+        settings: &Settings,
+        offsets: &BTreeMap<i32, Range<i64>>,
+        patience: Duration,
+    ) -> Result<Self, Error> {
         let mut config = client::config(settings);
         config
             .set("group.id", &settings.group_id)
@@ -53,26 +72,49 @@ impl Reader {
             .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false");
         let consumer: StreamConsumer<Logged> = client::create(settings, config, Logged)?;
-        let (topic, servers) = (topic.to_owned(), settings.bootstrap_servers.clone());
-        // librdkafka's question blocks.
-        let assign = move || {
-            let open = assign(&consumer, &topic, &servers, patience)?;
-            Ok(Self {
-                consumer,
-                topic,
-                servers,
-                patience,
-                open,
-            })
+        let reader = Self {
+            consumer: Arc::new(consumer),
+            topic: settings.topic.clone(),
+            servers: settings.bootstrap_servers.clone(),
+            patience,
+            open: offsets
+                .iter()
+                .filter(|(_, offsets)| !offsets.is_empty())
+                .map(|(partition, offsets)| (*partition, offsets.end))
+                .collect(),
         };
-        tokio::task::spawn_blocking(assign).await.map_err(Error::Died)?
+        let mut list = TopicPartitionList::new();
+        for partition in reader.open.keys() {
+            list.add_partition_offset(
+                &reader.topic,
+                *partition,
+                Offset::Offset(offsets[partition].start),
+            )
+            .map_err(|source| reader.cannot(source))?;
+        }
+        reader
+            .consumer
+            .assign(&list)
+            .map_err(|source| reader.cannot(source))?;
+        Ok(reader)
     }
 
     /// The next record; those of a partition come in order. `None` once the end of every partition was met.
     pub async fn next(&mut self) -> Result<Option<Stored>, Error> {
         while !self.open.is_empty() {
             match timeout(self.patience, self.consumer.recv()).await {
-                Ok(Ok(record)) => return Ok(Some(Stored(record.detach()))),
+                Ok(Ok(record)) => {
+                    let (partition, offset) = (record.partition(), record.offset());
+                    let Some(end) = self.open.get(&partition).copied() else {
+                        continue;
+                    };
+                    if offset + 1 >= end {
+                        self.open.remove(&partition);
+                    }
+                    if offset < end {
+                        return Ok(Some(Stored(record.detach())));
+                    }
+                }
                 Ok(Err(KafkaError::PartitionEOF(partition))) => {
                     self.open.remove(&partition);
                 }
@@ -88,50 +130,27 @@ impl Reader {
         Ok(None)
     }
 
+    /// Commits offsets of the topic for the group of the settings, which must have no members.
+    pub(crate) async fn commit(&self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
+                .map_err(|source| self.cannot(source))?;
+        }
+        // librdkafka's answer is waited for, which blocks.
+        let consumer = Arc::clone(&self.consumer);
+        tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
+            .await
+            .map_err(Error::Died)?
+            .map_err(|source| self.cannot(source))
+    }
+
     fn cannot(&self, source: KafkaError) -> Error {
         Error::Topic {
             topic: self.topic.clone(),
             source,
         }
     }
-}
-
-/// Begins to read every partition of a topic at its first record.
-fn assign(
-    consumer: &StreamConsumer<Logged>,
-    topic: &str,
-    servers: &str,
-    patience: Duration,
-) -> Result<BTreeSet<i32>, Error> {
-    let cannot = |source| Error::Topic {
-        topic: topic.to_owned(),
-        source,
-    };
-    let metadata = consumer
-        .fetch_metadata(Some(topic), patience)
-        .map_err(|source| Error::Unreachable {
-            servers: servers.to_owned(),
-            source,
-        })?;
-    let found = metadata
-        .topics()
-        .iter()
-        .find(|found| found.name() == topic && found.error().is_none());
-    let found = found.ok_or_else(|| Error::NoTopic {
-        topic: topic.to_owned(),
-    })?;
-    let open: BTreeSet<i32> = found
-        .partitions()
-        .iter()
-        .map(rdkafka::metadata::MetadataPartition::id)
-        .collect();
-    let mut list = TopicPartitionList::new();
-    for partition in &open {
-        list.add_partition_offset(topic, *partition, Offset::Beginning)
-            .map_err(cannot)?;
-    }
-    consumer.assign(&list).map_err(cannot)?;
-    Ok(open)
 }
 
 impl Stored {

@@ -73,6 +73,29 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Publish rejected records again, after a fix, to where they came from
+    #[command(
+        after_help = "A replay begins where the one before it ended, and takes the letters that are there when it \
+                            begins:\nwhat is rejected again waits for the next. Replaying a record that has arrived \
+                            meanwhile changes no answer."
+    )]
+    Replay {
+        /// Those of the dead-letter topic
+        #[arg(long, required = true)]
+        dead_letters: bool,
+        /// All of them, also those that were replayed before
+        #[arg(long)]
+        from_beginning: bool,
+        /// Only those rejected for this reason, as the header rollcall_reason_code tells it; may be repeated. The next
+        /// replay begins where this one did
+        #[arg(long = "reason", value_name = "CODE")]
+        reasons: Vec<String>,
+        /// Count them by their reasons, and publish nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Measure this machine on the embedded stack; prints a table
     Bench {
         /// Events to ingest

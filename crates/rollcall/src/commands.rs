@@ -6,6 +6,7 @@ mod dev;
 mod ingest;
 mod migrate;
 mod produce;
+mod replay;
 mod serve;
 mod up;
 
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         | Command::Dev(Dev::Clickhouse { common, http }) => (common.clone(), http),
         Command::Migrate { common }
         | Command::Produce { common, .. }
+        | Command::Replay { common, .. }
         | Command::Bench { common, .. }
         | Command::Dev(Dev::Kafka { common }) => (common.clone(), &none),
     };
@@ -45,6 +47,19 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve { .. } => serve::run(settings, ready_file).await,
         Command::Migrate { .. } => migrate::run(&settings).await,
         Command::Produce { file, .. } => produce::run(&settings, &file).await,
+        Command::Replay {
+            from_beginning,
+            reasons,
+            dry_run,
+            ..
+        } => {
+            let choice = replay::Choice {
+                from_beginning,
+                reasons,
+                dry_run,
+            };
+            replay::run(&settings, &choice).await
+        }
         Command::Bench { events, users, .. } => bench::run(&settings, bench::Options { events, users }).await,
         Command::Dev(Dev::Clickhouse { .. }) => dev::clickhouse(settings, ready_file).await,
         Command::Dev(Dev::Kafka { .. }) => dev::kafka(&settings, ready_file).await,

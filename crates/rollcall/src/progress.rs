@@ -22,6 +22,15 @@ pub(crate) fn events(message: &str, total: u64) -> ProgressBar {
     )
 }
 
+/// A bar of `total` dead letters.
+pub(crate) fn letters(message: &str, total: u64) -> ProgressBar {
+    bar(
+        message,
+        total,
+        "{msg:24} {bar:32} {human_pos}/{human_len} dead letters, {per_sec}, {eta}",
+    )
+}
+
 /// Something that turns while it is not known how long it will take.
 pub(crate) fn spinner(message: &str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(message.to_owned());
