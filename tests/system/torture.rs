@@ -11,6 +11,7 @@ mod field;
 mod letters;
 mod load;
 mod report;
+mod soak;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

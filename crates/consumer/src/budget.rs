@@ -6,9 +6,12 @@ use crate::Settings;
 /// account is kept while records flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// Records fetched ahead, in librdkafka's queue: a quarter of the budget.
+    /// The bytes of records fetched ahead, in librdkafka's queue: an eighth of the budget.
     pub(crate) prefetched: usize,
-    /// One answer of a broker, compressed, which the queue may overshoot by: an eighth.
+    /// How many records are fetched ahead: what librdkafka keeps of each beside its bytes takes another eighth.
+    pub(crate) prefetched_records: usize,
+    /// One answer of a broker, which the queue may overshoot by. It comes compressed, and may unpack to ten times as
+    /// much and more: a sixty-fourth.
     pub(crate) answer: usize,
     /// Dead letters in the producer's queue: a sixteenth.
     pub(crate) dead_letters: usize,
@@ -16,13 +19,17 @@ pub(crate) struct Budget {
     pub(crate) batch: usize,
 }
 
+/// About what librdkafka keeps of a record beside its bytes.
+const RECORD_OVERHEAD: usize = 512;
+
 impl Budget {
     pub(crate) fn of(settings: &Settings) -> Self {
         let whole = settings.budget_bytes;
         let batches = usize::from(settings.batches_in_flight.get()) + 1;
         Self {
-            prefetched: whole / 4,
-            answer: whole / 8,
+            prefetched: whole / 8,
+            prefetched_records: whole / 8 / RECORD_OVERHEAD,
+            answer: whole / 64,
             dead_letters: whole / 16,
             batch: settings.batch_bytes.get().min(whole / 2 / batches),
         }
@@ -43,7 +50,8 @@ mod tests {
             };
             let budget = Budget::of(&settings);
             let batches = budget.batch * (usize::from(in_flight) + 1);
-            let sum = budget.prefetched + budget.answer + budget.dead_letters + batches;
+            let prefetched = budget.prefetched + budget.prefetched_records * RECORD_OVERHEAD;
+            let sum = prefetched + 10 * budget.answer + budget.dead_letters + batches;
             assert!(sum <= budget_bytes, "{budget:?} sums to {sum} of {budget_bytes}");
         }
     }

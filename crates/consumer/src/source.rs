@@ -56,7 +56,7 @@ impl Source {
             .set("fetch.wait.max.ms", "50")
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.error.backoff.ms", "100")
-            .set("queued.min.messages", "1000000")
+            .set("queued.min.messages", budget.prefetched_records.to_string())
             .set(
                 "queued.max.messages.kbytes",
                 (budget.prefetched >> 10).to_string(),

@@ -45,9 +45,12 @@ pub(crate) struct Field {
 
 impl Field {
     pub(crate) async fn start(manners: &Manners) -> Self {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{}", std::process::id()));
-        let _absent = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
+        // What a test that failed leaves behind is for reading.
+        let dir = tempfile::Builder::new()
+            .prefix("torture-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap()
+            .keep();
         println!("torture: logs are in {}", dir.display());
         let kafka = Kafka::start(&dir).await;
         consumer::ensure_topics(&kafka.settings()).await.unwrap();
@@ -161,6 +164,17 @@ impl Field {
         }
     }
 
+    /// ClickHouse cannot be reached for so long.
+    pub(crate) async fn lose_clickhouse(&self, hold: Duration) {
+        weather(&self.to_clickhouse, Weather::Cut, hold).await;
+    }
+
+    /// The most memory that any member has taken so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let members = self.members.iter().flatten();
+        members.map(|member| peak_memory(member.pid())).max().unwrap()
+    }
+
     /// How many messages the oracle and the rollups count in all conversations.
     pub(crate) async fn messages(&self, oracle: &Oracle) -> (u64, u64) {
         let expected = oracle.transcripts(ORG, &TranscriptFilter::default());
@@ -213,6 +227,17 @@ impl Field {
         )
         .await
     }
+}
+
+/// The peak of a process's resident memory, in bytes, as `proc(5)` tells it.
+fn peak_memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    kib << 10
 }
 
 fn url(to_clickhouse: &Proxy) -> String {

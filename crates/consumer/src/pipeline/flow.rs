@@ -28,6 +28,10 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long nothing is read before partitions are paused. Pausing drops what was fetched ahead, so a short wait is
 /// simply waited out; a long one is polled through, or the group would evict us.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A batch of fewer records waits until the one before it is ten times as old as a batch may become: each insert makes
+/// a part of every table, however few its rows.
+const FEW: u64 = 100;
+const TRICKLE_FACTOR: u32 = 10;
 /// How many records are taken before anything else is looked at.
 const RUN: usize = 1_024;
 
@@ -44,6 +48,7 @@ pub(super) struct Pipeline<'a, S: Sink, C> {
     /// The commit that is on its way, at most one.
     commits: JoinSet<bool>,
     reading: Reading,
+    dispatched_at: Option<Instant>,
     summary: Summary,
 }
 
@@ -71,6 +76,7 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
             in_flight_bytes: 0,
             commits: JoinSet::new(),
             reading: Reading::Open,
+            dispatched_at: None,
             summary: Summary::default(),
         }
     }
@@ -210,6 +216,7 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
     /// Sends the open batch on its way, and opens another.
     fn dispatch(&mut self) {
         let batch = mem::replace(&mut self.open, Batch::new(self.courier.sink.rows()));
+        self.dispatched_at = Some(Instant::now());
         self.in_flight_bytes += batch.bytes();
         gauge!(metric::IN_FLIGHT).set(gauge_of(self.in_flight_bytes));
         self.deliveries.spawn(self.courier.clone().deliver(batch));
@@ -295,7 +302,14 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
     /// When the open batch goes, full or not.
     fn due(&self) -> Option<Instant> {
         let first_at = self.open.first_at().filter(|_| self.has_room())?;
-        Some(first_at + self.settings.batch_delay())
+        let delay = self.settings.batch_delay();
+        let due = first_at + delay;
+        let few = self.open.tally.records() < FEW;
+        let spaced = self
+            .dispatched_at
+            .filter(|_| few)
+            .map(|at| at + delay * TRICKLE_FACTOR);
+        Some(spaced.map_or(due, |spaced| due.max(spaced)))
     }
 
     /// When waiting turns into pausing.

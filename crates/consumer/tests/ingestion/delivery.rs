@@ -3,7 +3,7 @@
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
-use consumer::Settings;
+use consumer::{Publisher, Settings};
 use tokio::time::{Instant, sleep};
 
 use crate::harness::{Broker, Memory, Run, event, ids, metrics, other, until};
@@ -113,6 +113,32 @@ async fn the_open_batch_is_written_when_the_run_ends() {
     assert_eq!(sink.kept().len(), usize::try_from(summary.kept).unwrap());
     assert_eq!(summary.committed[&0], i64::try_from(summary.kept).unwrap());
     assert_eq!(summary.kept, 25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trickle_makes_few_batches() {
+    let broker = Broker::with_partitions(1);
+    let sink = Memory::default();
+    let run = Run::start(&broker.settings, &sink);
+    // Joining the group takes a while, after which a backlog comes at once.
+    broker.publish([event("first")]).await;
+    until("the group to begin", async || !sink.kept().is_empty()).await;
+    let publisher = Publisher::new(&broker.settings).unwrap();
+    let began = Instant::now();
+    for id in ids(0..100) {
+        publisher
+            .publish(None, &[], Some(event(&id).as_bytes()))
+            .await
+            .unwrap();
+        sleep(Duration::from_millis(10)).await;
+    }
+    until("all of them", async || sink.kept().len() == 101).await;
+    let spacings = began.elapsed().as_millis() / (10 * u128::from(broker.settings.batch_delay_ms.get()));
+    let batches = u128::from(run.stop().await.batches);
+    assert!(
+        batches <= spacings + 3,
+        "{batches} batches, in {spacings} times the spacing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
