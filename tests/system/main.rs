@@ -7,6 +7,7 @@ mod bad_events;
 mod clients;
 mod command_line;
 mod deployment;
+mod drift;
 mod harness;
 mod history;
 mod kafka;

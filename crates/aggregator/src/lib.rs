@@ -10,6 +10,7 @@
 //! - [`store`]: the handle on all of it
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`batch`] and `native`: events on their way in
+//! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
 //! - `activity` and `transcripts`: the answers (`sql/`)
 
 mod activity;
@@ -17,12 +18,17 @@ pub mod batch;
 pub mod error;
 pub mod migrate;
 mod native;
+pub mod rebuild;
+mod rollup;
 pub mod settings;
 pub mod store;
 mod transcripts;
+pub mod verify;
 
 pub use batch::{Batch, SealedBatch};
 pub use error::Error;
+pub use rollup::rollup_tables;
 pub use settings::Settings;
 pub use store::Store;
 pub use transcripts::TranscriptPage;
+pub use verify::Drift;

@@ -17,7 +17,7 @@ macro_rules! migrations {
 }
 
 /// Every migration; that at index `i` makes version `i + 1`.
-const MIGRATIONS: [Migration; 18] = migrations![
+pub(crate) const MIGRATIONS: [Migration; 18] = migrations![
     "0001_messages",
     "0002_annotations",
     "0003_registrations",

@@ -20,6 +20,8 @@ pub struct Settings {
     pub query_timeout_secs: u64,
     /// How long the insert of a batch may take, in seconds. Default 60.
     pub insert_timeout_secs: u64,
+    /// How long one statement that verifies or rebuilds a rollup may take, in seconds. Default 21,600 (6 hours).
+    pub maintenance_timeout_secs: u64,
 }
 
 impl Settings {
@@ -29,6 +31,10 @@ impl Settings {
 
     pub(crate) const fn insert_timeout(&self) -> Duration {
         Duration::from_secs(self.insert_timeout_secs)
+    }
+
+    pub(crate) const fn maintenance_timeout(&self) -> Duration {
+        Duration::from_secs(self.maintenance_timeout_secs)
     }
 }
 
@@ -41,6 +47,7 @@ impl Default for Settings {
             password: String::new(),
             query_timeout_secs: 30,
             insert_timeout_secs: 60,
+            maintenance_timeout_secs: 6 * 60 * 60,
         }
     }
 }

@@ -94,6 +94,16 @@ impl Store {
             .param("org", org)
     }
 
+    /// A statement that may go over everything there is, and whose groups may be more than memory holds.
+    pub(crate) fn maintenance(&self, sql: &str) -> Query {
+        /// Beyond so many bytes ClickHouse groups on disk.
+        const MEMORY: &str = "1000000000";
+        self.client
+            .query_raw(sql)
+            .with_setting("max_bytes_before_external_group_by", MEMORY)
+            .with_setting("max_bytes_before_external_sort", MEMORY)
+    }
+
     /// Awaits a query under the timeout of queries.
     pub(crate) async fn run<T>(
         &self,
@@ -102,7 +112,8 @@ impl Store {
         self.within(self.settings.query_timeout(), query).await
     }
 
-    async fn within<T>(
+    /// Awaits work under a limit of time.
+    pub(crate) async fn within<T>(
         &self,
         limit: Duration,
         work: impl Future<Output = clickhouse::error::Result<T>>,

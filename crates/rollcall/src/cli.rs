@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
 /// Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out.
 #[derive(Debug, Parser)]
@@ -66,6 +66,33 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Hold the rollups against the facts; safe while events arrive
+    #[command(
+        after_help = "Ends with 1 and names what differs where anything does. What an ingest that was killed left half \
+                      inserted\nmay be told too, until that batch has been consumed again."
+    )]
+    Verify {
+        /// Those of these tables; by default all
+        #[arg(value_name = "ROLLUP", value_parser = rollup())]
+        rollups: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make rollups of the facts anew; safe while events arrive, with answers right throughout
+    #[command(
+        after_help = "Each needs the disk space of a second copy while it is made. If interrupted, run it again. \
+                      Not two at once."
+    )]
+    Rebuild {
+        /// Those of these tables
+        #[arg(value_name = "ROLLUP", value_parser = rollup(), required_unless_present = "all")]
+        rollups: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "rollups")]
+        all: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Publish CloudEvents, one JSON object a line
     Produce {
         /// The file, gzipped or not; `-` is standard input
@@ -110,6 +137,11 @@ pub(crate) enum Command {
     /// One embedded part alone, for development
     #[command(subcommand)]
     Dev(Dev),
+}
+
+/// The names of the rollups' tables.
+fn rollup() -> PossibleValuesParser {
+    PossibleValuesParser::new(aggregator::rollup_tables())
 }
 
 /// The embedded parts.

@@ -7,6 +7,7 @@ mod ingest;
 mod migrate;
 mod produce;
 mod replay;
+mod rollups;
 mod serve;
 mod up;
 
@@ -28,6 +29,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         | Command::Serve { common, http }
         | Command::Dev(Dev::Clickhouse { common, http }) => (common.clone(), http),
         Command::Migrate { common }
+        | Command::Verify { common, .. }
+        | Command::Rebuild { common, .. }
         | Command::Produce { common, .. }
         | Command::Replay { common, .. }
         | Command::Bench { common, .. }
@@ -46,6 +49,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Ingest { .. } => ingest::run(settings, ready_file).await,
         Command::Serve { .. } => serve::run(settings, ready_file).await,
         Command::Migrate { .. } => migrate::run(&settings).await,
+        Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
+        Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
         Command::Produce { file, .. } => produce::run(&settings, &file).await,
         Command::Replay {
             from_beginning,

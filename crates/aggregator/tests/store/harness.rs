@@ -44,6 +44,27 @@ pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
         .with_database(&settings.database)
 }
 
+/// The statements that make what the database holds, without its name.
+pub(crate) async fn schema(settings: &Settings) -> String {
+    let client = client(settings);
+    let tables: Vec<String> = client
+        .query("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name")
+        .fetch_all()
+        .await
+        .unwrap();
+    let mut found = String::new();
+    for table in tables {
+        let create: String = client
+            .query(&format!("SHOW CREATE TABLE `{table}`"))
+            .fetch_one()
+            .await
+            .unwrap();
+        found.push_str(&create.replace(&format!("{}.", settings.database), ""));
+        found.push_str(";\n\n");
+    }
+    found
+}
+
 /// The first instant of the year 2024, a leap year that begins on a Monday.
 const START: i64 = 1_704_067_200_000;
 const HOUR: i64 = 3_600_000;

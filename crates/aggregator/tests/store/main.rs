@@ -5,4 +5,5 @@
 mod answers;
 mod failures;
 mod harness;
+mod rollups;
 mod schema;

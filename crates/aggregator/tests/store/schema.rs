@@ -5,27 +5,12 @@ use aggregator::{
     migrate::{SchemaState, latest_version},
 };
 
-use crate::harness::{Database, client};
+use crate::harness::{Database, client, schema};
 
 #[tokio::test]
 async fn the_migrations_amount_to_schema_sql() {
     let database = Database::migrated("schema_sql").await;
-    let settings = &database.settings;
-    let tables: Vec<String> = client(settings)
-        .query("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name")
-        .fetch_all()
-        .await
-        .unwrap();
-    let mut found = String::new();
-    for table in tables {
-        let create: String = client(settings)
-            .query(&format!("SHOW CREATE TABLE `{table}`"))
-            .fetch_one()
-            .await
-            .unwrap();
-        found.push_str(&create.replace("schema_sql.", "").replace("`schema_sql`.", ""));
-        found.push_str(";\n\n");
-    }
+    let found = schema(&database.settings).await;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.sql");
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema.sql");

@@ -1,0 +1,129 @@
+//! Rebuilding: a rollup made of the facts anew, while events arrive and questions are answered.
+//!
+//! A shadow of the rollup's table is filled by copies of its views, then with all that came before them, and
+//! takes the table's place in one step. An insert that was under way when the copies were made, or when the
+//! tables changed places, may have seen the one table and not the other. It belongs to a part of the source that
+//! is newer than a mark set before, so once those inserts have ended, what is newer than the mark is put in
+//! again: a rollup is a join, and takes no harm from rows that it has.
+
+use std::time::Duration;
+
+use crate::{
+    Error, Store,
+    rollup::{View, views_into},
+};
+
+/// Between two looks at whether an insert has ended.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A view, and how far its source had come when the shadow began to be filled.
+struct Mark {
+    view: View,
+    /// The number of the latest block of the source's parts.
+    block: u64,
+}
+
+impl Store {
+    /// Makes a rollup of its facts (or of the finer rollup that it is made of) anew.
+    ///
+    /// Safe while events arrive, and with answers right throughout. It needs the disk space of a second copy of
+    /// the table for as long as it takes. One that was interrupted is set right by running it again; two of one
+    /// table must not run at once.
+    ///
+    /// # Errors
+    /// Those of any query.
+    pub async fn rebuild(&self, table: &'static str) -> Result<(), Error> {
+        let shadow = format!("{table}_rebuild");
+        let views: Vec<_> = views_into(table).collect();
+        self.drop_shadow(&shadow, &views).await?;
+        self.change(&format!("CREATE TABLE {shadow} AS {table}")).await?;
+        let mut marks = Vec::with_capacity(views.len());
+        for view in &views {
+            let (copy, select) = (copy_of(view), view.select_from(view.source));
+            self.change(&format!(
+                "CREATE MATERIALIZED VIEW {copy} TO {shadow} AS {select}"
+            ))
+            .await?;
+            marks.push(Mark {
+                view: *view,
+                block: self.latest_block(view.source).await?,
+            });
+        }
+        for view in &views {
+            self.fill(&shadow, view, view.source).await?;
+        }
+        self.change(&format!("EXCHANGE TABLES {table} AND {shadow}"))
+            .await?;
+        self.await_inserts_under_way().await?;
+        for Mark { view, block } in &marks {
+            // The name of a part: partition, least block, greatest block, level.
+            let newer = format!(
+                "(SELECT * FROM {} WHERE toUInt64(splitByChar('_', _part)[3]) > {block})",
+                view.source
+            );
+            self.fill(table, view, &newer).await?;
+        }
+        self.drop_shadow(&shadow, &views).await
+    }
+
+    /// Inserts what a view makes of a source.
+    async fn fill(&self, table: &str, view: &View, source: &str) -> Result<(), Error> {
+        self.change(&format!("INSERT INTO {table} {}", view.select_from(source)))
+            .await
+    }
+
+    /// The copies go first: an insert that is under way then finds its tables to the end.
+    async fn drop_shadow(&self, shadow: &str, views: &[View]) -> Result<(), Error> {
+        for view in views {
+            self.change(&format!("DROP VIEW IF EXISTS {}", copy_of(view)))
+                .await?;
+        }
+        self.await_inserts_under_way().await?;
+        self.change(&format!("DROP TABLE IF EXISTS {shadow}")).await
+    }
+
+    /// The number of the latest block of a table's parts; 0 where it has none.
+    async fn latest_block(&self, table: &str) -> Result<u64, Error> {
+        let block = self
+            .client
+            .query(include_str!("../sql/latest_block.sql"))
+            .param("table", table)
+            .fetch_one();
+        self.run(block).await
+    }
+
+    /// Returns once every insert into the database that is under way has ended.
+    async fn await_inserts_under_way(&self) -> Result<(), Error> {
+        let ended = async {
+            let mut under_way = self.inserts().await?;
+            while !under_way.is_empty() {
+                tokio::time::sleep(PAUSE).await;
+                let now = self.inserts().await?;
+                under_way.retain(|insert| now.contains(insert));
+            }
+            Ok(())
+        };
+        tokio::time::timeout(self.settings.maintenance_timeout(), ended)
+            .await
+            .unwrap_or_else(|_elapsed| Err(Error::timed_out()))
+    }
+
+    /// The inserts that are under way, by their query ids.
+    async fn inserts(&self) -> Result<Vec<String>, Error> {
+        self.run(self.client.query(include_str!("../sql/inserts.sql")).fetch_all())
+            .await
+    }
+
+    async fn change(&self, sql: &str) -> Result<(), Error> {
+        self.within(
+            self.settings.maintenance_timeout(),
+            self.maintenance(sql).execute(),
+        )
+        .await
+    }
+}
+
+/// The name of a view's copy, which fills the shadow.
+fn copy_of(view: &View) -> String {
+    format!("{}_rebuild", view.name)
+}

@@ -1,0 +1,115 @@
+//! The rollups and the views that fill them, as the migrations tell them: what verifying and rebuilding go by, so
+//! that neither has a definition of its own that could differ.
+
+use crate::migrate::MIGRATIONS;
+
+/// A materialized view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) name: &'static str,
+    /// The rollup that it fills.
+    pub(crate) target: &'static str,
+    /// The table whose inserts it sees: of facts, or a finer rollup.
+    pub(crate) source: &'static str,
+    /// Its `SELECT`, in three parts: what comes before the source's name, the alias that it goes by, and what
+    /// comes after.
+    before: &'static str,
+    alias: &'static str,
+    after: &'static str,
+}
+
+impl View {
+    /// The view that a migration creates; none where it creates something else.
+    fn created_by(statement: &'static str) -> Option<Self> {
+        let (name, rest) = statement
+            .strip_prefix("CREATE MATERIALIZED VIEW IF NOT EXISTS ")?
+            .split_once(" TO ")?;
+        let (target, select) = rest.split_once(" AS\n")?;
+        let (before, rest) = select.split_once("\nFROM ")?;
+        let (from, after) = rest.split_once('\n')?;
+        let (source, alias) = from.split_once(" AS ").unwrap_or((from, from));
+        Some(Self {
+            name,
+            target,
+            source,
+            before,
+            alias,
+            after,
+        })
+    }
+
+    /// Its `SELECT` over `source`, a table or a parenthesised query.
+    pub(crate) fn select_from(&self, source: &str) -> String {
+        let Self {
+            before, alias, after, ..
+        } = self;
+        format!("{before}\nFROM {source} AS {alias}\n{after}")
+    }
+
+    /// Its `SELECT`, traced back to the facts where its source is a rollup.
+    pub(crate) fn select_from_facts(&self) -> String {
+        let finer: Vec<_> = views_into(self.source)
+            .map(|view| view.select_from_facts())
+            .collect();
+        if finer.is_empty() {
+            self.select_from(self.source)
+        } else {
+            self.select_from(&format!("({})", finer.join("\nUNION ALL\n")))
+        }
+    }
+}
+
+/// The views, a finer rollup's before those that read it.
+fn views() -> impl Iterator<Item = View> {
+    MIGRATIONS
+        .iter()
+        .filter_map(|(_, statement)| View::created_by(statement))
+}
+
+/// The views that fill a rollup; none for a table of facts.
+pub(crate) fn views_into(table: &str) -> impl Iterator<Item = View> {
+    views().filter(move |view| view.target == table)
+}
+
+/// The rollups' tables; one that is made of a finer one comes after it.
+pub fn rollup_tables() -> Vec<&'static str> {
+    let mut tables: Vec<_> = views().map(|view| view.target).collect();
+    tables.dedup();
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_view_of_the_migrations_is_known() {
+        let created = MIGRATIONS
+            .iter()
+            .filter(|(_, statement)| statement.contains("MATERIALIZED VIEW"));
+        assert_eq!(views().count(), created.count());
+        for view in views() {
+            assert!(view.name.starts_with(view.target), "{view:?}");
+            assert!(
+                view.select_from(view.source)
+                    .contains(&format!("FROM {}", view.source)),
+                "{view:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn finer_rollups_come_first_and_lead_back_to_the_facts() {
+        let tables = rollup_tables();
+        for view in views() {
+            let place = |table: &str| tables.iter().position(|known| *known == table);
+            assert!(place(view.source) < place(view.target), "{view:?}");
+        }
+        let weekly = views_into("activity_weekly").next().unwrap();
+        let select = weekly.select_from_facts();
+        assert!(
+            select.contains("FROM messages") && !select.contains("FROM activity"),
+            "{select}"
+        );
+    }
+}

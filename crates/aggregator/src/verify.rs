@@ -1,0 +1,177 @@
+//! Verification: what a rollup holds against what the facts say.
+//!
+//! A row of a rollup is a function of the facts, by the `SELECT` of its views. Both sides are folded, each row is
+//! hashed, and a hash that only one side has is a stray. A row that is being written just then is a stray too,
+//! for a moment; so only what is still the same stray after a pause is drift.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use clickhouse::Row;
+use serde::Deserialize;
+
+use crate::{Error, Store, rollup::views_into};
+
+/// How often the sides are compared before a stray counts as drift.
+const LOOKS: u32 = 3;
+/// How long an insert may be on its way from the facts into the rollups, between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
+/// So many strays are looked at of each table; those with the least hashes, so each look takes the same ones.
+const MOST_STRAYS: usize = 100_000;
+/// So many organisations are named.
+const MOST_ORGS: usize = 5;
+
+/// How a rollup differs from its facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The rollup's table.
+    pub table: &'static str,
+    /// Rows that the facts ask for and that are not there as they ask.
+    pub missing: usize,
+    /// Rows that are there and that the facts do not ask for.
+    pub unexpected: usize,
+    /// Some of the organisations that the rows belong to.
+    pub orgs: BTreeSet<String>,
+    /// Whether more rows differ than were counted.
+    pub more: bool,
+}
+
+impl std::fmt::Display for Drift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let least = if self.more { "at least " } else { "" };
+        let orgs: Vec<_> = self.orgs.iter().map(String::as_str).collect();
+        write!(
+            f,
+            "{}: {least}{} rows are missing and {} should not be there, among others of the organisations {}",
+            self.table,
+            self.missing,
+            self.unexpected,
+            orgs.join(", ")
+        )
+    }
+}
+
+/// A row that only one side has.
+#[derive(Debug, Row, Deserialize)]
+struct Stray {
+    row: u128,
+    org: String,
+    /// Whether the facts ask for it.
+    asked: bool,
+}
+
+/// A column of a rollup.
+#[derive(Debug, Row, Deserialize)]
+struct Column {
+    name: String,
+    r#type: String,
+    is_key: bool,
+}
+
+impl Column {
+    /// The column folded over rows of its key, as a merge of the table's engine folds it.
+    fn folded(&self) -> String {
+        let name = &self.name;
+        let function = self
+            .r#type
+            .strip_prefix("SimpleAggregateFunction(")
+            .and_then(|rest| rest.split_once(','));
+        match function {
+            // A set has no order of its own.
+            Some((function, _)) if function.starts_with("groupUniqArray") => {
+                format!("arraySort({function}(side.{name})) AS {name}")
+            }
+            Some((function, _)) => format!("{function}(side.{name}) AS {name}"),
+            None => format!("side.{name} AS {name}"),
+        }
+    }
+}
+
+impl Store {
+    /// Holds a rollup against its facts; none means that they agree.
+    ///
+    /// Safe while events arrive. It reads all facts that the rollup is made of, so it takes as long as ClickHouse
+    /// takes to group them.
+    ///
+    /// # Errors
+    /// Those of any query.
+    pub async fn verify(&self, table: &'static str) -> Result<Option<Drift>, Error> {
+        let sql = self.strays_of(table).await?;
+        let mut strays = self.strays(&sql).await?;
+        let more = strays.len() == MOST_STRAYS;
+        for _ in 1..LOOKS {
+            if strays.is_empty() {
+                return Ok(None);
+            }
+            tokio::time::sleep(PAUSE).await;
+            let now = self.strays(&sql).await?;
+            strays.retain(|stray, _| now.contains_key(stray));
+        }
+        let asked = strays.keys().filter(|(_, asked)| *asked).count();
+        Ok((!strays.is_empty()).then(|| Drift {
+            table,
+            missing: asked,
+            unexpected: strays.len() - asked,
+            more,
+            orgs: strays
+                .into_values()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .take(MOST_ORGS)
+                .collect(),
+        }))
+    }
+
+    /// The rows that only one side has, with their organisations.
+    async fn strays(&self, sql: &str) -> Result<HashMap<(u128, bool), String>, Error> {
+        let strays = self.maintenance(sql).fetch_all::<Stray>();
+        let strays = self.within(self.settings.maintenance_timeout(), strays).await?;
+        Ok(strays
+            .into_iter()
+            .map(|stray| ((stray.row, stray.asked), stray.org))
+            .collect())
+    }
+
+    /// The statement that finds the strays of a table.
+    async fn strays_of(&self, table: &str) -> Result<String, Error> {
+        let columns = self
+            .client
+            .query(include_str!("../sql/columns.sql"))
+            .param("table", table)
+            .fetch_all::<Column>();
+        let columns = self.run(columns).await?;
+        let list = |text: &dyn Fn(&Column) -> String| columns.iter().map(text).collect::<Vec<_>>().join(", ");
+        // The types of the table: what a view selects is cast to them when it is inserted, too.
+        let cast = list(&|Column { name, r#type, .. }| {
+            format!("CAST(made.{name}, '{}') AS {name}", r#type.replace('\'', "\\'"))
+        });
+        let folded = list(&Column::folded);
+        let keys: Vec<_> = columns
+            .iter()
+            .filter(|column| column.is_key)
+            .map(|column| format!("side.{}", column.name))
+            .collect();
+        let keys = keys.join(", ");
+        let asked: Vec<_> = views_into(table)
+            .map(|view| format!("SELECT {cast} FROM ({}) AS made", view.select_from_facts()))
+            .collect();
+        let asked = asked.join("\nUNION ALL\n");
+        Ok(format!(
+            "SELECT row, toString(any(org)) AS org, any(asked) AS asked
+            FROM
+            (
+                SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, true AS asked
+                FROM (SELECT {folded} FROM ({asked}) AS side GROUP BY {keys})
+                UNION ALL
+                SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, false AS asked
+                FROM (SELECT {folded} FROM {table} AS side GROUP BY {keys})
+            )
+            GROUP BY row
+            HAVING count() = 1
+            ORDER BY row
+            LIMIT {MOST_STRAYS}"
+        ))
+    }
+}

@@ -1,0 +1,188 @@
+//! Verifying and rebuilding.
+
+use std::{pin::pin, time::Duration};
+
+use aggregator::{Batch, SealedBatch, rollup_tables};
+use events::TranscriptFilter;
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+
+use crate::harness::{Database, annotation, client, message, registration, schema};
+
+/// The events `numbers`, of two organisations and every kind.
+fn batch(numbers: std::ops::Range<i64>) -> SealedBatch {
+    let mut batch = Batch::new();
+    for number in numbers {
+        let org = if number % 4 == 0 { "small" } else { "large" };
+        batch.append(&message(org, number / 3, number));
+        batch.append(&annotation(org, number / 3, number));
+        batch.append(&registration(org, number));
+    }
+    batch.seal()
+}
+
+/// What differs, as (table, rows missing, rows too many).
+async fn drift(database: &Database) -> Vec<(&'static str, usize, usize)> {
+    let mut found = Vec::new();
+    for table in rollup_tables() {
+        if let Some(drift) = database.store.verify(table).await.unwrap() {
+            found.push((drift.table, drift.missing, drift.unexpected));
+        }
+    }
+    found
+}
+
+/// How many conversations are listed.
+async fn conversations(database: &Database) -> u64 {
+    let filter = TranscriptFilter::default();
+    let page = database.store.transcripts_page("large", &filter, 0, 1).await;
+    page.unwrap().total
+}
+
+async fn run(database: &Database, statement: &str) {
+    client(&database.settings)
+        .query(statement)
+        .execute()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn rollups_agree_with_their_facts_whatever_is_repeated() {
+    let database = Database::migrated("agree").await;
+    for numbers in [0..900, 300..600, 0..1] {
+        database.store.insert(&batch(numbers)).await.unwrap();
+    }
+    assert_eq!(drift(&database).await, []);
+}
+
+#[tokio::test]
+async fn a_row_that_is_gone_is_told_and_comes_back_by_a_rebuild() {
+    let database = Database::migrated("gone").await;
+    database.store.insert(&batch(0..900)).await.unwrap();
+    for table in rollup_tables() {
+        let column = client(&database.settings)
+            .query("SELECT name FROM system.columns WHERE database = currentDatabase() AND table = ? AND position = 2")
+            .bind(table)
+            .fetch_one::<String>()
+            .await
+            .unwrap();
+        run(
+            &database,
+            &format!(
+                "DELETE FROM {table} WHERE (org, {column}) IN (SELECT org, {column} FROM {table} WHERE org = 'small' \
+                 ORDER BY org, {column} LIMIT 1)"
+            ),
+        )
+        .await;
+        let found = database.store.verify(table).await.unwrap().unwrap();
+        assert_eq!(found.table, table);
+        assert!(found.missing > 0 && found.unexpected == 0, "{found:?}");
+        assert!(found.orgs.iter().eq(["small"]), "{found:?}");
+        database.store.rebuild(table).await.unwrap();
+        assert_eq!(drift(&database).await, [], "after {table} was rebuilt");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_no_fact_asks_for_is_told_and_goes_by_a_rebuild() {
+    let database = Database::migrated("unasked").await;
+    database.store.insert(&batch(0..900)).await.unwrap();
+    run(
+        &database,
+        "INSERT INTO activity_hourly VALUES ('large', '2024-01-02 03:00:00', '', 42)",
+    )
+    .await;
+    run(
+        &database,
+        "INSERT INTO users SELECT org, user, 1, first_message_at FROM users WHERE org = 'small' LIMIT 1",
+    )
+    .await;
+    assert_eq!(
+        drift(&database).await,
+        [
+            ("activity_hourly", 0, 1),
+            ("activity_daily", 0, 1),
+            ("activity_weekly", 0, 1),
+            ("users", 1, 1),
+        ],
+        "what is inserted into the hours goes on into the days and weeks"
+    );
+    for table in rollup_tables() {
+        database.store.rebuild(table).await.unwrap();
+    }
+    assert_eq!(drift(&database).await, []);
+}
+
+#[tokio::test]
+async fn facts_that_were_deleted_leave_the_rollups_by_a_rebuild() {
+    let database = Database::migrated("deleted").await;
+    database.store.insert(&batch(0..900)).await.unwrap();
+    for fact in ["messages", "annotations", "registrations"] {
+        run(&database, &format!("DELETE FROM {fact} WHERE org = 'small'")).await;
+    }
+    let found = drift(&database).await;
+    assert!(
+        found.iter().map(|(table, ..)| *table).eq(rollup_tables()),
+        "{found:?}"
+    );
+    for table in rollup_tables() {
+        database.store.rebuild(table).await.unwrap();
+    }
+    assert_eq!(drift(&database).await, []);
+}
+
+#[tokio::test]
+async fn a_rebuild_misses_nothing_that_is_inserted_meanwhile() {
+    const PIECE: i64 = 30;
+    let database = Database::migrated("meanwhile").await;
+    database.store.insert(&batch(0..PIECE)).await.unwrap();
+    let (stop, mut stopped) = oneshot::channel::<()>();
+    let store = database.store.clone();
+    let mut inserting = JoinSet::new();
+    inserting.spawn(async move {
+        let mut inserted = PIECE;
+        while stopped.try_recv().is_err() {
+            let pieces = [inserted, inserted + PIECE].map(|from| batch(from..from + PIECE));
+            let (one, two) = tokio::join!(store.insert(&pieces[0]), store.insert(&pieces[1]));
+            one.and(two).unwrap();
+            inserted += 2 * PIECE;
+        }
+        inserted
+    });
+    for table in rollup_tables() {
+        let mut seen = 0;
+        let mut rebuilding = pin!(database.store.rebuild(table));
+        while let Err(_elapsed) = timeout(Duration::ZERO, &mut rebuilding).await {
+            let now = conversations(&database).await;
+            assert!(
+                now >= seen,
+                "{now} conversations, of {seen}, while {table} is rebuilt"
+            );
+            seen = now;
+        }
+        assert_eq!(
+            database.store.verify(table).await.unwrap(),
+            None,
+            "while events arrive"
+        );
+    }
+    stop.send(()).unwrap();
+    let inserted = inserting.join_next().await.unwrap().unwrap();
+    assert!(
+        inserted > 30 * PIECE,
+        "only {inserted} events were inserted meanwhile"
+    );
+    assert_eq!(drift(&database).await, []);
+}
+
+#[tokio::test]
+async fn a_rebuild_leaves_the_schema_as_it_was() {
+    let database = Database::migrated("as_it_was").await;
+    let before = schema(&database.settings).await;
+    for table in rollup_tables() {
+        // What one that was interrupted leaves behind.
+        run(&database, &format!("CREATE TABLE {table}_rebuild AS {table}")).await;
+        database.store.rebuild(table).await.unwrap();
+    }
+    assert_eq!(schema(&database.settings).await, before);
+}

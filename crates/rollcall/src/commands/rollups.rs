@@ -1,0 +1,65 @@
+//! `rollcall verify` and `rollcall rebuild`
+
+use aggregator::{Store, rollup_tables};
+use anyhow::{Context, ensure};
+
+use crate::{progress, settings::Settings};
+
+/// Holds rollups against the facts; none named means all.
+///
+/// # Errors
+/// Where they differ, and where ClickHouse does not answer.
+#[expect(clippy::print_stdout, reason = "what was found is the output of this command")]
+pub(crate) async fn verify(settings: &Settings, named: &[String]) -> anyhow::Result<()> {
+    let store = Store::new(&settings.clickhouse);
+    let mut drifted = Vec::new();
+    for table in chosen(named) {
+        let spinner = progress::spinner(&format!("verifying {table}"));
+        let drift = store
+            .verify(table)
+            .await
+            .with_context(|| format!("cannot verify {table} at {}", settings.clickhouse.url))?;
+        spinner.finish_and_clear();
+        match drift {
+            None => println!("{table}: agrees with the facts"),
+            Some(drift) => {
+                println!("{drift}");
+                drifted.push(table);
+            }
+        }
+    }
+    ensure!(
+        drifted.is_empty(),
+        "rollups differ from their facts; to set that right: rollcall rebuild {}",
+        drifted.join(" ")
+    );
+    Ok(())
+}
+
+/// Makes rollups anew; none named means all.
+///
+/// # Errors
+/// Where ClickHouse does not do it.
+#[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
+pub(crate) async fn rebuild(settings: &Settings, named: &[String]) -> anyhow::Result<()> {
+    let store = Store::new(&settings.clickhouse);
+    for table in chosen(named) {
+        let spinner = progress::spinner(&format!("rebuilding {table}"));
+        store.rebuild(table).await.with_context(|| {
+            format!(
+                "cannot rebuild {table} at {}; running it again sets right what is half done",
+                settings.clickhouse.url
+            )
+        })?;
+        spinner.finish_and_clear();
+        println!("{table}: made anew");
+    }
+    Ok(())
+}
+
+/// The tables of these names; one that is made of a finer one comes after it.
+fn chosen(named: &[String]) -> impl Iterator<Item = &'static str> {
+    rollup_tables()
+        .into_iter()
+        .filter(move |table| named.is_empty() || named.iter().any(|name| name == table))
+}
