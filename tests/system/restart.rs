@@ -29,11 +29,12 @@ fn oracle(org: &'static str, count: u32) -> Oracle {
     oracle
 }
 
-/// Waits until some of an org is there.
+/// Waits until a conversation of an org is there. The org may be there before: its first event may be no message.
 async fn some_arrived(api: &Process, org: &str) {
-    until(&format!("the first events of {org} arrive"), async || {
-        let (status, _) = api.get(org, "transcripts/?page_size=1").await;
-        (status == 200).then_some(())
+    until(&format!("the first messages of {org} arrive"), async || {
+        let (status, body) = api.get(org, "transcripts/?page=1&page_size=1").await;
+        let listed = status == 200 && body.as_array().is_some_and(|listed| !listed.is_empty());
+        listed.then_some(())
     })
     .await;
 }

@@ -12,6 +12,7 @@ mod letters;
 mod load;
 mod report;
 mod soak;
+mod topic;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -8,7 +8,7 @@
 //! - [`sink`]: where rows go, as a trait
 //! - [`pipeline`]: the loop: source → decode → batch → insert → settle
 //! - `record`: from a record to its named outcome
-//! - `batch`: rows, dead letters and the offsets that they stand for
+//! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed
 //! - `delivery`: one batch, from the open hand to its receipt
 //! - `sieve`, `refetch`: the records of a batch that the sink refused, read again to find those at fault
 //! - `dead_letters`: rejected records, in their topic
@@ -21,6 +21,7 @@
 
 mod backoff;
 mod batch;
+mod batcher;
 mod budget;
 mod client;
 mod dead_letters;

@@ -23,6 +23,8 @@ pub const LAG: &str = "rollcall_lag_records";
 pub const REBALANCES: &str = "rollcall_rebalances_total";
 /// Gauge: 1 while partitions are paused because batches cannot be written fast enough.
 pub const PAUSED: &str = "rollcall_paused";
+/// Gauge: 1 while ingestion cannot begin, by `what` is not there yet (`clickhouse`, `kafka`).
+pub const WAITING: &str = "rollcall_waiting";
 /// Counter: errors that librdkafka reports and heals from by itself, by `code`.
 pub const KAFKA_ERRORS: &str = "rollcall_kafka_errors_total";
 
@@ -54,6 +56,11 @@ pub fn describe() {
     );
     describe_counter!(REBALANCES, Unit::Count, "changes of the assignment, by kind");
     describe_gauge!(PAUSED, Unit::Count, "1 while partitions are paused");
+    describe_gauge!(
+        WAITING,
+        Unit::Count,
+        "1 while ingestion cannot begin, by what is not there yet"
+    );
     describe_counter!(
         KAFKA_ERRORS,
         Unit::Count,

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aggregator::{Batch, SealedBatch, Store, migrate::SchemaState};
-use consumer::{Rows, Sink, SinkError};
+use consumer::{Rows, Sink, SinkError, metric};
 use events::Event;
+use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -85,7 +86,7 @@ pub(crate) async fn run(
 }
 
 async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
-    let mut told = String::new();
+    let mut wait = Wait::for_what("clickhouse");
     loop {
         let problem = match store.schema_state().await {
             Ok(SchemaState::Current) => return Ok(()),
@@ -98,28 +99,55 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
             Err(error) if error.is_transient() => format!("{:#}", anyhow::Error::from(error)),
             Err(error) => return Err(error.into()),
         };
-        wait(&mut told, problem).await;
+        wait.a_moment(problem).await;
     }
 }
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
-    let mut told = String::new();
+    use consumer::Error::{NoTopic, Topic, Unreachable};
+    let mut wait = Wait::for_what("kafka");
     loop {
         match consumer::ensure_topics(settings).await {
             Ok(()) => return Ok(()),
-            Err(error @ (consumer::Error::Unreachable { .. } | consumer::Error::Topic { .. })) => {
-                wait(&mut told, format!("{:#}", anyhow::Error::from(error))).await;
+            Err(error @ NoTopic { .. }) => {
+                wait.a_moment(format!("{error}: create it, or set kafka.create_topics"))
+                    .await;
+            }
+            Err(error @ (Unreachable { .. } | Topic { .. })) => {
+                wait.a_moment(format!("{:#}", anyhow::Error::from(error))).await;
             }
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// Tells a problem once, and waits a moment.
-async fn wait(told: &mut String, problem: String) {
-    if *told != problem {
-        warn!("waiting: {problem}");
-        *told = problem;
+/// A wait for something that ingestion cannot begin without.
+struct Wait {
+    what: &'static str,
+    told: String,
+}
+
+impl Wait {
+    const fn for_what(what: &'static str) -> Self {
+        Self {
+            what,
+            told: String::new(),
+        }
     }
-    tokio::time::sleep(PATIENCE).await;
+
+    /// Waits a moment, and tells the problem unless it was told last.
+    async fn a_moment(&mut self, problem: String) {
+        gauge!(metric::WAITING, "what" => self.what).set(1.0);
+        if self.told != problem {
+            warn!("waiting: {problem}");
+            self.told = problem;
+        }
+        tokio::time::sleep(PATIENCE).await;
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        gauge!(metric::WAITING, "what" => self.what).set(0.0);
+    }
 }

@@ -91,21 +91,50 @@ impl Field {
             members: [None, None],
             api,
         };
-        for index in 0..field.members.len() {
-            field.members[index] = Some(field.member(&format!("ingest-{index}")).await);
-        }
+        field.call_members().await;
         field
+    }
+
+    /// Starts both members of the group.
+    pub(crate) async fn call_members(&mut self) {
+        for index in 0..self.members.len() {
+            self.members[index] = Some(self.member(&name(index), &[]).await);
+        }
+    }
+
+    /// Asks both members to end, which they must do in time.
+    pub(crate) async fn dismiss_members(&mut self) {
+        for index in 0..self.members.len() {
+            self.dismiss(index).await;
+        }
+    }
+
+    /// The sum of a counter over both members; see [`Process::metric`].
+    pub(crate) async fn metric(&self, start: &str) -> u64 {
+        let mut sum = 0;
+        for member in self.members.iter().flatten() {
+            sum += member.metric(start).await;
+        }
+        sum
+    }
+
+    /// Whether the log of a member has a line that holds this.
+    pub(crate) fn logged(&self, text: &str) -> bool {
+        (0..self.members.len()).any(|index| {
+            let log = fs::read_to_string(self.dir.join(name(index)).join("log")).unwrap();
+            log.contains(text)
+        })
     }
 
     /// Inflicts a fault, holds it, and heals it.
     pub(crate) async fn suffer(&mut self, fault: Fault, hold: Duration, random: &mut StdRng) {
         let index = random.random_range(0..self.members.len());
-        let name = format!("ingest-{index}");
+        let name = name(index);
         match fault {
             Fault::IngestKilled => {
                 self.members[index].take().unwrap().signal("KILL").await;
                 sleep(hold).await;
-                self.members[index] = Some(self.member(&name).await);
+                self.members[index] = Some(self.member(&name, &[]).await);
             }
             Fault::IngestStopped => {
                 let member = self.members[index].as_ref().unwrap();
@@ -116,10 +145,10 @@ impl Field {
             Fault::IngestRestarted => {
                 self.dismiss(index).await;
                 sleep(hold).await;
-                self.members[index] = Some(self.member(&name).await);
+                self.members[index] = Some(self.member(&name, &[]).await);
             }
             Fault::GroupRebalanced => {
-                let third = self.member("ingest-third").await;
+                let third = self.member("ingest-third", &[]).await;
                 sleep(hold).await;
                 assert!(third.signal("TERM").await.success());
             }
@@ -191,9 +220,7 @@ impl Field {
 
     /// Ends all parts, each of which must end well, and forgets the logs.
     pub(crate) async fn end(mut self) {
-        for index in 0..self.members.len() {
-            self.dismiss(index).await;
-        }
+        self.dismiss_members().await;
         assert!(self.api.signal("TERM").await.success());
         assert!(self.clickhouse.take().unwrap().signal("TERM").await.success());
         self.kafka.end("KILL").await;
@@ -208,7 +235,8 @@ impl Field {
         assert!(ended.success() && took < SHUTDOWN, "{ended} after {took:?}");
     }
 
-    async fn member(&self, name: &str) -> Process {
+    /// Starts an `ingest`, with further variables of the environment.
+    pub(crate) async fn member(&self, name: &str, further: &[(&str, &str)]) -> Process {
         let session = self.session.as_millis().to_string();
         let servers = self.kafka.rough.address().to_string();
         let url = url(&self.to_clickhouse);
@@ -223,10 +251,15 @@ impl Field {
             &self.dir,
             name,
             &["ingest", "--http-addr", "127.0.0.1:0"],
-            &variables,
+            &[&variables, further].concat(),
         )
         .await
     }
+}
+
+/// What a member is called.
+fn name(index: usize) -> String {
+    format!("ingest-{index}")
 }
 
 /// The peak of a process's resident memory, in bytes, as `proc(5)` tells it.

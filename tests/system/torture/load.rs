@@ -34,10 +34,15 @@ pub(crate) struct Load {
 impl Load {
     /// Publishes so many events a second, and poison between them.
     pub(crate) fn start(settings: &Settings, rate: u32) -> Self {
+        Self::start_at(settings, rate, 0)
+    }
+
+    /// As [`Load::start`], where the first events are published already.
+    pub(crate) fn start_at(settings: &Settings, rate: u32, first: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
         let publisher = Publisher::new(settings).unwrap();
         let mut task = JoinSet::new();
-        task.spawn(publish(publisher, rate / 100, stopped));
+        task.spawn(publish(publisher, first, rate / 100, stopped));
         Self { stop, task }
     }
 
@@ -55,18 +60,29 @@ pub(crate) fn oracle(events: u32) -> Oracle {
     oracle
 }
 
-async fn publish(publisher: Publisher, each_tick: u32, stopped: watch::Receiver<bool>) -> u32 {
+/// Publishes the turns of some events, and waits until everything is acknowledged.
+pub(crate) async fn publish_some(settings: &Settings, numbers: std::ops::Range<u32>) {
+    let publisher = Publisher::new(settings).unwrap();
+    turns(&publisher, numbers).await;
+    publisher.flush(DEADLINE).await.unwrap();
+}
+
+async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        for record in records(number) {
+            send(publisher, number, &record).await;
+        }
+    }
+}
+
+async fn publish(publisher: Publisher, first: u32, each_tick: u32, stopped: watch::Receiver<bool>) -> u32 {
     let mut ticks = interval(TICK);
     // While the broker is away, what is not published stays unpublished.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut number = 0;
+    let mut number = first;
     while !*stopped.borrow() {
         ticks.tick().await;
-        for number in number..number + each_tick {
-            for record in records(number) {
-                send(&publisher, number, &record).await;
-            }
-        }
+        turns(&publisher, number..number + each_tick).await;
         number += each_tick;
     }
     publisher.flush(DEADLINE).await.unwrap();

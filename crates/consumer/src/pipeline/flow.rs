@@ -1,6 +1,5 @@
 //! The loop itself, and what it holds.
 
-use std::mem;
 use std::time::Duration;
 
 use events::Timestamp;
@@ -13,8 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at
 use tracing::{debug, error, warn};
 
 use super::Summary;
-use crate::batch::Batch;
-use crate::budget::Budget;
+use crate::batcher::{Batcher, Limits};
 use crate::dead_letters::DeadLetter;
 use crate::delivery::{Courier, Delivered, Halt};
 use crate::ledger::{Jump, Offset, Partition, Span};
@@ -28,10 +26,6 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long nothing is read before partitions are paused. Pausing drops what was fetched ahead, so a short wait is
 /// simply waited out; a long one is polled through, or the group would evict us.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A batch of fewer records waits until the one before it is ten times as old as a batch may become: each insert makes
-/// a part of every table, however few its rows.
-const FEW: u64 = 100;
-const TRICKLE_FACTOR: u32 = 10;
 /// How many records are taken before anything else is looked at.
 const RUN: usize = 1_024;
 
@@ -41,14 +35,12 @@ pub(super) struct Pipeline<'a, S: Sink, C> {
     source: &'a Source,
     courier: Courier<S>,
     clock: C,
-    batch_bytes: usize,
-    open: Batch<S::Rows>,
+    batcher: Batcher<S::Rows>,
     deliveries: JoinSet<Result<Delivered, Halt>>,
     in_flight_bytes: usize,
     /// The commit that is on its way, at most one.
     commits: JoinSet<bool>,
     reading: Reading,
-    dispatched_at: Option<Instant>,
     summary: Summary,
 }
 
@@ -69,14 +61,12 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
             settings,
             source,
             clock,
-            batch_bytes: Budget::of(settings).batch,
-            open: Batch::new(courier.sink.rows()),
+            batcher: Batcher::new(Limits::of(settings), courier.sink.rows()),
             courier,
             deliveries: JoinSet::new(),
             in_flight_bytes: 0,
             commits: JoinSet::new(),
             reading: Reading::Open,
-            dispatched_at: None,
             summary: Summary::default(),
         }
     }
@@ -89,7 +79,7 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let halt = self.courier.halt.clone();
         loop {
-            let (due, patience, reads) = (self.due(), self.patience(), self.reads());
+            let (due, patience, reads) = (self.batcher.due(), self.patience(), self.reads());
             tokio::select! {
                 biased;
                 () = halt.cancelled() => return Ok(()),
@@ -113,7 +103,7 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
 
     /// Has the open batch written and waits for all that are on their way, until the deadline.
     pub(super) async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
-        if self.open.tally.records() > 0 {
+        if !self.batcher.is_empty() {
             self.dispatch();
         }
         while let Ok(Some(delivery)) = timeout_at(deadline, self.deliveries.join_next()).await {
@@ -151,10 +141,10 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
             return Ok(());
         };
         match outcome(&record, self.settings.max_record_bytes.get(), now) {
-            Outcome::Kept(event) => self.open.keep(span, &event),
+            Outcome::Kept(event) => self.batcher.open().keep(span, &event),
             Outcome::Skipped { event_type } => {
                 debug!(partition = record.partition(), offset = record.offset(), %event_type, "skipped");
-                self.open.skip(span);
+                self.batcher.open().skip(span);
             }
             Outcome::Rejected(reason) => {
                 debug!(
@@ -162,7 +152,9 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
                     offset = record.offset(),
                     "rejected: {reason}"
                 );
-                self.open.reject(span, DeadLetter::new(&record, &reason));
+                self.batcher
+                    .open()
+                    .reject(span, DeadLetter::new(&record, &reason));
             }
         }
         Ok(())
@@ -215,8 +207,7 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
 
     /// Sends the open batch on its way, and opens another.
     fn dispatch(&mut self) {
-        let batch = mem::replace(&mut self.open, Batch::new(self.courier.sink.rows()));
-        self.dispatched_at = Some(Instant::now());
+        let batch = self.batcher.close(Instant::now(), self.courier.sink.rows());
         self.in_flight_bytes += batch.bytes();
         gauge!(metric::IN_FLIGHT).set(gauge_of(self.in_flight_bytes));
         self.deliveries.spawn(self.courier.clone().deliver(batch));
@@ -224,6 +215,7 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
 
     /// Counts a batch that is settled; its offsets are in the ledger already.
     fn settled(&mut self, delivery: Result<Result<Delivered, Halt>, JoinError>) -> Result<(), Error> {
+        self.batcher.arrived();
         let Delivered { tally, bytes } = match delivery.map_err(Error::Died)? {
             Ok(delivered) => delivered,
             Err(Halt::Abandoned) => return Ok(()),
@@ -256,17 +248,15 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
 
     /// Closes the batch that is full, if it may go; holds reading if it may not, and goes on when it could.
     fn steer(&mut self) {
-        if self.open.tally.records() > 0 {
-            self.open.touch(Instant::now());
-        }
-        if self.is_full() {
-            if self.has_room() {
+        self.batcher.touch(Instant::now());
+        if self.batcher.is_full() {
+            if self.batcher.has_room() {
                 self.dispatch();
             } else if self.reading == Reading::Open {
                 self.reading = Reading::Held(Instant::now());
             }
         }
-        if !self.is_full() && self.reading != Reading::Open {
+        if !self.batcher.is_full() && self.reading != Reading::Open {
             if self.reading == Reading::Paused {
                 debug!("reading again");
                 self.source.resume();
@@ -283,33 +273,10 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
 
     fn reads(&self) -> bool {
         match self.reading {
-            Reading::Open => !self.is_full(),
+            Reading::Open => !self.batcher.is_full(),
             Reading::Held(_) => false,
             Reading::Paused => true,
         }
-    }
-
-    fn is_full(&self) -> bool {
-        self.open.tally.records() >= u64::try_from(self.settings.batch_records.get()).unwrap_or(u64::MAX)
-            || self.open.bytes() >= self.batch_bytes
-    }
-
-    /// Whether another batch may be sent on its way.
-    fn has_room(&self) -> bool {
-        self.deliveries.len() < usize::from(self.settings.batches_in_flight.get())
-    }
-
-    /// When the open batch goes, full or not.
-    fn due(&self) -> Option<Instant> {
-        let first_at = self.open.first_at().filter(|_| self.has_room())?;
-        let delay = self.settings.batch_delay();
-        let due = first_at + delay;
-        let few = self.open.tally.records() < FEW;
-        let spaced = self
-            .dispatched_at
-            .filter(|_| few)
-            .map(|at| at + delay * TRICKLE_FACTOR);
-        Some(spaced.map_or(due, |spaced| due.max(spaced)))
     }
 
     /// When waiting turns into pausing.

@@ -1,0 +1,195 @@
+//! What may happen to the topic itself: partitions are added, records go before they are read, it is deleted and made
+//! anew, it is consumed once more from its beginning.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use consumer::{PartitionProgress, Probe, Reader, Settings};
+use events::{Decoded, Oracle, Timestamp};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewPartitions},
+    client::DefaultClientContext,
+};
+
+use super::{
+    field::{Field, Manners},
+    load::{self, Load, ORG, POISON},
+    report::Report,
+};
+use crate::{
+    harness::{DEADLINE, until},
+    history::questions,
+    oracle::question::compare,
+};
+
+/// How many events are published at a time.
+const PIECE: u32 = 2_000;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn start() -> Field {
+    let session = Duration::from_secs(6);
+    Field::start(&Manners { session }).await
+}
+
+fn admin(settings: &Settings) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new()
+        .set("bootstrap.servers", &settings.bootstrap_servers)
+        .create()
+        .unwrap()
+}
+
+async fn settle(field: &Field) {
+    Report::start(&field.kafka.settings()).settle().await;
+}
+
+async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
+    let probe = Probe::new(settings).unwrap();
+    probe.progress(PATIENCE).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_are_added_while_ingest_runs_are_read() {
+    let field = start().await;
+    let settings = field.kafka.settings();
+    load::publish_some(&settings, 0..PIECE).await;
+    settle(&field).await;
+
+    let more = usize::from(settings.partitions.get()) + 4;
+    let added = admin(&settings)
+        .create_partitions(&[NewPartitions::new(&settings.topic, more)], &AdminOptions::new())
+        .await
+        .unwrap();
+    assert!(added.iter().all(Result::is_ok), "{added:?}");
+    load::publish_some(&settings, PIECE..2 * PIECE).await;
+    settle(&field).await;
+    let new = progress(&settings).await.split_off(more - 4);
+    assert!(
+        new.iter().all(|partition| partition.committed > Some(0)),
+        "nothing lies in the new partitions: {new:?}"
+    );
+    compare(&field.api, &load::oracle(2 * PIECE), ORG, &questions())
+        .await
+        .unwrap();
+    field.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_retention_took_before_they_were_read_are_counted_and_told() {
+    let mut field = start().await;
+    let settings = field.kafka.settings();
+    load::publish_some(&settings, 0..PIECE).await;
+    settle(&field).await;
+    field.dismiss_members().await;
+    load::publish_some(&settings, PIECE..2 * PIECE).await;
+
+    // Half of what is not read goes, as if its time had come.
+    let mut cuts = TopicPartitionList::new();
+    let mut lost: BTreeMap<i32, std::ops::Range<i64>> = BTreeMap::new();
+    for PartitionProgress {
+        partition,
+        end,
+        committed,
+        ..
+    } in progress(&settings).await
+    {
+        let committed = committed.unwrap_or(0);
+        let cut = committed + (end - committed) / 2;
+        lost.insert(partition, committed..cut);
+        cuts.add_partition_offset(&settings.topic, partition, Offset::Offset(cut))
+            .unwrap();
+    }
+    let oracle = oracle_without(&settings, &lost).await;
+    admin(&settings)
+        .delete_records(&cuts, &AdminOptions::new())
+        .await
+        .unwrap();
+
+    field.call_members().await;
+    settle(&field).await;
+    let expected: i64 = lost.values().map(|range| range.end - range.start).sum();
+    assert!(expected > 0);
+    let counted = field.metric("rollcall_records_lost_total").await;
+    assert_eq!(counted, u64::try_from(expected).unwrap());
+    assert!(field.logged("records are gone: the log skips them"));
+    compare(&field.api, &oracle, ORG, &questions()).await.unwrap();
+    field.end().await;
+}
+
+/// The oracle that was told all events of the topic, but for those at some offsets.
+async fn oracle_without(settings: &Settings, lost: &BTreeMap<i32, std::ops::Range<i64>>) -> Oracle {
+    let mut oracle = Oracle::default();
+    let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+    let mut reader = Reader::open(settings, &settings.topic, DEADLINE).await.unwrap();
+    while let Some(record) = reader.next().await.unwrap() {
+        let headers = record.headers().unwrap();
+        let poison = headers.iter().any(|(name, _)| *name == POISON);
+        if poison || lost[&record.partition()].contains(&record.offset()) {
+            continue;
+        }
+        let Ok(Decoded::Event(event)) = events::decode(headers.into_iter(), record.value(), now) else {
+            panic!("{record:?} is neither poison nor an event");
+        };
+        oracle.add(&event);
+    }
+    oracle
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning() {
+    let field = start().await;
+    let settings = field.kafka.settings();
+    load::publish_some(&settings, 0..PIECE).await;
+    settle(&field).await;
+
+    let deleted = admin(&settings)
+        .delete_topics(&[&settings.topic], &AdminOptions::new())
+        .await
+        .unwrap();
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    until("a member misses the topic", async || {
+        let missed = field
+            .metric("rollcall_kafka_errors_total{code=\"UnknownTopic")
+            .await;
+        (missed > 0).then_some(())
+    })
+    .await;
+    consumer::ensure_topics(&settings).await.unwrap();
+    // Fewer than were read of the old one: its offsets begin anew.
+    load::publish_some(&settings, PIECE..PIECE + PIECE / 2).await;
+    settle(&field).await;
+    compare(&field.api, &load::oracle(PIECE + PIECE / 2), ORG, &questions())
+        .await
+        .unwrap();
+    field.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redelivery_of_the_whole_topic_while_events_arrive_cannot_inflate_rollups() {
+    let field = start().await;
+    let settings = field.kafka.settings();
+    load::publish_some(&settings, 0..PIECE).await;
+    settle(&field).await;
+
+    let mut load = Load::start_at(&settings, 1_000, PIECE);
+    let again = Settings {
+        group_id: "again".to_owned(),
+        ..settings.clone()
+    };
+    let variables = [("ROLLCALL__KAFKA__GROUP_ID", again.group_id.as_str())];
+    let member = field.member("ingest-again", &variables).await;
+    until("the group that begins anew has read what was there", async || {
+        let progress = progress(&again).await;
+        let settled: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
+        (settled > i64::from(PIECE)).then_some(())
+    })
+    .await;
+    let published = load.stop().await;
+    settle(&field).await;
+    Report::start(&again).settle().await;
+    let oracle = load::oracle(published);
+    compare(&field.api, &oracle, ORG, &questions()).await.unwrap();
+    let (expected, found) = field.messages(&oracle).await;
+    assert_eq!(found, expected);
+    assert!(member.signal("TERM").await.success());
+    field.end().await;
+}
