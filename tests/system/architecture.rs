@@ -114,6 +114,37 @@ fn unsafe_code_has_one_home() {
 }
 
 #[test]
+fn every_promise_has_the_tests_that_architecture_md_names() {
+    let mut known = BTreeSet::new();
+    for folder in ["crates", "tests"] {
+        walk(&root().join(folder), &mut |_, text| {
+            let functions = text.lines().filter_map(|line| {
+                let (name, _) = line
+                    .trim_start()
+                    .trim_start_matches("async ")
+                    .strip_prefix("fn ")?
+                    .split_once('(')?;
+                Some(name.to_owned())
+            });
+            known.extend(functions);
+        });
+    }
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let promises = page
+        .split("\n## ")
+        .find_map(|section| section.strip_prefix("Promises and their tests\n"))
+        .unwrap();
+    let names: Vec<_> = promises.split('`').skip(1).step_by(2).collect();
+    assert!(names.len() >= 12, "{names:?}");
+    for name in names {
+        assert!(
+            known.contains(name),
+            "ARCHITECTURE.md promises {name}, which is no test"
+        );
+    }
+}
+
+#[test]
 fn no_source_file_is_too_long_to_read() {
     walk(&root().join("crates"), &mut |path, text| {
         let lines = text.lines().count();

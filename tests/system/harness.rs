@@ -259,13 +259,22 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// Asks again and again, until there is something or the deadline is over.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + DEADLINE;
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+    until_within(DEADLINE, what, ask).await
+}
+
+/// As [`until`], with a deadline of its own.
+pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         tokio::time::sleep(GLANCE).await;
     }
 }

@@ -27,6 +27,7 @@ use report::Report;
 /// How a run of faults goes.
 struct Plan {
     seed: u64,
+    kinds: &'static [Fault],
     faults: usize,
     /// How many events are published a second.
     rate: u32,
@@ -49,7 +50,7 @@ async fn survive(plan: Plan) {
     while report.survived() < plan.faults {
         // Each kind comes once before one comes again.
         if faults.is_empty() {
-            faults.extend(Fault::ALL);
+            faults.extend(plan.kinds);
             faults.shuffle(&mut random);
         }
         let fault = faults.pop().unwrap();
@@ -97,6 +98,7 @@ fn seed() -> u64 {
 async fn every_answer_is_exact_after_one_fault_of_each_kind() {
     survive(Plan {
         seed: 20_240_229,
+        kinds: &Fault::ALL,
         faults: Fault::ALL.len(),
         rate: 1_000,
         session: Duration::from_secs(3),
@@ -109,9 +111,22 @@ async fn every_answer_is_exact_after_one_fault_of_each_kind() {
 async fn every_answer_is_exact_after_two_hundred_faults() {
     survive(Plan {
         seed: seed(),
+        kinds: &Fault::ALL,
         faults: 208,
         rate: 1_000,
         session: Duration::from_secs(10),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_duplicates_after_a_rebalance() {
+    survive(Plan {
+        seed: 1,
+        kinds: &[Fault::GroupRebalanced],
+        faults: 3,
+        rate: 1_000,
+        session: Duration::from_secs(6),
     })
     .await;
 }

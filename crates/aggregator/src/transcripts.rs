@@ -127,11 +127,15 @@ impl Store {
         };
         let (store, org) = (self.clone(), org.to_owned());
         let ids = listing.ids(self, "").fetch::<u128>();
-        let ids = stream::once(async { Ok::<_, Error>(ids?) }).map_ok(|cursor| {
-            stream::try_unfold(cursor, |mut cursor| async move {
-                Ok(cursor.next().await?.map(|id| (id, cursor)))
+        let ids = {
+            let store = store.clone();
+            stream::once(async { Ok::<_, Error>(ids?) }).map_ok(move |cursor| {
+                stream::try_unfold((store.clone(), cursor), |(store, mut cursor)| async move {
+                    let next = store.run(cursor.next()).await?;
+                    Ok(next.map(|id| (id, (store, cursor))))
+                })
             })
-        });
+        };
         ids.try_flatten()
             .try_chunks(CHUNK)
             .map_err(|error| error.1)

@@ -113,7 +113,7 @@ fn questions() -> Vec<(Changes, Question)> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::too_many_lines, reason = "it is a story, told in its order")]
-async fn late_facts_change_past_answers_exactly_as_the_oracle_says() {
+async fn late_events_change_past_answers_exactly_as_the_oracle_says() {
     let dir = tempdir().unwrap();
     let process = Process::up(dir.path()).await;
     let mut oracle = Oracle::default();

@@ -204,6 +204,23 @@ impl Field {
         members.map(|member| peak_memory(member.pid())).max().unwrap()
     }
 
+    /// How many parts each table has, the most first.
+    pub(crate) async fn parts(&self) -> Vec<(String, u64)> {
+        let question = "SELECT table, count() FROM system.parts WHERE active AND database = 'rollcall' \
+                        GROUP BY table ORDER BY count() DESC, table FORMAT TabSeparated";
+        let asked = reqwest::Client::new()
+            .post(url(&self.to_clickhouse))
+            .body(question);
+        let answer = asked.send().await.unwrap().text().await.unwrap();
+        answer
+            .lines()
+            .map(|line| {
+                let (table, parts) = line.split_once('\t').unwrap();
+                (table.to_owned(), parts.parse().unwrap())
+            })
+            .collect()
+    }
+
     /// How many messages the oracle and the rollups count in all conversations.
     pub(crate) async fn messages(&self, oracle: &Oracle) -> (u64, u64) {
         let expected = oracle.transcripts(ORG, &TranscriptFilter::default());

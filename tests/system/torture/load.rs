@@ -22,6 +22,7 @@ pub(crate) const ORG: &str = "torture";
 pub(crate) const POISON: &str = "poison";
 /// What no message may say: see `Field`.
 pub(crate) const FORBIDDEN: &str = "forbidden";
+/// How often events are published, of many a second.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A producer at work.
@@ -42,7 +43,9 @@ impl Load {
         let (stop, stopped) = watch::channel(false);
         let publisher = Publisher::new(settings).unwrap();
         let mut task = JoinSet::new();
-        task.spawn(publish(publisher, first, rate / 100, stopped));
+        let each_tick = (rate / 100).max(1);
+        let tick = TICK.max(Duration::from_secs(1) / rate);
+        task.spawn(publish(publisher, first, (tick, each_tick), stopped));
         Self { stop, task }
     }
 
@@ -75,15 +78,21 @@ async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>) {
     }
 }
 
-async fn publish(publisher: Publisher, first: u32, each_tick: u32, stopped: watch::Receiver<bool>) -> u32 {
-    let mut ticks = interval(TICK);
+/// Publishes so many events every so often, from the first on, until it is told to stop.
+async fn publish(
+    publisher: Publisher,
+    first: u32,
+    (every, events): (Duration, u32),
+    stopped: watch::Receiver<bool>,
+) -> u32 {
+    let mut ticks = interval(every);
     // While the broker is away, what is not published stays unpublished.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut number = first;
     while !*stopped.borrow() {
         ticks.tick().await;
-        turns(&publisher, number..number + each_tick).await;
-        number += each_tick;
+        turns(&publisher, number..number + events).await;
+        number += events;
     }
     publisher.flush(DEADLINE).await.unwrap();
     number

@@ -6,7 +6,7 @@ use consumer::{PartitionProgress, Probe, Settings};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::fault::Fault;
-use crate::harness::until;
+use crate::harness::{DEADLINE, until, until_within};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const GLANCE: Duration = Duration::from_millis(100);
@@ -55,6 +55,11 @@ impl Report {
 
     /// Waits until everything is settled that is published now. How long it took.
     pub(crate) async fn settle(&self) -> Duration {
+        self.settle_within(DEADLINE).await
+    }
+
+    /// As [`Report::settle`], where that may take longer than most things.
+    pub(crate) async fn settle_within(&self, deadline: Duration) -> Duration {
         let healed_at = Instant::now();
         let ends: BTreeMap<i32, i64> = until("the broker tells the ends", async || {
             let progress = self.probe.progress(PATIENCE).await.ok()?;
@@ -64,7 +69,7 @@ impl Report {
             Some(ends.collect())
         })
         .await;
-        until("what was published is settled", async || {
+        until_within(deadline, "what was published is settled", async || {
             let progress = self.probe.progress(PATIENCE).await.ok()?;
             let mut partitions = progress.iter();
             partitions

@@ -164,7 +164,7 @@ async fn a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redelivery_of_the_whole_topic_while_events_arrive_cannot_inflate_rollups() {
+async fn backfill_of_the_whole_topic_is_safe_while_events_arrive() {
     let field = start().await;
     let settings = field.kafka.settings();
     load::publish_some(&settings, 0..PIECE).await;

@@ -1,6 +1,6 @@
 use aggregator::Batch;
 use chrono::NaiveDate;
-use events::{DateRange, Grain, NewUsersBy, Oracle, TranscriptFilter};
+use events::{DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
 use futures::TryStreamExt;
 
 use crate::harness::{Database, annotation, message, registration};
@@ -14,7 +14,7 @@ fn range(start: &str, end: &str) -> DateRange {
 }
 
 #[tokio::test]
-async fn an_insert_that_is_repeated_changes_no_answer() {
+async fn redelivery_cannot_inflate_rollups() {
     let database = Database::migrated("repeated").await;
     let store = &database.store;
     let mut oracle = Oracle::default();
@@ -50,6 +50,30 @@ async fn an_insert_that_is_repeated_changes_no_answer() {
         let filter = TranscriptFilter::default();
         let streamed: Vec<_> = store.transcripts("org", &filter).try_concat().await.unwrap();
         assert_eq!(streamed, oracle.transcripts("org", &filter));
+    }
+}
+
+#[tokio::test]
+async fn week_boundaries_are_correct() {
+    let database = Database::migrated("weeks").await;
+    let store = &database.store;
+    let mut batch = Batch::new();
+    // 2024-01-07 is a Sunday: its last millisecond, and the first of the Monday after it.
+    for (number, time) in [(1, "2024-01-07T23:59:59.999Z"), (2, "2024-01-08T00:00:00Z")] {
+        let mut event = message("org", 1, number * 3);
+        event.time = Timestamp::parse_rfc3339(time).unwrap();
+        batch.append(&event);
+    }
+    store.insert(&batch.seal()).await.unwrap();
+    for (start, end, expected) in [
+        ("2024-01-01", "2024-01-14", vec![1, 1]),
+        ("2024-01-02", "2024-01-07", vec![1]),
+        ("2024-01-07", "2024-01-08", vec![1, 1]),
+        ("2024-01-08", "2024-01-14", vec![1]),
+        ("2024-01-09", "2024-01-20", vec![0, 0]),
+    ] {
+        let counts = store.usage_summary("org", range(start, end), Grain::Week).await;
+        assert_eq!(counts.unwrap(), expected, "{start} to {end}");
     }
 }
 

@@ -1,4 +1,13 @@
+use std::time::Duration;
+
 use aggregator::{Batch, Error, Settings, Store};
+use chrono::NaiveDate;
+use events::{DateRange, Grain, NewUsersBy, TranscriptFilter};
+use futures::{
+    FutureExt, TryFutureExt, TryStreamExt,
+    future::{BoxFuture, join_all},
+};
+use tokio::time::timeout;
 
 use crate::harness::{Database, client, message};
 
@@ -30,6 +39,63 @@ async fn a_question_that_takes_too_long_is_given_up() {
     });
     let error = store.org_exists("org").await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn every_call_to_clickhouse_has_a_timeout() {
+    // The system takes connections for it; nobody reads from them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let store = &Store::new(&Settings {
+        url: format!("http://{}", silent.local_addr().unwrap()),
+        query_timeout_secs: 1,
+        insert_timeout_secs: 1,
+        maintenance_timeout_secs: 1,
+        ..Settings::default()
+    });
+    let mut batch = Batch::new();
+    batch.append(&message("org", 1, 1));
+    let (batch, filter) = (batch.seal(), TranscriptFilter::default());
+    let day = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
+    let range = DateRange::new(day, day).unwrap();
+    let calls: [(&str, BoxFuture<'_, Result<(), Error>>); 10] = [
+        ("ping", store.ping().boxed()),
+        ("migrate", store.migrate(|_| ()).boxed()),
+        ("schema_state", store.schema_state().map_ok(drop).boxed()),
+        ("insert", store.insert(&batch).boxed()),
+        ("org_exists", store.org_exists("org").map_ok(drop).boxed()),
+        (
+            "usage_summary",
+            store.usage_summary("org", range, Grain::Day).map_ok(drop).boxed(),
+        ),
+        (
+            "cohorts",
+            store
+                .cohorts("org", range, Grain::Day, None, NewUsersBy::Registration)
+                .map_ok(drop)
+                .boxed(),
+        ),
+        (
+            "transcripts_page",
+            store.transcripts_page("org", &filter, 0, 1).map_ok(drop).boxed(),
+        ),
+        (
+            "transcripts",
+            store
+                .transcripts("org", &filter)
+                .try_collect::<Vec<_>>()
+                .map_ok(drop)
+                .boxed(),
+        ),
+        ("verify", store.verify("activity_daily").map_ok(drop).boxed()),
+    ];
+    let ends = calls.map(|(name, call)| async move {
+        let ended = timeout(Duration::from_secs(10), call).await;
+        let error = ended.unwrap_or_else(|_| panic!("{name} hangs")).unwrap_err();
+        assert!(error.is_transient(), "{name}: {error:?}");
+    });
+    join_all(ends).await;
+    let error = timeout(Duration::from_secs(10), store.rebuild("activity_daily")).await;
+    assert!(error.expect("rebuild hangs").unwrap_err().is_transient());
 }
 
 #[tokio::test]

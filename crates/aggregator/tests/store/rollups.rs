@@ -132,7 +132,7 @@ async fn facts_that_were_deleted_leave_the_rollups_by_a_rebuild() {
 }
 
 #[tokio::test]
-async fn a_rebuild_misses_nothing_that_is_inserted_meanwhile() {
+async fn a_rebuild_is_safe_and_misses_nothing_that_is_inserted_meanwhile() {
     const PIECE: i64 = 30;
     let database = Database::migrated("meanwhile").await;
     database.store.insert(&batch(0..PIECE)).await.unwrap();

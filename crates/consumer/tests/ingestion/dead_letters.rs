@@ -21,7 +21,7 @@ fn headers(record: &OwnedMessage) -> Vec<(String, Option<Vec<u8>>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_is_the_record_itself_with_its_reason_and_where_it_lay() {
+async fn a_dead_letter_is_the_record_itself_with_its_reason_and_its_true_partition_and_offset() {
     let broker = Broker::with_partitions(3);
     let publisher = Publisher::new(&broker.settings).unwrap();
     let with_headers: &[(&str, Option<&[u8]>)] = &[
@@ -109,7 +109,7 @@ async fn a_dead_letter_is_the_record_itself_with_its_reason_and_where_it_lay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_committed_past_a_rejected_record_before_its_dead_letter_is_acknowledged() {
+async fn never_commits_past_a_rejected_batch_before_its_dead_letters_are_flushed() {
     let broker = Broker::with_partitions(1);
     broker.publish([event("a"), "{".to_owned(), event("b")]).await;
     broker
@@ -154,7 +154,7 @@ async fn a_flood_of_poison_is_buried_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_the_sink_refuses_is_buried_alone_and_the_rest_of_its_batch_is_kept() {
+async fn a_dead_letter_is_of_the_single_record_and_the_rest_of_its_batch_is_kept() {
     let broker = Broker::with_partitions(3);
     let all = ids(0..300);
     let values = all.iter().flat_map(|id| match id.as_bytes() {

@@ -54,6 +54,29 @@ fn the_reference_tells_the_defaults() {
     );
 }
 
+#[test]
+fn guidance_on_batch_sizes_tells_the_defaults() {
+    let readme = include_str!("../../../../README.md");
+    let guidance = readme
+        .split("\n## ")
+        .find_map(|section| section.strip_prefix("Batch sizes\n"))
+        .unwrap();
+    let kafka = consumer::Settings::default();
+    for (setting, default) in [
+        ("kafka.batch_records", kafka.batch_records.get().to_string()),
+        (
+            "kafka.batch_bytes",
+            format!("{} MiB", kafka.batch_bytes.get() >> 20),
+        ),
+        ("kafka.batch_delay_ms", kafka.batch_delay_ms.to_string()),
+        ("kafka.batches_in_flight", kafka.batches_in_flight.to_string()),
+        ("kafka.budget_bytes", format!("{} MiB", kafka.budget_bytes >> 20)),
+    ] {
+        let told = format!("| `{setting}` | {default} |");
+        assert!(guidance.contains(&told), "{told}");
+    }
+}
+
 /// The names in each section of the reference, those of lines such as `#key = "value"` included.
 fn names_in_reference() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut sections: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
