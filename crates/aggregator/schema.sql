@@ -1,95 +1,89 @@
-CREATE TABLE activity_daily
+CREATE TABLE active_daily
 (
     `org` LowCardinality(String) COMMENT 'organisation',
+    `mentor_id` String COMMENT 'empty: any or none',
     `period` DateTime('UTC') COMMENT 'first instant of the day',
-    `mentor_id` String COMMENT 'empty: none',
     `user` UInt128 COMMENT 'sipHash128 of the user_id'
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (org, period, mentor_id, user)
+ORDER BY (org, mentor_id, period, user)
 SETTINGS index_granularity = 8192
-COMMENT 'rollup: who was active in a day, with which mentor';
+COMMENT 'rollup: who was active in a day, with each mentor and with any';
 
-CREATE MATERIALIZED VIEW activity_daily_from_hourly TO activity_daily
+CREATE MATERIALIZED VIEW active_daily_from_hourly TO active_daily
 (
     `org` LowCardinality(String),
-    `period` DateTime('UTC'),
     `mentor_id` String,
+    `period` DateTime('UTC'),
     `user` UInt128
 )
 AS SELECT
     org,
+    mentor_id,
     toStartOfDay(period, 'UTC') AS period,
-    mentor_id,
     user
-FROM activity_hourly AS hourly
+FROM active_hourly AS hourly
 GROUP BY
     org,
-    period,
     mentor_id,
+    period,
     user;
 
-CREATE TABLE activity_hourly
+CREATE TABLE active_hourly
 (
     `org` LowCardinality(String) COMMENT 'organisation',
+    `mentor_id` String COMMENT 'empty: any or none',
     `period` DateTime('UTC') COMMENT 'first instant of the hour',
-    `mentor_id` String COMMENT 'empty: none',
     `user` UInt128 COMMENT 'sipHash128 of the user_id'
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (org, period, mentor_id, user)
+ORDER BY (org, mentor_id, period, user)
 SETTINGS index_granularity = 8192
-COMMENT 'rollup: who was active in an hour, with which mentor';
+COMMENT 'rollup: who was active in an hour, with each mentor and with any';
 
-CREATE MATERIALIZED VIEW activity_hourly_from_messages TO activity_hourly
+CREATE MATERIALIZED VIEW active_hourly_from_incoming TO active_hourly
 (
-    `org` LowCardinality(String),
-    `period` DateTime('UTC'),
+    `org` String,
     `mentor_id` String,
+    `period` DateTime('UTC'),
     `user` UInt128
 )
 AS SELECT
     org,
-    toStartOfHour(time, 'UTC') AS period,
     mentor_id,
-    reinterpretAsUInt128(sipHash128(user_id)) AS user
-FROM messages
-WHERE (role = 'user') AND (user_id != '')
-GROUP BY
-    org,
     period,
-    mentor_id,
-    user;
+    reinterpretAsUInt128(sipHash128(user_id)) AS user
+FROM incoming_activity;
 
-CREATE TABLE activity_weekly
+CREATE TABLE active_weekly
 (
     `org` LowCardinality(String) COMMENT 'organisation',
+    `mentor_id` String COMMENT 'empty: any or none',
     `period` DateTime('UTC') COMMENT 'first instant of the week',
-    `mentor_id` String COMMENT 'empty: none',
     `user` UInt128 COMMENT 'sipHash128 of the user_id'
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (org, period, mentor_id, user)
+ORDER BY (org, mentor_id, period, user)
 SETTINGS index_granularity = 8192
-COMMENT 'rollup: who was active in a week, with which mentor';
+COMMENT 'rollup: who was active in a week, with each mentor and with any';
 
-CREATE MATERIALIZED VIEW activity_weekly_from_daily TO activity_weekly
+CREATE MATERIALIZED VIEW active_weekly_from_daily TO active_weekly
 (
     `org` LowCardinality(String),
-    `period` DateTime('UTC'),
     `mentor_id` String,
+    `period` DateTime('UTC'),
     `user` UInt128
 )
 AS SELECT
     org,
-    toDateTime(toMonday(period, 'UTC'), 'UTC') AS period,
     mentor_id,
+    toDateTime(toMonday(period, 'UTC'), 'UTC') AS period,
     user
-FROM activity_daily AS daily
+FROM active_daily AS daily
 GROUP BY
     org,
-    period,
     mentor_id,
+    period,
     user;
 
 CREATE TABLE annotations
@@ -155,24 +149,6 @@ ORDER BY (org, day, conversation_id)
 SETTINGS index_granularity = 8192
 COMMENT 'rollup: the conversations that a day saw';
 
-CREATE MATERIALIZED VIEW conversation_days_from_messages TO conversation_days
-(
-    `org` LowCardinality(String),
-    `day` Date,
-    `conversation_id` UInt128,
-    `first` UInt256
-)
-AS SELECT
-    org,
-    toDate(time, 'UTC') AS day,
-    conversation_id,
-    min(bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(time)), 128), toUInt256(message_id))) AS first
-FROM messages
-GROUP BY
-    org,
-    day,
-    conversation_id;
-
 CREATE TABLE conversations
 (
     `org` LowCardinality(String) COMMENT 'organisation',
@@ -189,32 +165,24 @@ ORDER BY (org, conversation_id)
 SETTINGS index_granularity = 8192
 COMMENT 'rollup: what a conversation consists of, without its texts';
 
-CREATE MATERIALIZED VIEW conversations_from_messages TO conversations
+CREATE TABLE incoming_activity
 (
-    `org` LowCardinality(String),
-    `conversation_id` UInt128,
-    `first` UInt256,
-    `first_user` UInt256,
-    `last_model` UInt256,
-    `least_mentor` String,
-    `greatest_mentor` String,
-    `counted` Array(UInt128)
+    `org` String COMMENT 'organisation',
+    `mentor_id` String COMMENT 'empty: any or none',
+    `period` DateTime('UTC') COMMENT 'first instant of the hour',
+    `user_id` String
 )
-AS WITH
-    bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(time)), 128), toUInt256(message_id)) AS place
-SELECT
-    org,
-    conversation_id,
-    min(place) AS first,
-    min(if(role = 'user', place, bitNot(toUInt256(0)))) AS first_user,
-    max(if((role = 'assistant') AND (model != ''), place, toUInt256(0))) AS last_model,
-    min(mentor_id) AS least_mentor,
-    max(mentor_id) AS greatest_mentor,
-    groupUniqArrayIf(message_id, (role IN ('user', 'assistant'))) AS counted
-FROM messages
-GROUP BY
-    org,
-    conversation_id;
+ENGINE = `Null`
+COMMENT 'what a batch adds to active_hourly: each row once';
+
+CREATE TABLE incoming_users
+(
+    `org` String COMMENT 'organisation',
+    `user_id` String,
+    `first_message_at` Int64 COMMENT 'earliest user message in milliseconds since 1970'
+)
+ENGINE = `Null`
+COMMENT 'what the messages of a batch add to users: each user once';
 
 CREATE TABLE messages
 (
@@ -269,9 +237,9 @@ ORDER BY (org, user)
 SETTINGS index_granularity = 8192
 COMMENT 'rollup: since when a user is known';
 
-CREATE MATERIALIZED VIEW users_from_messages TO users
+CREATE MATERIALIZED VIEW users_from_incoming TO users
 (
-    `org` LowCardinality(String),
+    `org` String,
     `user` UInt128,
     `registered_at` UInt64,
     `first_message_at` Int64
@@ -280,12 +248,8 @@ AS SELECT
     org,
     reinterpretAsUInt128(sipHash128(user_id)) AS user,
     9223372036854775807 AS registered_at,
-    toUnixTimestamp64Milli(min(time)) AS first_message_at
-FROM messages
-WHERE (role = 'user') AND (user_id != '')
-GROUP BY
-    org,
-    user;
+    first_message_at
+FROM incoming_users;
 
 CREATE MATERIALIZED VIEW users_from_registrations TO users
 (

@@ -58,10 +58,10 @@ async fn drift_is_named_and_a_rebuild_sets_it_right_while_events_arrive() {
     publish(&parts, &mut oracle, 0..PIECE).await;
     ingest.settled().await;
     let said = succeeds(&parts, &["verify"]);
-    assert!(said.contains("activity_hourly: agrees with the facts"), "{said}");
+    assert!(said.contains("active_hourly: agrees with the facts"), "{said}");
 
     let url = parts.clickhouse.ready.clickhouse_url.as_deref().unwrap();
-    let statement = "DELETE FROM rollcall.activity_weekly WHERE org = 'adrift' AND mentor_id = 'mentor-3'";
+    let statement = "DELETE FROM rollcall.active_weekly WHERE org = 'adrift' AND mentor_id = 'mentor-3'";
     let answer = reqwest::Client::new().post(url).body(statement).send().await;
     assert!(answer.unwrap().status().is_success());
     let wrong = compare(&api, &oracle, ORG, &questions()).await;
@@ -73,11 +73,11 @@ async fn drift_is_named_and_a_rebuild_sets_it_right_while_events_arrive() {
         String::from_utf8_lossy(&found.stdout),
         String::from_utf8_lossy(&found.stderr),
     );
-    assert!(said.contains("activity_weekly: "), "{said}");
+    assert!(said.contains("active_weekly: "), "{said}");
     assert!(said.contains("organisations adrift"), "{said}");
-    assert!(said.contains("activity_daily: agrees"), "{said}");
+    assert!(said.contains("active_daily: agrees"), "{said}");
     assert!(
-        advice.trim_end().ends_with("rollcall rebuild activity_weekly"),
+        advice.trim_end().ends_with("rollcall rebuild active_weekly"),
         "{advice}"
     );
 
@@ -95,6 +95,6 @@ async fn drift_is_named_and_a_rebuild_sets_it_right_while_events_arrive() {
     compare(&api, &oracle, ORG, &questions()).await.unwrap();
     succeeds(
         &parts,
-        &["verify", "activity_hourly", "activity_weekly", "conversations"],
+        &["verify", "active_hourly", "active_weekly", "conversations"],
     );
 }

@@ -131,7 +131,15 @@ impl Kafka {
         let mut command = Command::new("java");
         command
             .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-            .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+            .args(
+                [
+                    "defaultLogLevel=warn",
+                    "log.org.apache.kafka.coordinator.group=info",
+                    "showDateTime=true",
+                    "dateTimeFormat=HH:mm:ss.SSS",
+                ]
+                .map(|option| format!("-Dorg.slf4j.simpleLogger.{option}")),
+            )
             .arg("-cp")
             .arg(tools::kafka().join("lib/*"))
             .arg(class)

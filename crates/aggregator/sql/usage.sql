@@ -1,4 +1,4 @@
-SELECT ${bucket} AS bucket, uniqExact(user) AS users
+SELECT ${bucket} AS bucket, ${users_of_bucket} AS users
 FROM ${table}
 WHERE ${slice}
-GROUP BY ${group}
+GROUP BY bucket

@@ -148,15 +148,12 @@ impl Question<'_> {
         let slices = slices(self.range, self.grain);
         let sql = if statement.contains("${slice}") {
             // No period is in two slices, so each is counted by itself.
-            let counts: Vec<String> = slices
-                .iter()
-                .map(|slice| slice.fill(statement, self.mentor))
-                .collect();
+            let counts: Vec<String> = slices.iter().map(|slice| slice.fill(statement)).collect();
             counts.join(" UNION ALL ")
         } else {
             let users: Vec<String> = slices
                 .iter()
-                .map(|slice| slice.fill("SELECT user FROM ${table} WHERE ${slice}", self.mentor))
+                .map(|slice| slice.fill("SELECT user FROM ${table} WHERE ${slice}"))
                 .collect();
             statement.replace("${users}", &users.join(" UNION ALL "))
         };
@@ -168,36 +165,39 @@ impl Question<'_> {
         let query = self
             .store
             .query(&sql, self.org)
-            // A period at a time, in the order of the table: the set of one fits a processor's cache.
-            .with_setting("optimize_aggregation_in_order", "1")
+            .param("mentor", self.mentor.unwrap_or_default())
             .param("first_seconds", first.div_euclid(1000))
             .param("step_seconds", self.grain.millis() / 1000)
             .param("first_millis", first)
             .param("step_millis", self.grain.millis())
             .param("since", registered.since)
             .param("until", registered.until);
-        Some(match self.mentor {
-            Some(mentor) => query.param("mentor", mentor),
-            None => query,
-        })
+        Some(query)
     }
 }
 
 impl Slice {
     /// A statement about this slice. All that is put into the text is numbers and names of tables and columns.
-    fn fill(&self, statement: &str, mentor: Option<&str>) -> String {
+    fn fill(&self, statement: &str) -> String {
         let (since, until) = (self.since / 1000, self.until / 1000);
-        let mentor = mentor.map_or("", |_| " AND mentor_id = {mentor:String}");
         let rows = format!(
-            "org = {{org:String}} AND period >= toDateTime({since}, 'UTC') \
-             AND period < toDateTime({until}, 'UTC'){mentor}"
+            "org = {{org:String}} AND mentor_id = {{mentor:String}} \
+             AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC')"
         );
         let bucket = "intDiv(toInt64(toUnixTimestamp(period)) - {first_seconds:Int64}, {step_seconds:Int64})";
+        // A user is one row of a period, once the parts are merged, which `FINAL` sees to. A bucket of several periods
+        // may have a user in each.
+        let (rows_of, users, users_if) = if self.whole {
+            (format!("{} FINAL", self.table), "count()", "countIf(")
+        } else {
+            (self.table.to_owned(), "uniqExact(user)", "uniqExactIf(user, ")
+        };
         statement
             .replace("${bucket}", bucket)
-            .replace("${table}", self.table)
+            .replace("${table}", &rows_of)
             .replace("${slice}", &rows)
-            .replace("${group}", if self.whole { "org, period" } else { "bucket" })
+            .replace("${users_if}(", users_if)
+            .replace("${users_of_bucket}", users)
     }
 }
 
@@ -208,13 +208,13 @@ fn slices(range: DateRange, grain: Grain) -> Vec<Slice> {
     let (since, until) = (range.first_instant().as_millis(), range.end_instant().as_millis());
     let parts = match grain {
         Grain::Hour => vec![Slice {
-            table: "activity_hourly",
+            table: "active_hourly",
             whole: true,
             since,
             until,
         }],
         Grain::Day => vec![Slice {
-            table: "activity_daily",
+            table: "active_daily",
             whole: true,
             since,
             until,
@@ -226,19 +226,19 @@ fn slices(range: DateRange, grain: Grain) -> Vec<Slice> {
             if first_whole < last_whole {
                 vec![
                     Slice {
-                        table: "activity_daily",
+                        table: "active_daily",
                         whole: false,
                         since,
                         until: first_whole,
                     },
                     Slice {
-                        table: "activity_weekly",
+                        table: "active_weekly",
                         whole: true,
                         since: first_whole,
                         until: last_whole,
                     },
                     Slice {
-                        table: "activity_daily",
+                        table: "active_daily",
                         whole: false,
                         since: last_whole,
                         until,
@@ -246,7 +246,7 @@ fn slices(range: DateRange, grain: Grain) -> Vec<Slice> {
                 ]
             } else {
                 vec![Slice {
-                    table: "activity_daily",
+                    table: "active_daily",
                     whole: false,
                     since,
                     until,
@@ -298,18 +298,18 @@ mod tests {
         assert_eq!(
             told(range((2024, 1, 3), (2024, 1, 24)), Grain::Week),
             [
-                ("activity_daily", "2024-01-03".into(), "2024-01-08".into()),
-                ("activity_weekly", "2024-01-08".into(), "2024-01-22".into()),
-                ("activity_daily", "2024-01-22".into(), "2024-01-25".into()),
+                ("active_daily", "2024-01-03".into(), "2024-01-08".into()),
+                ("active_weekly", "2024-01-08".into(), "2024-01-22".into()),
+                ("active_daily", "2024-01-22".into(), "2024-01-25".into()),
             ]
         );
         assert_eq!(
             told(range((2024, 1, 1), (2024, 1, 14)), Grain::Week),
-            [("activity_weekly", "2024-01-01".into(), "2024-01-15".into())]
+            [("active_weekly", "2024-01-01".into(), "2024-01-15".into())]
         );
         assert_eq!(
             told(range((2024, 1, 3), (2024, 1, 10)), Grain::Week),
-            [("activity_daily", "2024-01-03".into(), "2024-01-11".into())]
+            [("active_daily", "2024-01-03".into(), "2024-01-11".into())]
         );
     }
 

@@ -1,33 +1,27 @@
-//! Events on their way into the fact tables, column by column.
+//! Events on their way into the fact tables, column by column, with what their messages add to the rollups.
 
 use bytes::Bytes;
 use events::{Annotation, Body, Event, Message, Registration, Role};
 
+use crate::grouped::Grouped;
 use crate::native::{ArrayColumn, Block, Column};
 
-/// The fact tables that events are inserted into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fact {
-    Messages,
-    Annotations,
-    Registrations,
-}
-
-impl Fact {
-    /// The statement that a block of this fact follows.
-    pub(crate) const fn insert(self) -> &'static str {
-        match self {
-            Self::Messages => {
-                "INSERT INTO messages (org, conversation_id, time, message_id, role, user_id, mentor_id, \
-                 content, model) FORMAT Native"
-            }
-            Self::Annotations => {
-                "INSERT INTO annotations (org, conversation_id, annotated_at, event_id, user_sentiment, topics, \
-                 topic_keys) FORMAT Native"
-            }
-            Self::Registrations => "INSERT INTO registrations (org, user_id, registered_at) FORMAT Native",
-        }
-    }
+/// Statements that a block follows, in the order of its columns.
+mod insert {
+    pub(super) const MESSAGES: &str = "INSERT INTO messages (org, conversation_id, time, message_id, role, user_id, \
+                                       mentor_id, content, model) FORMAT Native";
+    pub(super) const ANNOTATIONS: &str = "INSERT INTO annotations (org, conversation_id, annotated_at, event_id, \
+                                          user_sentiment, topics, topic_keys) FORMAT Native";
+    pub(super) const REGISTRATIONS: &str =
+        "INSERT INTO registrations (org, user_id, registered_at) FORMAT Native";
+    pub(super) const ACTIVITY: &str =
+        "INSERT INTO incoming_activity (org, mentor_id, period, user_id) FORMAT Native";
+    pub(super) const USERS: &str =
+        "INSERT INTO incoming_users (org, user_id, first_message_at) FORMAT Native";
+    pub(super) const CONVERSATIONS: &str = "INSERT INTO conversations (org, conversation_id, first, first_user, \
+                                            last_model, least_mentor, greatest_mentor, counted) FORMAT Native";
+    pub(super) const CONVERSATION_DAYS: &str =
+        "INSERT INTO conversation_days (org, day, conversation_id, first) FORMAT Native";
 }
 
 /// Events that are inserted together. Appending copies them: nothing borrows from their records afterwards.
@@ -36,6 +30,7 @@ pub struct Batch {
     messages: Messages,
     annotations: Annotations,
     registrations: Registrations,
+    grouped: Grouped,
 }
 
 impl Batch {
@@ -47,7 +42,10 @@ impl Batch {
     /// Adds an event.
     pub fn append(&mut self, event: &Event<'_>) {
         match &event.body {
-            Body::Message(message) => self.messages.append(event, message),
+            Body::Message(message) => {
+                self.messages.append(event, message);
+                self.grouped.append(event, message);
+            }
             Body::Annotation(annotation) => self.annotations.append(event, annotation),
             Body::Registration(registration) => self.registrations.append(event, registration),
         }
@@ -65,29 +63,53 @@ impl Batch {
 
     /// The memory that its events take, in bytes.
     pub fn bytes(&self) -> usize {
-        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes()
+        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes() + self.grouped.bytes()
     }
 
     /// Closes the batch: what comes out can be inserted any number of times without being encoded again.
     pub fn seal(self) -> SealedBatch {
-        let mut blocks = Vec::with_capacity(3);
-        if self.messages.rows > 0 {
-            blocks.push((Fact::Messages, self.messages.into_block().into_pieces()));
+        let grouped = &self.grouped;
+        let rollups = [
+            Insert::of(insert::ACTIVITY, grouped.activity()),
+            Insert::of(insert::USERS, grouped.users()),
+            Insert::of(insert::CONVERSATIONS, grouped.conversations()),
+            Insert::of(insert::CONVERSATION_DAYS, grouped.days()),
+        ];
+        let facts = [
+            Insert::of(insert::MESSAGES, self.messages.into_block()),
+            Insert::of(insert::ANNOTATIONS, self.annotations.into_block()),
+            Insert::of(insert::REGISTRATIONS, self.registrations.into_block()),
+        ];
+        SealedBatch {
+            facts: facts.into_iter().flatten().collect(),
+            rollups: rollups.into_iter().flatten().collect(),
         }
-        if self.annotations.rows > 0 {
-            blocks.push((Fact::Annotations, self.annotations.into_block().into_pieces()));
-        }
-        if self.registrations.rows > 0 {
-            blocks.push((Fact::Registrations, self.registrations.into_block().into_pieces()));
-        }
-        SealedBatch { blocks }
     }
 }
 
 /// A batch that is ready to be inserted.
 #[derive(Debug, Clone)]
 pub struct SealedBatch {
-    pub(crate) blocks: Vec<(Fact, Vec<Bytes>)>,
+    pub(crate) facts: Vec<Insert>,
+    /// What its messages add to the rollups; the other facts have views for that.
+    pub(crate) rollups: Vec<Insert>,
+}
+
+/// A statement and the block that follows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Insert {
+    pub(crate) statement: &'static str,
+    pub(crate) pieces: Vec<Bytes>,
+}
+
+impl Insert {
+    /// None where the block has no rows.
+    fn of(statement: &'static str, block: Block) -> Option<Self> {
+        (!block.is_empty()).then(|| Self {
+            statement,
+            pieces: block.into_pieces(),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -192,8 +214,8 @@ impl Default for Annotations {
             annotated_at: Column::new("annotated_at", "Int64"),
             event_id: Column::new("event_id", "String"),
             user_sentiment: Column::new("user_sentiment", "String"),
-            topics: ArrayColumn::new("topics"),
-            topic_keys: ArrayColumn::new("topic_keys"),
+            topics: ArrayColumn::new("topics", "Array(String)"),
+            topic_keys: ArrayColumn::new("topic_keys", "Array(String)"),
         }
     }
 }
@@ -207,13 +229,13 @@ impl Annotations {
         self.annotated_at.push_i64(annotation.annotated_at.as_millis());
         self.event_id.push_str(&event.id);
         self.user_sentiment.push_str(annotation.user_sentiment.as_str());
-        self.topics.push(annotation.topics.iter().map(AsRef::as_ref));
+        self.topics.push_strs(annotation.topics.iter().map(AsRef::as_ref));
         let keys: Vec<String> = annotation
             .topics
             .iter()
             .map(|topic| events::topic_key(topic))
             .collect();
-        self.topic_keys.push(keys.iter().map(String::as_str));
+        self.topic_keys.push_strs(keys.iter().map(String::as_str));
     }
 
     fn bytes(&self) -> usize {

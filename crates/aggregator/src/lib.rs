@@ -9,13 +9,14 @@
 //! - [`error`]: what can go wrong, and what may be tried again
 //! - [`store`]: the handle on all of it
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
-//! - [`batch`] and `native`: events on their way in
+//! - [`batch`], `grouped` and `native`: events on their way in
 //! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
 //! - `activity` and `transcripts`: the answers (`sql/`)
 
 mod activity;
 pub mod batch;
 pub mod error;
+mod grouped;
 pub mod migrate;
 mod native;
 pub mod rebuild;

@@ -17,7 +17,7 @@ macro_rules! migrations {
 }
 
 /// Every migration; that at index `i` makes version `i + 1`.
-pub(crate) const MIGRATIONS: [Migration; 18] = migrations![
+pub(crate) const MIGRATIONS: [Migration; 29] = migrations![
     "0001_messages",
     "0002_annotations",
     "0003_registrations",
@@ -36,6 +36,17 @@ pub(crate) const MIGRATIONS: [Migration; 18] = migrations![
     "0016_conversations_from_messages",
     "0017_conversation_days_from_messages",
     "0018_conversation_annotations_from_annotations",
+    "0019_active_hourly",
+    "0020_active_daily",
+    "0021_active_weekly",
+    "0022_active_daily_from_hourly",
+    "0023_active_weekly_from_daily",
+    "0024_incoming_activity",
+    "0025_incoming_users",
+    "0026_active_hourly_from_incoming",
+    "0027_users_from_incoming",
+    "0028_active_hourly_of_old_messages",
+    "0029_drop_views_of_messages",
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions
@@ -99,7 +110,14 @@ impl Store {
             });
         }
         for (version, (name, statement)) in (1_u32..).zip(MIGRATIONS).skip_while(|(v, _)| *v <= found) {
-            self.run_idempotent(statement).await?;
+            let made = self.run_idempotent(statement).await;
+            // Another that migrates may be further on, and have dropped what this statement builds upon. All that is
+            // to be dropped is dropped by whoever comes later, too.
+            if let Err(error) = made
+                && self.schema_version().await? < version
+            {
+                return Err(error);
+            }
             let record = self
                 .client
                 .query("INSERT INTO schema_versions (version, name) VALUES (?, ?)")
@@ -138,10 +156,11 @@ impl Store {
         .await
     }
 
-    /// Runs a `CREATE … IF NOT EXISTS`. Of two that run at once ClickHouse may tell the later that the table
-    /// exists after all (code 57); that is as good.
+    /// Runs a statement that does nothing where it was run before. Of two that create a table at once ClickHouse may tell
+    /// the later that the table exists after all (code 57); that is as good.
     async fn run_idempotent(&self, statement: &str) -> Result<(), Error> {
-        match self.run(self.client.query_raw(statement).execute()).await {
+        let run = self.maintenance(statement).execute();
+        match self.within(self.settings.maintenance_timeout(), run).await {
             Err(Error::Refused(Source::BadResponse(text))) if exception_code(&text) == Some(57) => Ok(()),
             other => other,
         }

@@ -35,6 +35,15 @@ impl Column {
         self.values.extend_from_slice(&value.to_le_bytes());
     }
 
+    pub(crate) fn push_u32(&mut self, value: u32) {
+        self.values.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Writes a value of a fixed width, as it stands.
+    pub(crate) fn push_bytes(&mut self, value: &[u8]) {
+        self.values.extend_from_slice(value);
+    }
+
     pub(crate) fn push_u8(&mut self, value: u8) {
         self.values.push(value);
     }
@@ -49,32 +58,44 @@ impl Column {
     }
 }
 
-/// A column of arrays of strings: where each array ends, then the strings of all of them.
+/// A column of arrays: where each array ends, then the items of all of them.
 #[derive(Debug)]
 pub(crate) struct ArrayColumn {
     ends: Column,
-    strings: Vec<u8>,
+    items: Vec<u8>,
     count: u64,
 }
 
 impl ArrayColumn {
-    pub(crate) const fn new(name: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, data_type: &'static str) -> Self {
         Self {
-            ends: Column::new(name, "Array(String)"),
-            strings: Vec::new(),
+            ends: Column::new(name, data_type),
+            items: Vec::new(),
             count: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ends.len() + self.strings.len()
+        self.ends.len() + self.items.len()
     }
 
-    pub(crate) fn push<'a>(&mut self, strings: impl Iterator<Item = &'a str>) {
+    pub(crate) fn push_strs<'a>(&mut self, strings: impl Iterator<Item = &'a str>) {
         for string in strings {
-            write_str(&mut self.strings, string);
+            write_str(&mut self.items, string);
             self.count += 1;
         }
+        self.end();
+    }
+
+    pub(crate) fn push_u128s(&mut self, numbers: &[u128]) {
+        for number in numbers {
+            self.items.extend_from_slice(&number.to_le_bytes());
+            self.count += 1;
+        }
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.ends.values.extend_from_slice(&self.count.to_le_bytes());
     }
 }
@@ -82,6 +103,7 @@ impl ArrayColumn {
 /// A block under construction, in the pieces that it is sent in.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
+    rows: usize,
     pieces: Vec<Bytes>,
 }
 
@@ -92,8 +114,13 @@ impl Block {
         write_len(&mut header, columns);
         write_len(&mut header, rows);
         Self {
+            rows,
             pieces: vec![header.into()],
         }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     pub(crate) fn column(mut self, column: Column) -> Self {
@@ -105,7 +132,7 @@ impl Block {
 
     pub(crate) fn array(mut self, column: ArrayColumn) -> Self {
         self = self.column(column.ends);
-        self.pieces.push(column.strings.into());
+        self.pieces.push(column.items.into());
         self
     }
 

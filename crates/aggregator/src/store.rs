@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use clickhouse::{Client, Compression, query::Query};
 use futures::future::try_join_all;
 
-use crate::{Error, SealedBatch, Settings, batch::Fact};
+use crate::{Error, SealedBatch, Settings, batch::Insert};
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
 /// connection.
@@ -49,30 +49,33 @@ impl Store {
 
     /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.
     ///
-    /// A failure may leave a part of the batch behind. Inserting the batch again sets that right: facts and
-    /// rollups are sets.
+    /// The facts go first: what a rollup holds, the facts ask for, at every moment. A failure may leave a part of the
+    /// batch behind. Inserting the batch again sets that right: facts and rollups are sets.
     ///
     /// # Errors
     /// [`Error::InvalidRows`]: at least one of the events will never be taken. Whatever else, such as
     /// [`Error::Unavailable`] or a schema that is missing: the batch may be taken later.
     pub async fn insert(&self, batch: &SealedBatch) -> Result<(), Error> {
-        let inserts = batch.blocks.iter().map(|(fact, pieces)| async move {
-            let insert = async {
-                let mut insert = self
-                    .client
-                    .clone()
-                    .with_compression(Compression::None)
-                    // An acknowledgement must mean that the rows are there, and one insert is one block already.
-                    .with_setting("async_insert", "0")
-                    .insert_formatted_with(Fact::insert(*fact));
-                for piece in pieces {
-                    insert.send(piece.clone()).await?;
-                }
-                insert.end().await
-            };
-            self.within(self.settings.insert_timeout(), insert).await
-        });
-        try_join_all(inserts).await.map(drop)
+        try_join_all(batch.facts.iter().map(|insert| self.send(insert))).await?;
+        try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await?;
+        Ok(())
+    }
+
+    async fn send(&self, Insert { statement, pieces }: &Insert) -> Result<(), Error> {
+        let insert = async {
+            let mut insert = self
+                .client
+                .clone()
+                .with_compression(Compression::None)
+                // An acknowledgement must mean that the rows are there, and one insert is one block already.
+                .with_setting("async_insert", "0")
+                .insert_formatted_with(*statement);
+            for piece in pieces {
+                insert.send(piece.clone()).await?;
+            }
+            insert.end().await
+        };
+        self.within(self.settings.insert_timeout(), insert).await
     }
 
     /// Whether any event of the organisation has arrived.

@@ -86,7 +86,7 @@ async fn every_call_to_clickhouse_has_a_timeout() {
                 .map_ok(drop)
                 .boxed(),
         ),
-        ("verify", store.verify("activity_daily").map_ok(drop).boxed()),
+        ("verify", store.verify("active_daily").map_ok(drop).boxed()),
     ];
     let ends = calls.map(|(name, call)| async move {
         let ended = timeout(Duration::from_secs(10), call).await;
@@ -94,7 +94,7 @@ async fn every_call_to_clickhouse_has_a_timeout() {
         assert!(error.is_transient(), "{name}: {error:?}");
     });
     join_all(ends).await;
-    let error = timeout(Duration::from_secs(10), store.rebuild("activity_daily")).await;
+    let error = timeout(Duration::from_secs(10), store.rebuild("active_daily")).await;
     assert!(error.expect("rebuild hangs").unwrap_err().is_transient());
 }
 

@@ -3,8 +3,9 @@
 use std::{pin::pin, time::Duration};
 
 use aggregator::{Batch, SealedBatch, rollup_tables};
-use events::TranscriptFilter;
+use events::{Body, Event, Role, Timestamp, TranscriptFilter};
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use uuid::Uuid;
 
 use crate::harness::{Database, annotation, client, message, registration, schema};
 
@@ -44,6 +45,42 @@ async fn run(database: &Database, statement: &str) {
         .execute()
         .await
         .unwrap();
+}
+
+/// A message that shares its id, its conversation or its instant with others, and lacks what may be lacking.
+fn odd_message(number: i64) -> Event<'static> {
+    let mut event = message(
+        if number % 5 == 0 { "small" } else { "large" },
+        number / 7,
+        number,
+    );
+    let Body::Message(message) = &mut event.body else {
+        unreachable!("it is a message")
+    };
+    message.role = [Role::User, Role::Assistant, Role::User, Role::System, Role::Tool]
+        [usize::try_from(number % 5).unwrap()];
+    message.message_id = Uuid::from_u128(u128::from((number / 2).unsigned_abs()));
+    message.model =
+        [None, Some("".into()), Some("sage".into())][usize::try_from(number % 3).unwrap()].clone();
+    message.mentor_id = (number % 6 != 0).then(|| format!("mentör-{}", number % 7).into());
+    message.user_id = match number % 11 {
+        0 => None,
+        1 => Some("".into()),
+        rest => Some(format!("user-{rest}").into()),
+    };
+    event.time = Timestamp::from_millis(event.time.as_millis() / 4 * 4 - (number % 3) * 40 * 3_600_000);
+    event
+}
+
+#[tokio::test]
+async fn what_a_batch_groups_is_what_the_definitions_ask_for() {
+    let database = Database::migrated("grouped").await;
+    for numbers in [0..700, 650..1_400, 3..5] {
+        let mut batch = Batch::new();
+        numbers.for_each(|number| batch.append(&odd_message(number)));
+        database.store.insert(&batch.seal()).await.unwrap();
+    }
+    assert_eq!(drift(&database).await, []);
 }
 
 #[tokio::test]
@@ -89,7 +126,7 @@ async fn a_row_that_no_fact_asks_for_is_told_and_goes_by_a_rebuild() {
     database.store.insert(&batch(0..900)).await.unwrap();
     run(
         &database,
-        "INSERT INTO activity_hourly VALUES ('large', '2024-01-02 03:00:00', '', 42)",
+        "INSERT INTO active_hourly VALUES ('large', '', '2024-01-02 03:00:00', 42)",
     )
     .await;
     run(
@@ -100,9 +137,9 @@ async fn a_row_that_no_fact_asks_for_is_told_and_goes_by_a_rebuild() {
     assert_eq!(
         drift(&database).await,
         [
-            ("activity_hourly", 0, 1),
-            ("activity_daily", 0, 1),
-            ("activity_weekly", 0, 1),
+            ("active_hourly", 0, 1),
+            ("active_daily", 0, 1),
+            ("active_weekly", 0, 1),
             ("users", 1, 1),
         ],
         "what is inserted into the hours goes on into the days and weeks"

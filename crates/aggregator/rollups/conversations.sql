@@ -1,0 +1,13 @@
+CREATE MATERIALIZED VIEW IF NOT EXISTS conversations_from_messages TO conversations AS
+WITH bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(time)), 128), toUInt256(message_id)) AS place
+SELECT
+    org,
+    conversation_id,
+    min(place) AS first,
+    min(if(role = 'user', place, bitNot(toUInt256(0)))) AS first_user,
+    max(if(role = 'assistant' AND model != '', place, toUInt256(0))) AS last_model,
+    min(mentor_id) AS least_mentor,
+    max(mentor_id) AS greatest_mentor,
+    groupUniqArrayIf(message_id, role IN ('user', 'assistant')) AS counted
+FROM messages
+GROUP BY org, conversation_id
