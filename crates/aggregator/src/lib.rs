@@ -28,7 +28,7 @@ pub mod verify;
 
 pub use batch::{Batch, SealedBatch};
 pub use error::Error;
-pub use rollup::rollup_tables;
+pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
 pub use store::Store;
 pub use transcripts::TranscriptPage;

@@ -84,6 +84,12 @@ pub(crate) fn views_into(table: &str) -> impl Iterator<Item = View> {
     views().filter(move |view| view.target == table)
 }
 
+/// The statements that define the rollups, as materialized views. In a database that has all of them, facts that are
+/// inserted by any client fill the rollups; those that [`crate::Store::insert`] takes need only what the schema has.
+pub const fn definitions() -> &'static [&'static str] {
+    &DEFINITIONS
+}
+
 /// The rollups' tables; one that is made of a finer one comes after it.
 pub fn rollup_tables() -> Vec<&'static str> {
     let mut tables: Vec<_> = views().map(|view| view.target).collect();

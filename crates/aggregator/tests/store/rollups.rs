@@ -2,8 +2,8 @@
 
 use std::{pin::pin, time::Duration};
 
-use aggregator::{Batch, SealedBatch, rollup_tables};
-use events::{Body, Event, Role, Timestamp, TranscriptFilter};
+use aggregator::{Batch, SealedBatch, definitions, rollup_tables};
+use events::{Body, DateRange, Event, Grain, Role, Timestamp, TranscriptFilter};
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use uuid::Uuid;
 
@@ -81,6 +81,22 @@ async fn what_a_batch_groups_is_what_the_definitions_ask_for() {
         database.store.insert(&batch.seal()).await.unwrap();
     }
     assert_eq!(drift(&database).await, []);
+}
+
+#[tokio::test]
+async fn facts_that_another_client_inserts_fill_the_rollups_by_the_definitions() {
+    let database = Database::migrated("by_definition").await;
+    for definition in definitions() {
+        run(&database, definition).await;
+    }
+    let message = "INSERT INTO messages (org, conversation_id, time, message_id, role, user_id, mentor_id, content, model)
+                   VALUES ('org', 1, '2024-01-02 03:04:05.678', 2, 'user', 'ada', 'algebra', 'hello', '')";
+    run(&database, message).await;
+    assert_eq!(drift(&database).await, []);
+    let day = "2024-01-02".parse().unwrap();
+    let range = DateRange::new(day, day).unwrap();
+    let counts = database.store.usage_summary("org", range, Grain::Day).await;
+    assert_eq!(counts.unwrap(), [1]);
 }
 
 #[tokio::test]
