@@ -5,7 +5,6 @@
 //! - [`stack`]: the parts of `up` and `demo`, embedded or real
 //! - [`api`], [`ingestion`]: the two roles: answering, and keeping the rollups
 //! - [`engine`]: the embedded engine, fetched and opened
-//! - [`generate`]: made-up events
 //! - [`key`], [`ready`], [`shutdown`], [`telemetry`], [`progress`], [`clock`]: what every command needs
 
 mod api;
@@ -13,7 +12,6 @@ mod cli;
 mod clock;
 mod commands;
 mod engine;
-mod generate;
 mod ingestion;
 mod key;
 mod progress;
