@@ -28,10 +28,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("consumer", &["events"]),
     ("aggregator", &["events"]),
     ("query", &["aggregator", "events"]),
+    ("traffic", &["events"]),
     ("testbed", &["embedded"]),
     (
         "rollcall",
-        &["aggregator", "consumer", "embedded", "events", "query"],
+        &["aggregator", "consumer", "embedded", "events", "query", "traffic"],
     ),
 ];
 

@@ -1,9 +1,8 @@
-//! What other people published, to try Rollcall with: brokers, clients, producers, linters. They are fetched from
+//! What other people published, to try Rollcall with: clients, producers, linters. They are fetched from
 //! their registries when a test needs them, and kept beside what the build makes.
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -12,9 +11,6 @@ use std::{
 use serde_json::Value;
 
 use crate::harness::root;
-
-/// Says which version a directory was installed for. It is written last.
-const STAMP: &str = "installed";
 
 /// A directory whose `bin` holds Python with what `tests/system/python/requirements.txt` names.
 pub(crate) fn python() -> PathBuf {
@@ -50,19 +46,6 @@ pub(crate) fn node() -> PathBuf {
     )
 }
 
-/// A directory whose `lib` holds Apache Kafka, as `tests/system/kafka/pom.xml` names it.
-pub(crate) fn kafka() -> PathBuf {
-    installed("kafka", &["pom.xml"], |dir| {
-        let copy = ["dependency:copy-dependencies", "-DoutputDirectory=lib"];
-        run(
-            "mvn",
-            ["--quiet", "--batch-mode"].into_iter().chain(copy),
-            dir,
-            None,
-        );
-    })
-}
-
 fn sources(name: &str) -> PathBuf {
     root().join("tests/system").join(name)
 }
@@ -70,24 +53,14 @@ fn sources(name: &str) -> PathBuf {
 /// The directory of that name with copies of its files, in which `install` ran since they changed last.
 fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // Tests are threads here, and may be processes elsewhere: whoever comes first installs, the others wait.
-    let lock = File::create(dir.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    let contents: Vec<_> = files
+    let read = |file: &&str| std::fs::read(sources(name).join(file)).unwrap();
+    let contents: Vec<Vec<u8>> = files.iter().map(read).collect();
+    let files: Vec<(&str, &[u8])> = files
         .iter()
-        .map(|file| fs::read(sources(name).join(file)).unwrap())
+        .zip(&contents)
+        .map(|(file, content)| (*file, content.as_slice()))
         .collect();
-    let stamp = contents.concat();
-    if fs::read(dir.join(STAMP)).is_ok_and(|found| found == stamp) {
-        return dir;
-    }
-    let _absent = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&dir).unwrap();
-    for (file, content) in files.iter().zip(contents) {
-        fs::write(dir.join(file), content).unwrap();
-    }
-    install(&dir);
-    fs::write(dir.join(STAMP), stamp).unwrap();
+    testbed::installed(&dir, &files, install);
     dir
 }
 

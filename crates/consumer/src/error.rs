@@ -53,6 +53,12 @@ pub enum Error {
     /// The consumer cannot go on; a new one may.
     #[error("kafka: the consumer cannot go on")]
     Consumer(#[source] KafkaError),
+    /// No broker has been connected for long; a new client may find one where this one does not look any more.
+    #[error("kafka: no broker has been connected for {after:?}")]
+    CutOff {
+        /// For how long.
+        after: Duration,
+    },
     /// A dead letter will never be taken, so its record can never be settled.
     #[error("kafka: {topic} refuses the dead letter of partition {partition} offset {offset}")]
     DeadLetter {

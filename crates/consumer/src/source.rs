@@ -82,6 +82,11 @@ impl Source {
         self.consumer.stream()
     }
 
+    /// For how long no broker has been connected.
+    pub(crate) fn cut_off_for(&self) -> Duration {
+        self.consumer.context().cut_off_for()
+    }
+
     /// A commit of everything that is settled and not committed, to be made where it may block; none where there
     /// is nothing to commit. It gives whether the broker has taken it.
     pub(crate) fn commit(&self) -> Option<impl FnOnce() -> bool + Send + use<>> {

@@ -123,17 +123,6 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
-    /// Measure this machine on the embedded stack; prints a table
-    Bench {
-        /// Events to ingest
-        #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-        events: u64,
-        /// Active users a day, over 90 days, that the endpoints are asked about
-        #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-        users: u32,
-        #[command(flatten)]
-        common: Common,
-    },
     /// One embedded part alone, for development
     #[command(subcommand)]
     Dev(Dev),

@@ -1,6 +1,5 @@
 //! One module for each command.
 
-mod bench;
 mod demo;
 mod dev;
 mod ingest;
@@ -33,12 +32,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         | Command::Rebuild { common, .. }
         | Command::Produce { common, .. }
         | Command::Replay { common, .. }
-        | Command::Bench { common, .. }
         | Command::Dev(Dev::Kafka { common }) => (common.clone(), &none),
     };
     let settings = Settings::load(&common, http)?;
-    // What a newcomer should see of the demo and of a benchmark is what they print.
-    let quiet = matches!(command, Command::Demo { .. } | Command::Bench { .. });
+    // What a newcomer should see of the demo is what it prints.
+    let quiet = matches!(command, Command::Demo { .. });
     telemetry::start_logging(&settings.log, if quiet { "warn" } else { "info" })?;
     let ready_file = common.ready_file.as_deref();
     match command {
@@ -65,7 +63,6 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             };
             replay::run(&settings, &choice).await
         }
-        Command::Bench { events, users, .. } => bench::run(&settings, bench::Options { events, users }).await,
         Command::Dev(Dev::Clickhouse { .. }) => dev::clickhouse(settings, ready_file).await,
         Command::Dev(Dev::Kafka { .. }) => dev::kafka(&settings, ready_file).await,
     }

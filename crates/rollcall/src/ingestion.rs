@@ -66,15 +66,21 @@ pub(crate) async fn run(
     store: Store,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let ready = async {
-        wait_for_schema(&store).await?;
-        wait_for_topics(settings).await
+    let summary = loop {
+        let ready = async {
+            wait_for_schema(&store).await?;
+            wait_for_topics(settings).await
+        };
+        match shutdown.run_until_cancelled(ready).await {
+            None => return Ok(()),
+            Some(ready) => ready?,
+        }
+        let sink = StoreSink(store.clone());
+        match consumer::run(settings, sink, clock::now, shutdown.clone()).await {
+            Err(error @ consumer::Error::CutOff { .. }) => warn!("beginning anew: {error}"),
+            ended => break ended?,
+        }
     };
-    match shutdown.run_until_cancelled(ready).await {
-        None => return Ok(()),
-        Some(ready) => ready?,
-    }
-    let summary = consumer::run(settings, StoreSink(store), clock::now, shutdown).await?;
     info!(
         kept = summary.kept,
         skipped = summary.skipped,

@@ -5,7 +5,6 @@
 //! - [`stack`]: the parts of `up` and `demo`, embedded or real
 //! - [`api`], [`ingestion`]: the two roles: answering, and keeping the rollups
 //! - [`engine`]: the embedded engine, fetched and opened
-//! - [`generate`]: made-up events
 //! - [`key`], [`ready`], [`shutdown`], [`telemetry`], [`progress`], [`clock`]: what every command needs
 
 mod api;
@@ -13,7 +12,6 @@ mod cli;
 mod clock;
 mod commands;
 mod engine;
-mod generate;
 mod ingestion;
 mod key;
 mod progress;
@@ -29,7 +27,8 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match commands::run(cli::Cli::parse().command).await {
+    // Of all commands the largest decides how large this future is: too large for the stack.
+    match Box::pin(commands::run(cli::Cli::parse().command)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rollcall: {error:#}");

@@ -95,8 +95,8 @@ pub(crate) struct EmbeddedSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogSettings {
-    /// What is logged, as `tracing` directives. Default `info`; for `demo` and `bench`, which print what is to be
-    /// seen, `warn`.
+    /// What is logged, as `tracing` directives. Default `info`; for `demo`, which prints what is to be seen,
+    /// `warn`.
     pub(crate) filter: Option<String>,
     /// `text` or `json`. Default `text`.
     pub(crate) format: LogFormat,

@@ -60,8 +60,11 @@ fn odd_message(number: i64) -> Event<'static> {
     message.role = [Role::User, Role::Assistant, Role::User, Role::System, Role::Tool]
         [usize::try_from(number % 5).unwrap()];
     message.message_id = Uuid::from_u128(u128::from((number / 2).unsigned_abs()));
-    message.model =
-        [None, Some("".into()), Some("sage".into())][usize::try_from(number % 3).unwrap()].clone();
+    message.model = match number % 3 {
+        0 => None,
+        1 => Some("".into()),
+        _ => Some("sage".into()),
+    };
     message.mentor_id = (number % 6 != 0).then(|| format!("mentör-{}", number % 7).into());
     message.user_id = match number % 11 {
         0 => None,

@@ -26,6 +26,9 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long nothing is read before partitions are paused. Pausing drops what was fetched ahead, so a short wait is
 /// simply waited out; a long one is polled through, or the group would evict us.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long no broker may be connected before the run ends, for another to begin with a new client: librdkafka forgets
+/// every broker when one that has just come back tells of none, and then looks for none any more.
+const CUT_OFF: Duration = Duration::from_secs(30);
 /// How many records are taken before anything else is looked at.
 const RUN: usize = 1_024;
 
@@ -84,7 +87,13 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
                 biased;
                 () = halt.cancelled() => return Ok(()),
                 Some(delivery) = self.deliveries.join_next() => self.settled(delivery)?,
-                _ = ticks.tick() => self.commit(),
+                _ = ticks.tick() => {
+                    let after = self.source.cut_off_for();
+                    if after > CUT_OFF {
+                        return Err(Error::CutOff { after });
+                    }
+                    self.commit();
+                }
                 () = at(due) => self.dispatch(),
                 () = at(patience) => self.pause(),
                 Some(record) = records.next(), if reads => {

@@ -1,6 +1,7 @@
 //! What librdkafka calls back for: assignments and statistics.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{counter, gauge};
@@ -9,6 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset as Position, Statistics, TopicPartitionList};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{SharedLedger, commit};
@@ -23,15 +25,26 @@ pub(crate) struct Membership {
     ledger: SharedLedger,
     topic: String,
     paused: AtomicBool,
+    /// When a broker was last seen connected.
+    connected_at: Mutex<Instant>,
 }
 
 impl Membership {
-    pub(super) const fn new(ledger: SharedLedger, topic: String) -> Self {
+    pub(super) fn new(ledger: SharedLedger, topic: String) -> Self {
         Self {
             ledger,
             topic,
             paused: AtomicBool::new(false),
+            connected_at: Mutex::new(Instant::now()),
         }
+    }
+
+    /// For how long no broker has been connected, as of the last statistics.
+    pub(super) fn cut_off_for(&self) -> Duration {
+        self.connected_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
     }
 
     /// Notes whether partitions that are assigned from now on begin paused.
@@ -100,6 +113,9 @@ impl ClientContext for Membership {
     }
 
     fn stats(&self, statistics: Statistics) {
+        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+            *self.connected_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };

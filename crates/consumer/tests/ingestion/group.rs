@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use consumer::Error;
 use tokio::time::Instant;
 
 use crate::harness::{Broker, Memory, Run, event, ids, until};
@@ -65,6 +66,26 @@ async fn a_broker_that_comes_back_is_read_on() {
     let summary = run.stop().await;
     assert_eq!(sink.distinct(), ids(0..200));
     assert_eq!(summary.lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_no_broker_is_connected_to_for_long_ends_so_that_another_can_begin() {
+    let broker = Broker::with_partitions(2);
+    let sink = Memory::default();
+    broker.publish(ids(0..100).iter().map(|id| event(id))).await;
+    let run = Run::start(&broker.settings, &sink);
+    until("the first hundred", async || sink.distinct().len() == 100).await;
+
+    broker.cluster.broker_down(1).unwrap();
+    let ended = run.end().await;
+    assert!(matches!(ended, Err(Error::CutOff { .. })), "{ended:?}");
+    broker.cluster.broker_up(1).unwrap();
+
+    broker.publish(ids(100..200).iter().map(|id| event(id))).await;
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    assert_eq!(run.stop().await.lost, 0);
+    assert_eq!(sink.distinct(), ids(0..200));
 }
 
 #[tokio::test(flavor = "multi_thread")]

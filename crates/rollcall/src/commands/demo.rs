@@ -13,11 +13,10 @@ use consumer::{Probe, Publisher};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use traffic::{Published, World, WorldOptions};
 
 use crate::{
-    clock,
-    generate::{Published, World, WorldOptions},
-    progress,
+    clock, progress,
     ready::Ready,
     settings::Settings,
     shutdown,

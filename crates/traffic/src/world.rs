@@ -7,8 +7,8 @@ use events::{Grain, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
-use super::phrases::{SUBJECTS, Subject};
-use super::{History, Live, pick, zipf};
+use crate::phrases::{SUBJECTS, Subject};
+use crate::{History, Live, pick, zipf};
 
 const DEFAULT_ORGS: [&str; 3] = ["riverside-college", "northwind-academy", "helios-bootcamp"];
 
@@ -58,77 +58,81 @@ const HOURS: [u32; 24] = [
 
 /// What a world is made from.
 #[derive(Debug, Clone)]
-pub(crate) struct WorldOptions {
+pub struct WorldOptions {
     /// The same seed and options give the same world.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// Names of organisations, the largest first; none: three default ones.
-    pub(crate) orgs: Vec<String>,
+    pub orgs: Vec<String>,
     /// How many users all organisations have together.
-    pub(crate) users: u32,
+    pub users: u32,
     /// How many days the history has, the day of `end` included; at least one.
-    pub(crate) days: u32,
+    pub days: u32,
     /// Where the history ends and live traffic begins.
-    pub(crate) end: Timestamp,
+    pub end: Timestamp,
 }
 
 /// Organisations with their mentors and users, and the span of their history.
 #[derive(Debug)]
-pub(crate) struct World {
-    pub(super) seed: u64,
-    pub(super) orgs: Vec<Org>,
-    pub(super) first_day: NaiveDate,
+pub struct World {
+    pub(crate) seed: u64,
+    pub(crate) orgs: Vec<Org>,
+    pub(crate) first_day: NaiveDate,
     /// How many days the history has. Days are counted from zero, and from `first_day`.
-    pub(super) days: i64,
-    pub(super) end: Timestamp,
+    pub(crate) days: i64,
+    pub(crate) end: Timestamp,
     hours: WeightedAliasIndex<u32>,
 }
 
 /// An organisation.
 #[derive(Debug)]
-pub(super) struct Org {
-    pub(super) name: String,
-    pub(super) mentors: Vec<&'static Subject>,
-    pub(super) popularity: WeightedAliasIndex<f64>,
-    pub(super) zones: &'static [i64],
+pub(crate) struct Org {
+    pub(crate) name: String,
+    pub(crate) mentors: Vec<&'static Subject>,
+    pub(crate) popularity: WeightedAliasIndex<f64>,
+    pub(crate) zones: &'static [i64],
     /// See [`Character::weekend`].
-    pub(super) weekend: u32,
+    pub(crate) weekend: u32,
     numbered: bool,
-    pub(super) users: Vec<User>,
+    pub(crate) users: Vec<User>,
 }
 
 /// When and how much somebody is there.
 #[derive(Debug)]
-pub(super) struct User {
+pub(crate) struct User {
     /// The day of the first visit.
-    pub(super) arrives: i64,
+    pub(crate) arrives: i64,
     /// The last day on which they may visit.
-    pub(super) leaves: i64,
+    pub(crate) leaves: i64,
     /// How likely they visit on a weekday in between, in percent; zero for those who never say a word.
-    pub(super) keenness: u32,
+    pub(crate) keenness: u32,
     /// Whether a registration is published.
-    pub(super) registers: bool,
+    pub(crate) registers: bool,
     /// Minutes that their clock is ahead of UTC.
-    pub(super) zone: i64,
+    pub(crate) zone: i64,
     /// The mentor that they mostly speak with.
-    pub(super) mentor: usize,
+    pub(crate) mentor: usize,
 }
 
 /// What to ask for in order to see something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Example {
+pub struct Example {
     /// The largest organisation.
-    pub(crate) org: String,
+    pub org: String,
     /// Its best liked mentor.
-    pub(crate) mentor: String,
+    pub mentor: String,
     /// The first of the last four weeks' days, or of the history's if it is shorter.
-    pub(crate) start: NaiveDate,
+    pub start: NaiveDate,
     /// The last day of the history.
-    pub(crate) end: NaiveDate,
+    pub end: NaiveDate,
 }
 
 impl World {
     /// Makes a world up.
-    pub(crate) fn new(options: WorldOptions) -> Arc<Self> {
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "weights that are constant and positive are taken"
+    )]
+    pub fn new(options: WorldOptions) -> Arc<Self> {
         let WorldOptions {
             seed,
             mut orgs,
@@ -172,17 +176,17 @@ impl World {
     }
 
     /// What happened in this world until its end.
-    pub(crate) fn history(self: &Arc<Self>) -> History {
+    pub fn history(self: &Arc<Self>) -> History {
         History::new(Arc::clone(self))
     }
 
     /// What happens in this world from its end on, at `rate` events a second on average.
-    pub(crate) fn live(self: &Arc<Self>, rate: f64) -> Live {
+    pub fn live(self: &Arc<Self>, rate: f64) -> Live {
         Live::new(Arc::clone(self), rate)
     }
 
     /// What makes a good first request.
-    pub(crate) fn example(&self) -> Example {
+    pub fn example(&self) -> Example {
         let org = &self.orgs[0];
         let last = self.days - 1;
         Example {
@@ -193,19 +197,19 @@ impl World {
         }
     }
 
-    pub(super) fn date(&self, day: i64) -> NaiveDate {
+    pub(crate) fn date(&self, day: i64) -> NaiveDate {
         self.first_day
             .checked_add_days(Days::new(day.unsigned_abs()))
             .unwrap_or(self.first_day)
     }
 
     /// Midnight of a day, in UTC.
-    pub(super) fn midnight(&self, day: i64) -> Timestamp {
+    pub(crate) fn midnight(&self, day: i64) -> Timestamp {
         Timestamp::start_of(self.date(day))
     }
 
     /// A likely moment for a visit on a day, for those whose clock is `zone` minutes ahead of UTC.
-    pub(super) fn visit(&self, rng: &mut StdRng, day: i64, zone: i64) -> Timestamp {
+    pub(crate) fn visit(&self, rng: &mut StdRng, day: i64, zone: i64) -> Timestamp {
         let hour = i64::try_from(self.hours.sample(rng)).expect("one of 24");
         let within = rng.random_range(0..Grain::Hour.millis());
         let midnight = self.midnight(day).as_millis() - zone * 60_000;
@@ -213,7 +217,7 @@ impl World {
     }
 
     /// The model that answers at an instant: a new one came when two thirds of the history had passed.
-    pub(super) fn model(&self, mentor: usize, at: Timestamp) -> &'static str {
+    pub(crate) fn model(&self, mentor: usize, at: Timestamp) -> &'static str {
         match (mentor % 4, at >= self.midnight(self.days * 2 / 3)) {
             (3, _) => "sage-mini",
             (_, false) => "sage-2",
@@ -249,7 +253,7 @@ impl Org {
     }
 
     /// The id of the user of a given number. Numbers beyond those of `users` belong to newcomers.
-    pub(super) fn user_id(&self, number: usize) -> String {
+    pub(crate) fn user_id(&self, number: usize) -> String {
         if self.numbered {
             return (100_000 + number * 7).to_string();
         }

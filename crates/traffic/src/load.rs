@@ -8,41 +8,41 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 use uuid::Uuid;
 
-use super::phrases::{self, SUBJECTS};
-use super::wire::{Published, publish};
-use super::{pick, random_uuid, zipf};
+use crate::phrases::{self, SUBJECTS};
+use crate::wire::{Published, publish};
+use crate::{pick, random_uuid, zipf};
 
 /// What a load is made of.
 #[derive(Debug, Clone)]
-pub(crate) struct LoadOptions {
+pub struct LoadOptions {
     /// How many records there are.
-    pub(crate) records: u64,
+    pub records: u64,
     /// How many organisations there are; users belong to them by Zipf's law.
-    pub(crate) orgs: NonZeroU32,
+    pub orgs: NonZeroU32,
     /// How many users all organisations have together; they speak by Zipf's law.
-    pub(crate) users: NonZeroU32,
+    pub users: NonZeroU32,
     /// How many mentors each organisation has; they are spoken with by Zipf's law.
-    pub(crate) mentors: NonZeroU32,
+    pub mentors: NonZeroU32,
     /// The earliest `time` of an event.
-    pub(crate) start: Timestamp,
+    pub start: Timestamp,
     /// How many days from there the events are spread over, evenly.
-    pub(crate) days: NonZeroU32,
+    pub days: NonZeroU32,
     /// How many bytes the value of a record has on average. Without any text it has about 420.
-    pub(crate) event_bytes: NonZeroU32,
+    pub event_bytes: NonZeroU32,
     /// Of 100 events, how many are annotations.
-    pub(crate) annotations: u32,
+    pub annotations: u32,
     /// Of 100 events, how many are registrations. What is left are messages.
-    pub(crate) registrations: u32,
+    pub registrations: u32,
     /// One record in so many is an earlier one again; `None`: none is.
-    pub(crate) repeated: Option<NonZeroU32>,
+    pub repeated: Option<NonZeroU32>,
     /// One record in so many breaks a rule of events; `None`: none does.
-    pub(crate) malformed: Option<NonZeroU32>,
+    pub malformed: Option<NonZeroU32>,
 }
 
 impl LoadOptions {
     /// A month from `start` on of 200,000 users in 40 organisations, in events of 600 bytes: 80% messages,
     /// 12% annotations, 8% registrations; one record in 200 repeated, one in 10,000 malformed.
-    pub(crate) fn new(records: u64, start: Timestamp) -> Self {
+    pub fn new(records: u64, start: Timestamp) -> Self {
         const fn at_least_one(number: u32) -> NonZeroU32 {
             NonZeroU32::MIN.saturating_add(number - 1)
         }
@@ -64,22 +64,22 @@ impl LoadOptions {
 
 /// How many records of each sort a load has brought so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// Messages, each under an id of its own.
-    pub(crate) messages: u64,
+    pub messages: u64,
     /// Annotations.
-    pub(crate) annotations: u64,
+    pub annotations: u64,
     /// Registrations.
-    pub(crate) registrations: u64,
+    pub registrations: u64,
     /// Records that came before, to the byte.
-    pub(crate) repeated: u64,
+    pub repeated: u64,
     /// Records that break a rule.
-    pub(crate) malformed: u64,
+    pub malformed: u64,
 }
 
 /// The records of a load, in order of time to within two seconds.
 #[derive(Debug)]
-pub(crate) struct Load {
+pub struct Load {
     options: LoadOptions,
     rng: StdRng,
     tally: Tally,
@@ -147,7 +147,7 @@ const KEPT: usize = 256;
 
 impl Load {
     /// The same seed and options give the same records.
-    pub(crate) fn new(seed: u64, options: LoadOptions) -> Self {
+    pub fn new(seed: u64, options: LoadOptions) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let sizes = zipf(options.orgs.get(), 0.8);
         let users = Users {
@@ -188,7 +188,7 @@ impl Load {
     }
 
     /// What was brought so far.
-    pub(crate) const fn tally(&self) -> Tally {
+    pub const fn tally(&self) -> Tally {
         self.tally
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use events::Timestamp;
 use rand::RngExt;
 
-use super::agenda::{Agenda, Who};
-use super::{Published, World, pick};
+use crate::agenda::{Agenda, Who};
+use crate::{Published, World, pick};
 
 /// Traffic without end, by the users who were there when the history ended and by newcomers.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub struct Live {
     agenda: Agenda,
     /// Events a second.
     rate: f64,
@@ -28,7 +28,7 @@ const MEMORY_SECONDS: f64 = 10.0;
 const ENOUGH_REGULARS: usize = 50;
 
 impl Live {
-    pub(super) fn new(world: Arc<World>, rate: f64) -> Self {
+    pub(crate) fn new(world: Arc<World>, rate: f64) -> Self {
         let mut regulars = Vec::new();
         for (org, users) in world.orgs.iter().map(|org| &org.users).enumerate() {
             for (number, user) in users.iter().enumerate() {
@@ -54,7 +54,7 @@ impl Live {
 
     /// What is published at `now`, `elapsed` after the last call. The `time` of each event lies between the
     /// two, but for the few that come late; conversations begin just when there would be too little to say.
-    pub(crate) fn tick(&mut self, now: Timestamp, elapsed: Duration) -> Vec<Published> {
+    pub fn tick(&mut self, now: Timestamp, elapsed: Duration) -> Vec<Published> {
         let most = (self.rate * MEMORY_SECONDS).max(1.0);
         self.credit = (self.credit + self.rate * elapsed.as_secs_f64()).clamp(-most, most);
         let mut records = Vec::new();

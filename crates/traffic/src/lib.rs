@@ -1,14 +1,14 @@
-//! Chat events that nobody wrote: a believable history and live traffic for `demo`, a heavy load for `bench`.
+//! Chat events that nobody wrote: a believable history and live traffic for `demo`, a heavy load for benchmarks.
 //!
 //! Everything follows from a seed and from the instants passed in, so the same arguments give the same bytes.
 //! In reading order:
 //!
-//! - [`world`]: organisations, their mentors and their users
-//! - [`phrases`]: what is talked about
-//! - [`agenda`]: conversations as they unfold, in order of time
-//! - [`history`], [`live`]: the past of a world, and its present
-//! - [`load`]: many events, fast
-//! - [`wire`]: an event as the record that a producer would send
+//! - `world`: organisations, their mentors and their users
+//! - `phrases`: what is talked about
+//! - `agenda`: conversations as they unfold, in order of time
+//! - `history`, `live`: the past of a world, and its present
+//! - `load`: many events, fast
+//! - `wire`: an event as the record that a producer would send
 
 mod agenda;
 mod history;
@@ -21,11 +21,11 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use history::History;
-pub(crate) use live::Live;
-pub(crate) use load::{Load, LoadOptions, Tally};
-pub(crate) use wire::Published;
-pub(crate) use world::{World, WorldOptions};
+pub use history::History;
+pub use live::Live;
+pub use load::{Load, LoadOptions, Tally};
+pub use wire::Published;
+pub use world::{Example, World, WorldOptions};
 
 use rand::{RngExt, rngs::StdRng};
 use rand_distr::weighted::WeightedAliasIndex;

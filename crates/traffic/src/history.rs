@@ -6,8 +6,8 @@ use chrono::{Datelike, Weekday};
 use events::{Grain, Timestamp};
 use rand::RngExt;
 
-use super::agenda::{Agenda, Who};
-use super::{Published, World, pick};
+use crate::agenda::{Agenda, Who};
+use crate::{Published, World, pick};
 
 /// No clock on Earth is further ahead of UTC than this.
 const EASTERNMOST: i64 = 14 * Grain::Hour.millis();
@@ -15,14 +15,14 @@ const EASTERNMOST: i64 = 14 * Grain::Hour.millis();
 /// The records of a world's history in the order in which they were published, which is about that of their
 /// `time`. Memory holds the world and about a day's conversations, not their texts.
 #[derive(Debug)]
-pub(crate) struct History {
+pub struct History {
     agenda: Agenda,
     /// The first day that is not planned yet.
     unplanned: i64,
 }
 
 impl History {
-    pub(super) fn new(world: Arc<World>) -> Self {
+    pub(crate) fn new(world: Arc<World>) -> Self {
         Self {
             agenda: Agenda::new(world, 0x9a57),
             unplanned: 0,

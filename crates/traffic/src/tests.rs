@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 use events::{Body, Decoded, Event, Message, Rejection, Role, Timestamp, decode};
 use uuid::Uuid;
 
-use super::{Load, LoadOptions, Published, World, WorldOptions, wire};
+use crate::{Load, LoadOptions, Published, World, WorldOptions, wire};
 
 /// A Wednesday afternoon.
 const END: &str = "2025-06-11T15:20:00Z";

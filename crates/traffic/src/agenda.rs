@@ -9,9 +9,9 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::Distribution;
 use uuid::Uuid;
 
-use super::phrases::{self, Subject};
-use super::wire::{Published, publish};
-use super::{World, random_uuid};
+use crate::phrases::{self, Subject};
+use crate::wire::{Published, publish};
+use crate::{World, random_uuid};
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -19,18 +19,18 @@ const HOUR: i64 = 60 * MINUTE;
 
 /// What is to happen in a world. Holds what is under way and what was added, never what is over.
 #[derive(Debug)]
-pub(super) struct Agenda {
-    pub(super) world: Arc<World>,
-    pub(super) rng: StdRng,
+pub(crate) struct Agenda {
+    pub(crate) world: Arc<World>,
+    pub(crate) rng: StdRng,
     due: BinaryHeap<Reverse<Due>>,
     added: u64,
 }
 
 /// Somebody, by the index of their organisation and their number within it; `None` is nobody known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Who {
-    pub(super) org: usize,
-    pub(super) user: Option<usize>,
+pub(crate) struct Who {
+    pub(crate) org: usize,
+    pub(crate) user: Option<usize>,
 }
 
 /// Something that is to happen at an instant; of two at the same instant, what was added first.
@@ -64,7 +64,7 @@ struct Talk {
 
 impl Agenda {
     /// Nothing yet. `salt` keeps the dice of one use of a world apart from those of another.
-    pub(super) fn new(world: Arc<World>, salt: u64) -> Self {
+    pub(crate) fn new(world: Arc<World>, salt: u64) -> Self {
         let rng = StdRng::seed_from_u64(world.seed ^ salt);
         Self {
             world,
@@ -75,17 +75,17 @@ impl Agenda {
     }
 
     /// When the next thing is to happen.
-    pub(super) fn next_at(&self) -> Option<Timestamp> {
+    pub(crate) fn next_at(&self) -> Option<Timestamp> {
         self.due.peek().map(|Reverse(due)| due.at)
     }
 
     /// Somebody is to register.
-    pub(super) fn register(&mut self, at: Timestamp, who: Who) {
+    pub(crate) fn register(&mut self, at: Timestamp, who: Who) {
         self.add(at, Task::Register(who));
     }
 
     /// Somebody is to begin a conversation, mostly with the mentor that they prefer.
-    pub(super) fn talk(&mut self, at: Timestamp, who: Who, preferred: Option<usize>) {
+    pub(crate) fn talk(&mut self, at: Timestamp, who: Who, preferred: Option<usize>) {
         let rng = &mut self.rng;
         let mentor = match preferred {
             Some(mentor) if rng.random_ratio(7, 10) => mentor,
@@ -113,7 +113,7 @@ impl Agenda {
     }
 
     /// Lets everything happen that is due until `end`, that instant included, up to the next record.
-    pub(super) fn publish_until(&mut self, end: Timestamp) -> Option<Published> {
+    pub(crate) fn publish_until(&mut self, end: Timestamp) -> Option<Published> {
         while self.next_at()? <= end {
             let Reverse(Due { at, task, .. }) = self.due.pop()?;
             let record = match task {

@@ -2,15 +2,15 @@
 
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 
-use super::pick;
+use crate::pick;
 
 /// What a mentor teaches.
 #[derive(Debug)]
-pub(super) struct Subject {
+pub(crate) struct Subject {
     /// The mentor's id.
-    pub(super) mentor: &'static str,
+    pub(crate) mentor: &'static str,
     /// The subject's name within a sentence.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Things to learn, as they stand in a sentence.
     concepts: [&'static str; 8],
     /// What conversations are annotated with.
@@ -18,7 +18,7 @@ pub(super) struct Subject {
 }
 
 /// Every subject; an organisation has a stretch of these, the best liked first.
-pub(super) const SUBJECTS: [Subject; 12] = [
+pub(crate) const SUBJECTS: [Subject; 12] = [
     Subject {
         mentor: "calculus-coach",
         name: "calculus",
@@ -292,7 +292,7 @@ const PROMPTS: [&str; 10] = [
 ];
 
 /// What the platform tells the model before anything is said.
-pub(super) fn instructions(subject: &Subject) -> String {
+pub(crate) fn instructions(subject: &Subject) -> String {
     format!(
         "You are a patient mentor in {}. Ask before you answer, and never do the homework.",
         subject.name
@@ -300,17 +300,17 @@ pub(super) fn instructions(subject: &Subject) -> String {
 }
 
 /// What a user says first.
-pub(super) fn opening(rng: &mut StdRng, subject: &Subject) -> String {
+pub(crate) fn opening(rng: &mut StdRng, subject: &Subject) -> String {
     sentence(rng, subject, &OPENINGS)
 }
 
 /// What a user says later.
-pub(super) fn reply(rng: &mut StdRng, subject: &Subject) -> String {
+pub(crate) fn reply(rng: &mut StdRng, subject: &Subject) -> String {
     sentence(rng, subject, &REPLIES)
 }
 
 /// What a mentor's model answers: one or two sentences, and often a question.
-pub(super) fn answer(rng: &mut StdRng, subject: &Subject) -> String {
+pub(crate) fn answer(rng: &mut StdRng, subject: &Subject) -> String {
     let (some, others) = EXPLANATIONS.split_at(EXPLANATIONS.len() / 2);
     let mut text = sentence(rng, subject, some);
     if rng.random_ratio(2, 3) {
@@ -325,7 +325,7 @@ pub(super) fn answer(rng: &mut StdRng, subject: &Subject) -> String {
 }
 
 /// What a conversation is annotated with: none to three topics, all different.
-pub(super) fn topics(rng: &mut StdRng, subject: &Subject) -> Vec<&'static str> {
+pub(crate) fn topics(rng: &mut StdRng, subject: &Subject) -> Vec<&'static str> {
     let count = *pick(rng, &[0, 1, 1, 1, 2, 2, 3]);
     let all: Vec<&str> = subject.topics.into_iter().chain(ANY_TOPICS).collect();
     all.sample(rng, count).copied().collect()

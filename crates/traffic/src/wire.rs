@@ -8,15 +8,15 @@ use uuid::Uuid;
 
 /// A record to publish.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Published {
+pub struct Published {
     /// The record's key: `{org}:{user_id}`.
-    pub(crate) key: String,
+    pub key: String,
     /// The record's value: a CloudEvent in structured mode.
-    pub(crate) json: String,
+    pub json: String,
 }
 
 /// Writes an event. Its record is keyed by `user`, which an annotation does not name.
-pub(super) fn publish(event: &Event<'_>, user: &str) -> Published {
+pub(crate) fn publish(event: &Event<'_>, user: &str) -> Published {
     let key = [&event.org, ":", user].concat();
     let kind = match event.body {
         Body::Message(_) => "message.created",

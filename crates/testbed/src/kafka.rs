@@ -1,0 +1,169 @@
+//! Apache Kafka itself: one node, with its own controller, fetched from Maven Central.
+
+use std::{
+    fmt::Write,
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::installed;
+
+const POM: &[u8] = include_bytes!("kafka/pom.xml");
+/// What the coordinator of groups does is told, for whoever asks why a rebalance took long.
+const LOGGER: [&str; 4] = [
+    "defaultLogLevel=warn",
+    "log.org.apache.kafka.coordinator.group=info",
+    "showDateTime=true",
+    "dateTimeFormat=HH:mm:ss.SSS",
+];
+const CLUSTER_ID: &str = "cm9sbGNhbGwtaW4tdGVzdA";
+
+/// A node in a directory of its own. It runs where [`Kafka::command`] is spawned, and whoever does that ends it.
+#[derive(Debug)]
+pub struct Kafka {
+    dir: PathBuf,
+    lib: PathBuf,
+    jvm: &'static [&'static str],
+}
+
+/// An address that a node serves.
+#[derive(Debug, Clone, Copy)]
+pub struct Listener {
+    /// Its name, in capitals. Brokers would speak to each other by the first.
+    pub name: &'static str,
+    /// Where the node listens.
+    pub address: SocketAddr,
+    /// Where clients are told to connect to.
+    pub advertised: SocketAddr,
+}
+
+impl Kafka {
+    /// A node with its data in `dir`, which runs on a Java with the options `jvm`. What is fetched of it is kept in
+    /// `cache`.
+    ///
+    /// # Panics
+    /// Where it cannot be fetched.
+    pub fn new(dir: &Path, cache: &Path, jvm: &'static [&'static str]) -> Self {
+        let installation = cache.join("kafka");
+        installed(&installation, &[("pom.xml", POM)], |dir| {
+            let fetched = Command::new("mvn")
+                .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])
+                .arg("-DoutputDirectory=lib")
+                .current_dir(dir)
+                .stdin(Stdio::null())
+                .status()
+                .expect("mvn runs: the README's section on tests says what they need");
+            assert!(fetched.success(), "mvn could not fetch Apache Kafka");
+        });
+        fs::create_dir_all(dir).expect("a directory can be made");
+        Self {
+            dir: dir.to_owned(),
+            lib: installation.join("lib"),
+            jvm,
+        }
+    }
+
+    /// Writes the configuration, with further properties of whoever needs them: anew before each start, where the
+    /// ports of before may be taken meanwhile.
+    ///
+    /// # Panics
+    /// Where it cannot be written.
+    pub fn configure(&self, listeners: &[Listener], controller: SocketAddr, further: &str) {
+        let (mut listening, mut advertised, mut protocols) = (String::new(), String::new(), String::new());
+        for listener in listeners {
+            let name = listener.name;
+            let written = write!(listening, "{name}://{},", listener.address)
+                .and_then(|()| write!(advertised, "{name}://{},", listener.advertised))
+                .and_then(|()| write!(protocols, "{name}:PLAINTEXT,"));
+            written.expect("a string takes what it is given");
+        }
+        let properties = format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.voters=1@{controller}\n\
+             controller.listener.names=CONTROLLER\n\
+             listeners={listening}CONTROLLER://{controller}\n\
+             advertised.listeners={advertised}\n\
+             inter.broker.listener.name={first}\n\
+             listener.security.protocol.map={protocols}CONTROLLER:PLAINTEXT\n\
+             log.dirs={data}\n\
+             auto.create.topics.enable=false\n\
+             offsets.topic.replication.factor=1\n\
+             offsets.topic.num.partitions=1\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n\
+             group.initial.rebalance.delay.ms=0\n\
+             {further}\n",
+            advertised = advertised.trim_end_matches(','),
+            first = listeners.first().map_or("", |listener| listener.name),
+            data = self.dir.join("data").display(),
+        );
+        fs::write(self.dir.join("server.properties"), properties).expect("a file can be written");
+    }
+
+    /// Makes its directory ready for its first start.
+    ///
+    /// # Panics
+    /// Where that fails.
+    pub fn format(&self) {
+        let mut format = self.java("kafka.tools.StorageTool");
+        format.args([
+            "format",
+            "--cluster-id",
+            CLUSTER_ID,
+            "--config",
+            "server.properties",
+        ]);
+        let formatted = format.status().expect("java runs");
+        assert!(
+            formatted.success(),
+            "Apache Kafka cannot start: see {}",
+            self.log().display()
+        );
+    }
+
+    /// What runs the node.
+    ///
+    /// # Panics
+    /// Where its log cannot be opened.
+    pub fn command(&self) -> Command {
+        let mut command = self.java("kafka.Kafka");
+        command.arg("server.properties");
+        command
+    }
+
+    /// Where it writes what it has to say.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    fn java(&self, class: &str) -> Command {
+        let log = File::options().create(true).append(true).open(self.log());
+        let log = log.expect("a log can be opened");
+        let mut command = Command::new("java");
+        command
+            .args(self.jvm)
+            .args(LOGGER.map(|option| format!("-Dorg.slf4j.simpleLogger.{option}")))
+            .arg("-cp")
+            .arg(self.lib.join("*"))
+            .arg(class)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a handle can be copied"))
+            .stderr(log);
+        command
+    }
+}
+
+/// Addresses of this machine whose ports are free at the moment.
+///
+/// # Panics
+/// Where there are none.
+pub fn free_ports<const N: usize>() -> [SocketAddr; N] {
+    let listen = |()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    [(); N]
+        .map(listen)
+        .map(|listener| listener.local_addr().expect("a listener has an address"))
+}

@@ -1,0 +1,97 @@
+//! The API, asked as its users ask it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::{
+    stack::{KEY, Role, Stack},
+    times::Times,
+};
+
+/// How often a question is asked at least, however long that takes.
+const AT_LEAST: usize = 10;
+
+/// A `rollcall serve` over a database.
+#[derive(Debug)]
+pub(crate) struct Api {
+    role: Role,
+    http: reqwest::Client,
+}
+
+/// How long one question is asked, and how often at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stint {
+    /// How many ask at the same time.
+    pub(crate) askers: usize,
+    pub(crate) questions: usize,
+    pub(crate) time: Duration,
+}
+
+impl Api {
+    pub(crate) async fn start(stack: &Stack, database: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            role: stack.serve(database).await?,
+            http: reqwest::Client::new(),
+        })
+    }
+
+    /// Its most memory, in MiB.
+    pub(crate) fn peak_mib(&self) -> anyhow::Result<f64> {
+        self.role.part.peak_mib()
+    }
+
+    /// The answer to a question about an organisation, such as `usage-summary/?start_date=…`; none where there is no
+    /// such organisation yet.
+    pub(crate) async fn ask(&self, org: &str, question: &str) -> anyhow::Result<Option<Value>> {
+        let answer = self.request(org, question).send().await?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "{question}: {status}: {text}");
+        Ok(Some(serde_json::from_str(&text)?))
+    }
+
+    /// Asks one question again and again; how long each answer took to its last byte.
+    pub(crate) async fn time(&self, org: &str, question: &str, stint: Stint) -> anyhow::Result<Times> {
+        let request = Arc::new(self.request(org, question).build()?);
+        let mut asking = JoinSet::new();
+        for _ in 0..stint.askers {
+            let (http, request) = (self.http.clone(), Arc::clone(&request));
+            asking.spawn(async move {
+                let (began, mut times) = (Instant::now(), Vec::new());
+                while times.len() < AT_LEAST.div_ceil(stint.askers)
+                    || (times.len() < stint.questions / stint.askers && began.elapsed() < stint.time)
+                {
+                    let asked = Instant::now();
+                    let again = request.try_clone();
+                    let again = again.ok_or_else(|| anyhow::anyhow!("a question cannot be asked again"))?;
+                    let answer = http.execute(again).await?;
+                    let status = answer.status();
+                    answer.bytes().await?;
+                    ensure!(status.is_success(), "{}: {status}", request.url());
+                    times.push(asked.elapsed());
+                }
+                Ok(times)
+            });
+        }
+        let mut times = Times::default();
+        while let Some(asked) = asking.join_next().await {
+            times.extend(asked??);
+        }
+        Ok(times)
+    }
+
+    fn request(&self, org: &str, question: &str) -> reqwest::RequestBuilder {
+        let url = &self.role.url;
+        self.http
+            .get(format!("{url}/api/ai-analytics/orgs/{org}/users/me/{question}"))
+            .header("Authorization", format!("Api-Token {KEY}"))
+    }
+}

@@ -1,0 +1,214 @@
+//! How soon an answer contains an event.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures::future::try_join_all;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rdkafka::{
+    ClientConfig,
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use traffic::Load;
+use uuid::Uuid;
+
+use crate::{
+    api::Api,
+    cli::Sizes,
+    ingest::Lag,
+    load::{self, HEADERS, PATIENCE, START},
+    report::{Column, Table, real, whole},
+    stack::Stack,
+    times::Times,
+};
+
+const DATABASE: &str = "freshness";
+/// How many events are looked for at the same time: more would ask so much that they measured themselves.
+const LANES: u32 = 2;
+/// The first events of a lane meet what is not warm yet.
+const WARM_UP: u32 = 5;
+/// How long an answer is waited for before the same is asked again.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Events come at any moment of a batch: this long apart at most, at random.
+const GAP_MILLIS: u64 = 200;
+/// After this long, an event that is in no answer ends its lane: ingestion does not keep up.
+const TOO_LATE: Duration = Duration::from_secs(20);
+/// What contains a user who said something then.
+const QUESTION: &str = "usage-summary/?start_date=2025-01-01&end_date=2025-01-01";
+/// How often the load is published.
+const TICK: Duration = Duration::from_millis(5);
+/// For how long there is load, at most.
+const LOAD_SECONDS: u64 = 1_800;
+
+const COLUMNS: &[Column] = &[
+    Column("median", 0),
+    Column("p99", 0),
+    Column("worst", 0),
+    Column("samples", 0),
+    Column("events/s", 0),
+    Column("uncommitted", 0),
+];
+
+/// Publishes events beside loads of several rates, and asks for each until an answer contains it.
+pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::Result<Table> {
+    stack.migrate(DATABASE).await?;
+    let kafka = stack.kafka("freshness", DATABASE);
+    consumer::ensure_topics(&kafka).await?;
+    let _ingest = stack.ingest(&kafka, DATABASE).await?;
+    let api = Api::start(stack, DATABASE).await?;
+    let lag = Lag::of(&kafka)?;
+    let caption = "milliseconds from the broker's acknowledgement of an event to an answer that contains it\n  \
+                   uncommitted are the events left when the load ended; offsets are committed once a second";
+    let mut table = Table::new("freshness", caption.to_owned(), COLUMNS);
+    for (of, rate) in [
+        ("at 1,000 events/s", 1_000.0),
+        ("at 10,000 events/s", 10_000.0),
+        ("at 80% of the peak", peak * 0.8),
+    ] {
+        let stop = CancellationToken::new();
+        let mut loading = JoinSet::new();
+        loading.spawn(publish(kafka.clone(), rate, stop.clone()));
+        let found = sample(&api, &kafka, &format!("fresh-{}", table.len()), sizes.samples).await;
+        let behind = lag.lag().await?;
+        stop.cancel();
+        let loaded = loading.join_next().await.context("the load is gone")???;
+        let mut times = found?;
+        let samples = u64::try_from(times.len())?;
+        table.row(
+            of,
+            [
+                times.median(),
+                times.p99(),
+                times.worst(),
+                Some(real(samples)),
+                Some(loaded),
+                Some(real(behind)),
+            ],
+        );
+        lag.wait().await?;
+    }
+    stack.rest().await?;
+    Ok(table)
+}
+
+/// Publishes a load at a rate until it is stopped; the rate that came of it.
+async fn publish(kafka: consumer::Settings, rate: f64, stop: CancellationToken) -> anyhow::Result<f64> {
+    let publisher = consumer::Publisher::new(&kafka)?;
+    let seconds = real(LOAD_SECONDS);
+    let mut load = Load::new(1, load::options(whole(rate * seconds)));
+    let (began, mut sent) = (Instant::now(), 0);
+    let mut ticks = tokio::time::interval(TICK);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let due = whole(began.elapsed().as_secs_f64() * rate);
+        for record in load.by_ref().take(usize::try_from(due - sent)?) {
+            load::publish(&publisher, &record).await?;
+        }
+        sent = due;
+    }
+    let loaded = real(sent) / began.elapsed().as_secs_f64();
+    publisher.flush(PATIENCE).await?;
+    Ok(loaded)
+}
+
+/// Publishes events in several lanes at once, and looks for each.
+async fn sample(api: &Api, kafka: &consumer::Settings, org: &str, samples: u32) -> anyhow::Result<Times> {
+    let lanes = (0..LANES).map(|lane| async move {
+        let lane = Lane::new(api, kafka, format!("{org}-{lane}"))?;
+        lane.run(samples / LANES).await
+    });
+    let mut times = Times::default();
+    for sampled in try_join_all(lanes).await? {
+        times.extend(sampled);
+    }
+    Ok(times)
+}
+
+/// One after the other, events of an organisation of its own.
+struct Lane<'a> {
+    api: &'a Api,
+    producer: FutureProducer,
+    topic: &'a str,
+    org: String,
+    dice: StdRng,
+}
+
+impl<'a> Lane<'a> {
+    fn new(api: &'a Api, kafka: &'a consumer::Settings, org: String) -> anyhow::Result<Self> {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", &kafka.bootstrap_servers)
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .create()?;
+        Ok(Self {
+            api,
+            producer,
+            topic: &kafka.topic,
+            org,
+            dice: StdRng::seed_from_u64(1),
+        })
+    }
+
+    async fn run(mut self, samples: u32) -> anyhow::Result<Vec<Duration>> {
+        let mut times = Vec::new();
+        for user in 0..WARM_UP + samples {
+            let gap = self.dice.random_range(0..GAP_MILLIS);
+            tokio::time::sleep(Duration::from_millis(gap)).await;
+            let time = self.sample(user).await?;
+            if user >= WARM_UP {
+                times.push(time);
+            }
+            if time > TOO_LATE {
+                break;
+            }
+        }
+        Ok(times)
+    }
+
+    /// Has one user more say something, and waits until as many are told.
+    async fn sample(&mut self, user: u32) -> anyhow::Result<Duration> {
+        let event = self.event(user);
+        let headers = HEADERS.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: *value })
+        });
+        let record: FutureRecord<'_, str, String> =
+            FutureRecord::to(self.topic).payload(&event).headers(headers);
+        self.producer
+            .send(record, PATIENCE)
+            .await
+            .map_err(|(error, _)| error)?;
+        let acknowledged = Instant::now();
+        loop {
+            let answer = self.api.ask(&self.org, QUESTION).await?;
+            let users = answer.and_then(|answer| answer[0]["user_count"].as_u64());
+            let elapsed = acknowledged.elapsed();
+            if users > Some(u64::from(user)) || elapsed > TOO_LATE {
+                return Ok(elapsed);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn event(&mut self, user: u32) -> String {
+        let id = Uuid::from_u128(self.dice.random());
+        let event = json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": "/rollcall/bench",
+            "type": "chat.message.created.v1",
+            "time": START.to_rfc3339(),
+            "org": self.org,
+            "data": {
+                "message_id": id,
+                "conversation_id": id,
+                "role": "user",
+                "user_id": format!("user-{user}"),
+                "content": "How long does it take until I am counted?",
+            },
+        });
+        event.to_string()
+    }
+}

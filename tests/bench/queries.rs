@@ -1,0 +1,228 @@
+//! The three endpoints over HTTP, and what the same answers cost without rollups.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use crate::{
+    api::{Api, Stint},
+    cli::Sizes,
+    history::{self, Org},
+    report::{Column, Table, real},
+    stack::Stack,
+};
+
+const DATABASE: &str = "queries";
+const MENTOR: &str = "mentor-7";
+const MILLION: f64 = 1e6;
+
+const COLUMNS: &[Column] = &[
+    Column("median", 1),
+    Column("p99", 1),
+    Column("asked", 0),
+    Column("median at 16", 1),
+    Column("p99 at 16", 1),
+    Column("asked at 16", 0),
+    Column("from messages", 0),
+    Column("times as long", 1),
+];
+
+/// A question, to the API and to the message table.
+struct Question {
+    name: &'static str,
+    endpoint: &'static str,
+    /// What the API's numbers are called that sum to those of the statement.
+    counts: &'static [&'static str],
+    statement: &'static str,
+    mentor: Option<Mentor>,
+}
+
+/// How a question is narrowed to a mentor.
+struct Mentor {
+    parameter: &'static str,
+    /// What narrows the statement.
+    condition: &'static str,
+}
+
+const USAGE: Question = Question {
+    name: "usage-summary",
+    endpoint: "usage-summary/?",
+    counts: &["user_count"],
+    statement: include_str!("queries/usage.sql"),
+    mentor: None,
+};
+const COHORTS: Question = Question {
+    name: "cohorts",
+    endpoint: "user-cohorts-over-time/?",
+    counts: &["new_users", "veteran_users"],
+    statement: include_str!("queries/cohorts.sql"),
+    mentor: None,
+};
+const TRANSCRIPTS: Question = Question {
+    name: "transcripts, 100",
+    endpoint: "transcripts/?page=1&page_size=100&",
+    counts: &["message_count"],
+    statement: include_str!("queries/transcripts.sql"),
+    mentor: None,
+};
+const QUESTIONS: [Question; 5] = [
+    USAGE,
+    COHORTS,
+    Question {
+        name: "cohorts, one mentor",
+        mentor: Some(Mentor {
+            parameter: "mentor_id",
+            condition: "AND mentor_id = 'mentor-7'",
+        }),
+        ..COHORTS
+    },
+    TRANSCRIPTS,
+    Question {
+        name: "transcripts, 100, one mentor",
+        mentor: Some(Mentor {
+            parameter: "mentor",
+            condition: "AND mentor = 'mentor-7'",
+        }),
+        ..TRANSCRIPTS
+    },
+];
+
+/// The endpoints that everybody asks, for [`crate::growth`]: names, and what is asked of the last `days` days.
+pub(crate) fn plain(days: u32) -> [(&'static str, String); 3] {
+    [USAGE, COHORTS, TRANSCRIPTS].map(|question| (question.name, question.url(days)))
+}
+
+/// Makes a past of each organisation, and asks about it.
+pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Table> {
+    stack.migrate(DATABASE).await?;
+    stack.define(DATABASE).await?;
+    let longest = sizes
+        .days
+        .iter()
+        .copied()
+        .max()
+        .context("no days are asked for")?;
+    let orgs: Vec<Org> = sizes.users.iter().map(|users| Org::of(*users, longest)).collect();
+    for org in &orgs {
+        org.register(stack, DATABASE).await?;
+        org.talk(stack, DATABASE, 0..sizes.messages).await?;
+    }
+    stack.rest().await?;
+    let messages = "SELECT count() FROM messages";
+    let messages = stack.sql().number(DATABASE, messages).await?;
+
+    let api = Api::start(stack, DATABASE).await?;
+    let mut rows = Vec::new();
+    for org in &orgs {
+        for days in &sizes.days {
+            for question in &QUESTIONS {
+                let name = format!("{}, {} users, {days} days", question.name, org.users);
+                rows.push((name, question.measure(stack, &api, (org, *days), sizes).await?));
+            }
+        }
+    }
+    let caption = format!(
+        "the three endpoints by day, in milliseconds, asked by one and by 16 at a time; {:.1} million messages\n  \
+         users are those active a day; serve had {:.0} MiB at its peak",
+        real(messages) / MILLION,
+        api.peak_mib()?
+    );
+    let mut table = Table::new("queries", caption, COLUMNS);
+    for (name, numbers) in rows {
+        table.row(name, numbers);
+    }
+    stack.sql().run(&format!("DROP DATABASE {DATABASE} SYNC")).await?;
+    Ok(table)
+}
+
+impl Question {
+    fn url(&self, days: u32) -> String {
+        let (first, last) = history::range(days);
+        let mentor = self
+            .mentor
+            .as_ref()
+            .map_or_else(String::new, |mentor| format!("&{}={MENTOR}", mentor.parameter));
+        format!("{}start_date={first}&end_date={last}{mentor}", self.endpoint)
+    }
+
+    fn statement(&self, org: &Org, days: u32) -> String {
+        let (first, last) = history::range(days);
+        let (condition, among) = self.mentor.as_ref().map_or(("", ""), |mentor| {
+            (mentor.condition, "AND user_id IN (SELECT user_id FROM active)")
+        });
+        self.statement
+            .replace("${org}", &org.name)
+            .replace("${since}", &history::start_of(first).to_string())
+            .replace("${until}", &(history::start_of(last) + 86_400_000).to_string())
+            .replace("${mentor}", condition)
+            .replace("${among_active}", among)
+    }
+
+    async fn measure(
+        &self,
+        stack: &Stack,
+        api: &Api,
+        (org, days): (&Org, u32),
+        sizes: &Sizes,
+    ) -> anyhow::Result<[Option<f64>; 8]> {
+        let url = self.url(days);
+        let answer = api
+            .ask(&org.name, &url)
+            .await?
+            .context("the organisation is gone")?;
+        let began = Instant::now();
+        let rows = stack.sql().run_in(DATABASE, &self.statement(org, days)).await?;
+        let from_messages = began.elapsed().as_secs_f64() * 1e3;
+        let (told, summed) = (sum(&answer, self.counts), sum_of_rows(&rows, self.counts.len()));
+        ensure!(
+            told == summed,
+            "{url} of {}: the API tells {told}, the messages {summed}",
+            org.name
+        );
+        let mut stint = Stint {
+            askers: 1,
+            questions: 200,
+            time: Duration::from_secs(sizes.seconds_each),
+        };
+        let mut alone = api.time(&org.name, &url, stint).await?;
+        (stint.askers, stint.questions) = (16, 1_600);
+        let mut together = api.time(&org.name, &url, stint).await?;
+        let count = |times: usize| u64::try_from(times).ok().map(real);
+        let median = alone.median();
+        Ok([
+            median,
+            alone.p99(),
+            count(alone.len()),
+            together.median(),
+            together.p99(),
+            count(together.len()),
+            Some(from_messages),
+            median.map(|median| from_messages / median),
+        ])
+    }
+}
+
+/// The sum of all numbers of those names in an answer, however deep.
+fn sum(answer: &Value, names: &[&str]) -> u64 {
+    match answer {
+        Value::Array(items) => items.iter().map(|item| sum(item, names)).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| match value {
+                _ if !names.contains(&name.as_str()) => 0,
+                Value::Array(numbers) => numbers.iter().filter_map(Value::as_u64).sum(),
+                number => number.as_u64().unwrap_or(0),
+            })
+            .sum(),
+        _ => 0,
+    }
+}
+
+/// The sum of the columns after the first of tab-separated lines.
+fn sum_of_rows(rows: &str, columns: usize) -> u64 {
+    rows.lines()
+        .flat_map(|line| line.split('\t').skip(1).take(columns))
+        .filter_map(|number| number.parse::<u64>().ok())
+        .sum()
+}

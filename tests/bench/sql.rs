@@ -1,0 +1,53 @@
+//! The engine, asked in its own words.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+/// How long a statement may take: some go over all messages there are.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// The engine's HTTP interface.
+#[derive(Debug, Clone)]
+pub(crate) struct Sql {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Sql {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            url: url.to_owned(),
+        }
+    }
+
+    /// Runs a statement; what it tells, as tab-separated lines.
+    pub(crate) async fn run(&self, statement: &str) -> anyhow::Result<String> {
+        self.run_in("default", statement).await
+    }
+
+    /// Runs a statement in a database.
+    pub(crate) async fn run_in(&self, database: &str, statement: &str) -> anyhow::Result<String> {
+        let asked = self
+            .http
+            .post(format!("{}/?database={database}", self.url))
+            .timeout(PATIENCE)
+            .body(statement.to_owned());
+        let answer = asked.send().await.context("the engine does not answer")?;
+        let status = answer.status();
+        let text = answer.text().await.context("the engine breaks off")?;
+        if !status.is_success() {
+            bail!("the engine refuses a statement: {text}");
+        }
+        Ok(text)
+    }
+
+    /// The number that a statement tells.
+    pub(crate) async fn number(&self, database: &str, statement: &str) -> anyhow::Result<u64> {
+        let text = self.run_in(database, statement).await?;
+        text.trim()
+            .parse()
+            .with_context(|| format!("{text:?} is no number"))
+    }
+}

@@ -1,0 +1,248 @@
+//! The parts that run throughout: Apache Kafka and the engine, and the roles of Rollcall between them.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use consumer::Probe;
+use serde::Deserialize;
+use tempfile::TempDir;
+use testbed::{Kafka, Listener, free_ports};
+
+use crate::{part::Part, sql::Sql};
+
+const ROLLCALL: &str = env!("CARGO_BIN_EXE_rollcall");
+/// Where everything goes: what is fetched stays there, data are gone when the benchmark ends.
+const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
+/// How long a part may take to start: the first start of all fetches the engine.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long merges may go on before what is measured next begins all the same.
+const REST: Duration = Duration::from_secs(120);
+/// The key that `serve` takes.
+pub(crate) const KEY: &str = "bench";
+const GLANCE: Duration = Duration::from_millis(20);
+const JVM: &[&str] = &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"];
+
+/// Broker and engine.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) broker: Part,
+    pub(crate) engine: Part,
+    bootstrap_servers: String,
+    clickhouse_url: String,
+    sql: Sql,
+    dir: TempDir,
+}
+
+/// A role of Rollcall that runs.
+#[derive(Debug)]
+pub(crate) struct Role {
+    pub(crate) part: Part,
+    /// Where its HTTP interface is.
+    pub(crate) url: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ready {
+    api_url: Option<String>,
+    clickhouse_url: Option<String>,
+}
+
+impl Stack {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let dir = TempDir::with_prefix_in("bench-", TARGET).context("cannot make a directory")?;
+        let node = dir.path().join("kafka");
+        let node = tokio::task::spawn_blocking(move || Kafka::new(&node, Path::new(TARGET), JVM)).await?;
+        let [address, controller] = free_ports();
+        let listener = Listener {
+            name: "CLIENTS",
+            address,
+            advertised: address,
+        };
+        node.configure(&[listener], controller, "");
+        node.format();
+        let mut broker = Part::start("broker", &mut node.command())?;
+
+        let data = dir.path().join("clickhouse");
+        let mut engine = Command::new(ROLLCALL);
+        engine
+            .args(["dev", "clickhouse", "--http-addr", "127.0.0.1:0", "--data-dir"])
+            .arg(data);
+        let (engine, ready) = start("engine", &mut engine, dir.path()).await?;
+        let clickhouse_url = ready
+            .clickhouse_url
+            .context("the engine does not tell its address")?;
+        let bootstrap_servers = address.to_string();
+        wait_for_broker(&mut broker, &bootstrap_servers).await?;
+        Ok(Self {
+            broker,
+            engine,
+            bootstrap_servers,
+            sql: Sql::new(&clickhouse_url),
+            clickhouse_url,
+            dir,
+        })
+    }
+
+    /// The settings of a client of Kafka, for a topic and a group.
+    pub(crate) fn kafka(&self, topic: &str, group: &str) -> consumer::Settings {
+        consumer::Settings {
+            bootstrap_servers: self.bootstrap_servers.clone(),
+            topic: topic.to_owned(),
+            group_id: group.to_owned(),
+            ..consumer::Settings::default()
+        }
+    }
+
+    /// The settings of a client of ClickHouse, for a database.
+    pub(crate) fn clickhouse(&self, database: &str) -> aggregator::Settings {
+        aggregator::Settings {
+            url: self.clickhouse_url.clone(),
+            database: database.to_owned(),
+            ..aggregator::Settings::default()
+        }
+    }
+
+    /// Has views make the rollups of whatever is inserted into the facts of a database, as where no `ingest` does.
+    pub(crate) async fn define(&self, database: &str) -> anyhow::Result<()> {
+        for definition in aggregator::definitions() {
+            self.sql.run_in(database, definition).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the rollups of messages to `ingest` again.
+    pub(crate) async fn leave_to_ingest(&self, database: &str) -> anyhow::Result<()> {
+        for definition in aggregator::definitions() {
+            if let Some((create, _)) = definition.split_once(" TO ")
+                && definition.contains("\nFROM messages\n")
+                && let Some(view) = create.split(' ').next_back()
+            {
+                self.sql
+                    .run_in(database, &format!("DROP VIEW {view} SYNC"))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The engine, asked in its own words.
+    pub(crate) const fn sql(&self) -> &Sql {
+        &self.sql
+    }
+
+    /// Makes a database with the schema in it.
+    pub(crate) async fn migrate(&self, database: &str) -> anyhow::Result<()> {
+        let store = aggregator::Store::new(&self.clickhouse(database));
+        Ok(store.migrate(|_| ()).await?)
+    }
+
+    /// Starts `rollcall ingest` with its default settings, from a topic into a database.
+    pub(crate) async fn ingest(&self, kafka: &consumer::Settings, database: &str) -> anyhow::Result<Role> {
+        let variables = [
+            ("ROLLCALL__KAFKA__TOPIC", kafka.topic.as_str()),
+            ("ROLLCALL__KAFKA__GROUP_ID", &kafka.group_id),
+        ];
+        self.role("ingest", database, &variables).await
+    }
+
+    /// Starts `rollcall serve` over a database, with [`KEY`] for all organisations.
+    pub(crate) async fn serve(&self, database: &str) -> anyhow::Result<Role> {
+        let keys = format!("{KEY}=*");
+        self.role("serve", database, &[("ROLLCALL__AUTH__KEYS", &keys)])
+            .await
+    }
+
+    async fn role(
+        &self,
+        name: &'static str,
+        database: &str,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Role> {
+        let mut command = Command::new(ROLLCALL);
+        command
+            .args([name, "--http-addr", "127.0.0.1:0"])
+            .env("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", &self.bootstrap_servers)
+            .env("ROLLCALL__CLICKHOUSE__URL", &self.clickhouse_url)
+            .env("ROLLCALL__CLICKHOUSE__DATABASE", database)
+            .envs(variables.iter().copied());
+        let (part, ready) = start(name, &mut command, self.dir.path()).await?;
+        let url = ready
+            .api_url
+            .with_context(|| format!("{name} does not tell its address"))?;
+        Ok(Role { part, url })
+    }
+
+    /// Waits until the engine merges nothing; the time that it spent on processors meanwhile, in seconds.
+    pub(crate) async fn rest(&self) -> anyhow::Result<f64> {
+        let before = self.engine.cpu_seconds()?;
+        let deadline = Instant::now() + REST;
+        let mut quiet = 0;
+        while quiet < 10 && Instant::now() < deadline {
+            let merging = self.sql.number("system", "SELECT count() FROM merges").await? > 0;
+            quiet = if merging { 0 } else { quiet + 1 };
+            tokio::time::sleep(5 * GLANCE).await;
+        }
+        Ok(self.engine.cpu_seconds()? - before)
+    }
+}
+
+impl Role {
+    /// How many records `ingest` has settled. Offsets are committed once a second, which is too coarse to measure
+    /// by: this counter is raised with each batch.
+    pub(crate) async fn settled(&self) -> anyhow::Result<u64> {
+        let text = reqwest::get(format!("{}/metrics", self.url))
+            .await?
+            .text()
+            .await?;
+        let samples = text
+            .lines()
+            .filter(|line| line.starts_with("rollcall_records_total"));
+        let counts = samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+        Ok(counts.sum())
+    }
+}
+
+/// Starts a command of Rollcall, and waits until it serves.
+async fn start(name: &'static str, command: &mut Command, dir: &Path) -> anyhow::Result<(Part, Ready)> {
+    let ready_file = dir.join(format!("{name}.json"));
+    let _absent = fs::remove_file(&ready_file);
+    command
+        .arg("--ready-file")
+        .arg(&ready_file)
+        .env("ROLLCALL__LOG__FILTER", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let mut part = Part::start(name, command)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Ok(text) = fs::read(&ready_file) {
+            return Ok((part, serde_json::from_slice(&text)?));
+        }
+        part.check()?;
+        if Instant::now() > deadline {
+            bail!("the {name} did not start within {PATIENCE:?}");
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+async fn wait_for_broker(broker: &mut Part, bootstrap_servers: &str) -> anyhow::Result<()> {
+    let settings = consumer::Settings {
+        bootstrap_servers: bootstrap_servers.to_owned(),
+        ..consumer::Settings::default()
+    };
+    let probe = Probe::new(&settings)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match probe.ping(Duration::from_secs(1)).await {
+            Ok(()) | Err(consumer::Error::NoTopic { .. }) => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
+            Err(_) => broker.check()?,
+        }
+    }
+}
