@@ -1,5 +1,7 @@
 //! Rejected records, in their topic.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
 use metrics::counter;
 use rdkafka::ClientConfig;
@@ -27,6 +29,8 @@ pub(crate) const HEADERS: [&str; 5] = [
 ];
 /// How many dead letters of a batch wait for their acknowledgement at once.
 const AT_ONCE: usize = 1_000;
+/// How long a dead letter may wait for its acknowledgement before its producer is given up.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A rejected record, as it will be written: key, value, timestamp and headers are its own; headers that say why
 /// and where from come behind them. The name that repeats a record's own header is appended all the same, and
@@ -119,7 +123,7 @@ impl DeadLetters {
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
-            .set("message.timeout.ms", "30000")
+            .set("message.timeout.ms", TIMEOUT.as_millis().to_string())
             .set(
                 "queue.buffering.max.kbytes",
                 (budget.dead_letters >> 10).max(1).to_string(),
@@ -132,7 +136,7 @@ impl DeadLetters {
         })
     }
 
-    /// Writes all of them, however long it takes, unless told to halt or one of them can never be written.
+    /// Writes all of them, unless told to halt, or one of them can never be written or not by this producer.
     pub(crate) async fn bury(
         &self,
         letters: &[DeadLetter],
@@ -164,6 +168,12 @@ impl DeadLetters {
                     partition: letter.partition,
                     offset: letter.offset,
                     source: error,
+                }));
+            }
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
+                return Err(Halt::Ended(Error::Unburied {
+                    topic: self.topic.clone(),
+                    after: TIMEOUT,
                 }));
             }
             let wait = backoff.next();

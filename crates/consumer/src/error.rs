@@ -59,6 +59,14 @@ pub enum Error {
         /// For how long.
         after: Duration,
     },
+    /// A dead letter is not acknowledged; a new client may reach what this one does not.
+    #[error("kafka: a dead letter for {topic} is not acknowledged after {after:?}")]
+    Unburied {
+        /// The dead-letter topic.
+        topic: String,
+        /// How long was waited.
+        after: Duration,
+    },
     /// A dead letter will never be taken, so its record can never be settled.
     #[error("kafka: {topic} refuses the dead letter of partition {partition} offset {offset}")]
     DeadLetter {
@@ -94,6 +102,13 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+}
+
+impl Error {
+    /// Whether a run may begin anew, with new clients.
+    pub const fn is_cured_by_new_clients(&self) -> bool {
+        matches!(self, Self::CutOff { .. } | Self::Unburied { .. })
+    }
 }
 
 /// An error with all that caused it, for a line of the log.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -24,6 +24,10 @@ pub(crate) const POISON: &str = "poison";
 pub(crate) const FORBIDDEN: &str = "forbidden";
 /// How often events are published, of many a second.
 const TICK: Duration = Duration::from_millis(10);
+/// So many events are published before they must be acknowledged, …
+const PIECE: u32 = 20_000;
+/// … in this time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A producer at work.
 #[derive(Debug)]
@@ -41,11 +45,11 @@ impl Load {
     /// As [`Load::start`], where the first events are published already.
     pub(crate) fn start_at(settings: &Settings, rate: u32, first: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let publisher = Publisher::new(settings).unwrap();
+        let settings = settings.clone();
         let mut task = JoinSet::new();
         let each_tick = (rate / 100).max(1);
         let tick = TICK.max(Duration::from_secs(1) / rate);
-        task.spawn(publish(publisher, first, (tick, each_tick), stopped));
+        task.spawn(publish(settings, first, (tick, each_tick), stopped));
         Self { stop, task }
     }
 
@@ -80,22 +84,35 @@ async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>) {
 
 /// Publishes so many events every so often, from the first on, until it is told to stop.
 async fn publish(
-    publisher: Publisher,
+    settings: Settings,
     first: u32,
     (every, events): (Duration, u32),
     stopped: watch::Receiver<bool>,
 ) -> u32 {
+    let mut publisher = Publisher::new(&settings).unwrap();
     let mut ticks = interval(every);
     // While the broker is away, what is not published stays unpublished.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut number = first;
-    while !*stopped.borrow() {
+    let (mut number, mut acknowledged) = (first, first);
+    loop {
+        let last = *stopped.borrow();
+        if last || number - acknowledged >= PIECE {
+            // A client that has forgotten every broker looks for none any more: what is not acknowledged comes again.
+            let began = Instant::now();
+            while let Err(error) = publisher.flush(PATIENCE).await {
+                assert!(began.elapsed() < DEADLINE, "nothing can be published: {error}");
+                publisher = Publisher::new(&settings).unwrap();
+                turns(&publisher, acknowledged..number).await;
+            }
+            acknowledged = number;
+        }
+        if last {
+            return number;
+        }
         ticks.tick().await;
         turns(&publisher, number..number + events).await;
         number += events;
     }
-    publisher.flush(DEADLINE).await.unwrap();
-    number
 }
 
 async fn send(publisher: &Publisher, number: u32, record: &Record) {

@@ -1,6 +1,6 @@
 //! Rejected records, in their topic.
 
-use consumer::Publisher;
+use consumer::{Error, Publisher};
 use rdkafka::Message;
 use rdkafka::message::{Headers, OwnedMessage};
 
@@ -128,6 +128,32 @@ async fn never_commits_past_a_rejected_batch_before_its_dead_letters_are_flushed
         .partition_leader(&broker.settings.dead_letter_topic, 0, Some(1))
         .unwrap();
     until("the commit", async || broker.committed().await[&0] == Some(3)).await;
+    run.stop().await;
+    assert_eq!(
+        broker.records(&broker.settings.dead_letter_topic, 1).await.len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_dead_letters_are_not_acknowledged_for_long_ends_so_that_another_can_begin() {
+    let broker = Broker::with_partitions(1);
+    broker.publish([event("a"), "{".to_owned()]).await;
+    broker
+        .cluster
+        .partition_leader(&broker.settings.dead_letter_topic, 0, None)
+        .unwrap();
+    let sink = Memory::default();
+    let ended = Run::start(&broker.settings, &sink).end().await;
+    assert!(matches!(ended, Err(Error::Unburied { .. })), "{ended:?}");
+    assert_eq!(broker.committed().await[&0], None);
+
+    broker
+        .cluster
+        .partition_leader(&broker.settings.dead_letter_topic, 0, Some(1))
+        .unwrap();
+    let run = Run::start(&broker.settings, &sink);
+    until("the commit", async || broker.committed().await[&0] == Some(2)).await;
     run.stop().await;
     assert_eq!(
         broker.records(&broker.settings.dead_letter_topic, 1).await.len(),
