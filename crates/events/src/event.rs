@@ -144,6 +144,13 @@ impl Role {
             Self::Tool => "tool",
         }
     }
+
+    /// The role that events spell so.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::User, Self::Assistant, Self::System, Self::Tool]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
 }
 
 impl Sentiment {
@@ -154,6 +161,13 @@ impl Sentiment {
             Self::Negative => "negative",
             Self::Neutral => "neutral",
         }
+    }
+
+    /// The sentiment that events spell so.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Positive, Self::Negative, Self::Neutral]
+            .into_iter()
+            .find(|sentiment| sentiment.as_str() == text)
     }
 }
 

@@ -113,14 +113,8 @@ impl<'a> WireMessage<'a> {
             message_id: uuid(Field::Named("data.message_id"), self.message_id)?,
             conversation_id: uuid(Field::Named("data.conversation_id"), self.conversation_id)?,
             role: role(self.role)?,
-            user_id: match id(USER_ID, self.user_id) {
-                Err(Rejection::Missing { .. } | Rejection::Empty { .. }) => None,
-                user_id => Some(user_id?),
-            },
-            mentor_id: match id(MENTOR_ID, self.mentor_id) {
-                Err(Rejection::Missing { .. }) => None,
-                mentor_id => Some(mentor_id?),
-            },
+            user_id: speaker(self.user_id)?,
+            mentor_id: mentor(self.mentor_id)?,
             content: json::optional_text(Field::Named("data.content"), self.content)?.unwrap_or_default(),
             model: json::optional_text(Field::Named("data.model"), self.model)?
                 .filter(|model| !model.is_empty()),
@@ -142,7 +136,7 @@ impl<'a> WireAnnotation<'a> {
 impl<'a> WireRegistration<'a> {
     fn registration(self) -> Result<Registration<'a>, Rejection> {
         Ok(Registration {
-            user_id: id(USER_ID, self.user_id)?,
+            user_id: user(self.user_id)?,
             registered_at: required_timestamp(Field::Named("data.registered_at"), self.registered_at)?,
         })
     }
@@ -150,6 +144,27 @@ impl<'a> WireRegistration<'a> {
 
 const USER_ID: Field = Field::Named("data.user_id");
 const MENTOR_ID: Field = Field::Named("data.mentor_id");
+
+/// The user who registered.
+pub(super) fn user(member: Member<'_>) -> Result<Cow<'_, str>, Rejection> {
+    id(USER_ID, member)
+}
+
+/// The user of a message; none where it is anonymous.
+pub(super) fn speaker(member: Member<'_>) -> Result<Option<Cow<'_, str>>, Rejection> {
+    match user(member) {
+        Err(Rejection::Missing { .. } | Rejection::Empty { .. }) => Ok(None),
+        user_id => user_id.map(Some),
+    }
+}
+
+/// The mentor of a message, if it names one.
+pub(super) fn mentor(member: Member<'_>) -> Result<Option<Cow<'_, str>>, Rejection> {
+    match id(MENTOR_ID, member) {
+        Err(Rejection::Missing { .. }) => Ok(None),
+        mentor_id => mentor_id.map(Some),
+    }
+}
 
 /// The id of a user or mentor: a string, or an integer of any size by its decimal digits.
 fn id(field: Field, member: Member<'_>) -> Result<Cow<'_, str>, Rejection> {
@@ -192,39 +207,33 @@ fn name(field: Field, text: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
 }
 
 fn uuid(field: Field, member: Member<'_>) -> Result<Uuid, Rejection> {
+    parse_uuid(&json::text(field, member)?).ok_or(Rejection::NotAUuid { field })
+}
+
+/// Reads a UUID with its hyphens.
+pub(super) fn parse_uuid(text: &str) -> Option<Uuid> {
     /// Of the forms that the parser takes, only the hyphenated one is this long.
     const HYPHENATED: usize = 36;
-    let text = json::text(field, member)?;
-    if text.len() != HYPHENATED {
-        return Err(Rejection::NotAUuid { field });
-    }
-    Uuid::try_parse(&text).map_err(|_| Rejection::NotAUuid { field })
+    (text.len() == HYPHENATED)
+        .then(|| Uuid::try_parse(text).ok())
+        .flatten()
 }
 
 fn role(member: Member<'_>) -> Result<Role, Rejection> {
-    match &*json::text(Field::Named("data.role"), member)? {
-        "user" => Ok(Role::User),
-        "assistant" => Ok(Role::Assistant),
-        "system" => Ok(Role::System),
-        "tool" => Ok(Role::Tool),
-        _ => Err(Rejection::UnknownRole),
-    }
+    Role::parse(&json::text(Field::Named("data.role"), member)?).ok_or(Rejection::UnknownRole)
 }
 
 fn sentiment(member: Member<'_>) -> Result<Sentiment, Rejection> {
-    match &*json::text(Field::Named("data.user_sentiment"), member)? {
-        "positive" => Ok(Sentiment::Positive),
-        "negative" => Ok(Sentiment::Negative),
-        "neutral" => Ok(Sentiment::Neutral),
-        _ => Err(Rejection::UnknownSentiment),
-    }
+    Sentiment::parse(&json::text(Field::Named("data.user_sentiment"), member)?)
+        .ok_or(Rejection::UnknownSentiment)
 }
 
 fn required_timestamp(field: Field, member: Member<'_>) -> Result<Timestamp, Rejection> {
     timestamp(field, &json::text(field, member)?)
 }
 
-fn topics(member: Member<'_>) -> Result<Vec<Cow<'_, str>>, Rejection> {
+/// The names of an annotation's topics.
+pub(super) fn topics(member: Member<'_>) -> Result<Vec<Cow<'_, str>>, Rejection> {
     const TOPICS: Field = Field::Named("data.topics");
     let raw = json::required(TOPICS, member)?;
     match json::type_name(raw) {

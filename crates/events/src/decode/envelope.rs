@@ -60,9 +60,18 @@ pub(super) enum Payload<'a> {
     Owned(String),
 }
 
+/// The mode of the Kafka binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The attributes are headers, the value is the data.
+    Binary,
+    /// The value is the whole event; `declared` by the content type, or else by its looks.
+    Structured { declared: bool },
+}
+
 /// The headers that matter, each the last of its name.
 #[derive(Debug, Default)]
-struct Headers<'a> {
+pub(super) struct Headers<'a> {
     content_type: Option<&'a [u8]>,
     specversion: Option<&'a [u8]>,
     event_type: Option<&'a [u8]>,
@@ -97,17 +106,15 @@ struct WireEnvelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Finds the mode, and sees to it that this is a CloudEvent of version 1.0.
+    /// Sees to it that this is a CloudEvent of version 1.0.
     pub(super) fn read(
-        headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+        headers: &Headers<'a>,
+        mode: Mode,
         value: Option<&'a [u8]>,
     ) -> Result<Self, Rejection> {
-        let headers = Headers::collect(headers);
-        let declared = headers.declares_structured()?;
-        let (specversion, envelope) = if headers.any_attribute && !declared {
-            headers.binary(value)
-        } else {
-            structured(declared, value)?
+        let (specversion, envelope) = match mode {
+            Mode::Binary => headers.binary(value),
+            Mode::Structured { declared } => structured(declared, value)?,
         };
         match &*specversion.text("specversion")? {
             "1.0" => Ok(envelope),
@@ -132,34 +139,12 @@ impl<'a> Envelope<'a> {
 
     /// The attribute `time`, which must not lie before this century or more than five minutes after `now`.
     pub(super) fn time(&self, now: Timestamp) -> Result<Timestamp, Rejection> {
-        let text = self.time.some_text("time")?;
-        let time = data::timestamp(Field::Named("time"), &text)?;
-        if time < EARLIEST {
-            return Err(Rejection::TimeTooEarly);
-        }
-        if time.as_millis() > now.as_millis().saturating_add(AHEAD_MILLIS) {
-            return Err(Rejection::TimeTooLate);
-        }
-        Ok(time)
+        time(&self.time.some_text("time")?, now)
     }
 
     /// The extension `org`.
     pub(super) fn org(&self) -> Result<Cow<'a, str>, Rejection> {
-        let org = self.org.some_text("org")?;
-        if org.chars().count() > ORG_LIMIT {
-            return Err(Rejection::TooLong {
-                field: Field::Named("org"),
-                limit: ORG_LIMIT,
-            });
-        }
-        if org
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-        {
-            Ok(org)
-        } else {
-            Err(Rejection::InvalidOrg)
-        }
+        org(self.org.text("org")?)
     }
 
     /// The data, which must be there.
@@ -245,7 +230,7 @@ impl<'a> Attribute<'a> {
 }
 
 impl<'a> Headers<'a> {
-    fn collect(headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
+    pub(super) fn collect(headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
         let mut found = Self::default();
         for (name, value) in headers {
             if let Some(attribute) = strip_prefix_ignoring_case(name, "ce_") {
@@ -272,6 +257,16 @@ impl<'a> Headers<'a> {
         slots
             .into_iter()
             .find_map(|(name, slot)| attribute.eq_ignore_ascii_case(name).then_some(slot))
+    }
+
+    /// The mode that they tell.
+    pub(super) fn mode(&self) -> Result<Mode, Rejection> {
+        let declared = self.declares_structured()?;
+        Ok(if self.any_attribute && !declared {
+            Mode::Binary
+        } else {
+            Mode::Structured { declared }
+        })
     }
 
     /// Whether the content type says that the value is a whole CloudEvent, in the one format that is read.
@@ -330,6 +325,38 @@ fn structured(declared: bool, value: Option<&[u8]>) -> Result<(Attribute<'_>, En
         },
     };
     Ok((Attribute::json(wire.specversion), envelope))
+}
+
+/// Reads the attribute `time`, which must not lie before this century or more than five minutes after `now`.
+pub(super) fn time(text: &str, now: Timestamp) -> Result<Timestamp, Rejection> {
+    let time = data::timestamp(Field::Named("time"), text)?;
+    if time < EARLIEST {
+        return Err(Rejection::TimeTooEarly);
+    }
+    if time.as_millis() > now.as_millis().saturating_add(AHEAD_MILLIS) {
+        return Err(Rejection::TimeTooLate);
+    }
+    Ok(time)
+}
+
+/// Reads the extension `org`.
+pub(super) fn org(text: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
+    const ORG: Field = Field::Named("org");
+    if text.is_empty() {
+        Err(Rejection::Empty { field: ORG })
+    } else if text.chars().count() > ORG_LIMIT {
+        Err(Rejection::TooLong {
+            field: ORG,
+            limit: ORG_LIMIT,
+        })
+    } else if text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+    {
+        Ok(text)
+    } else {
+        Err(Rejection::InvalidOrg)
+    }
 }
 
 fn utf8(field: Field, bytes: &[u8]) -> Result<&str, Rejection> {

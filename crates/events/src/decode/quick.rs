@@ -1,0 +1,143 @@
+//! The common record, read in one pass: structured mode, with every member of the type that it must have.
+//!
+//! Whatever is unusual, let alone wrong, gives none: the thorough reading then tells what the record is. What is read
+//! here reads the same there, which the tests hold.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde::{Deserialize, forward_to_deserialize_any};
+
+use super::data::{self, Kind};
+use super::envelope;
+use super::json::Member;
+use crate::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+
+/// The event that the value of a record in structured mode holds, which was read at `now`.
+pub(super) fn event(value: &[u8], now: Timestamp) -> Option<Event<'_>> {
+    let wire: Object<WireEvent<'_>> = serde_json::from_str(str::from_utf8(value).ok()?).ok()?;
+    wire.0.event(now)
+}
+
+/// A string, borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What a JSON object holds: a struct alone would take an array of its fields too.
+struct Object<T>(T);
+
+#[derive(Deserialize)]
+struct WireEvent<'a> {
+    #[serde(borrow)]
+    specversion: Text<'a>,
+    #[serde(borrow, rename = "type")]
+    event_type: Text<'a>,
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    source: Text<'a>,
+    #[serde(borrow)]
+    time: Text<'a>,
+    #[serde(borrow)]
+    org: Text<'a>,
+    #[serde(borrow)]
+    data: Object<WireData<'a>>,
+    data_base64: Option<IgnoredAny>,
+}
+
+/// The members of all kinds of data: which kind it is may be told after it.
+#[derive(Deserialize)]
+struct WireData<'a> {
+    #[serde(borrow)]
+    message_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    conversation_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    role: Option<Text<'a>>,
+    #[serde(borrow)]
+    user_id: Member<'a>,
+    #[serde(borrow)]
+    mentor_id: Member<'a>,
+    #[serde(borrow)]
+    content: Option<Text<'a>>,
+    #[serde(borrow)]
+    model: Option<Text<'a>>,
+    #[serde(borrow)]
+    topics: Member<'a>,
+    #[serde(borrow)]
+    user_sentiment: Option<Text<'a>>,
+    #[serde(borrow)]
+    annotated_at: Option<Text<'a>>,
+    #[serde(borrow)]
+    registered_at: Option<Text<'a>>,
+}
+
+impl<'a> WireEvent<'a> {
+    fn event(self, now: Timestamp) -> Option<Event<'a>> {
+        let usual = self.specversion.0 == "1.0"
+            && self.data_base64.is_none()
+            && !self.id.0.is_empty()
+            && !self.source.0.is_empty();
+        if !usual {
+            return None;
+        }
+        let kind = Kind::of(&self.event_type.0)?;
+        Some(Event {
+            time: envelope::time(&self.time.0, now).ok()?,
+            org: envelope::org(self.org.0).ok()?,
+            id: self.id.0,
+            body: self.data.0.body(kind)?,
+        })
+    }
+}
+
+impl<'a> WireData<'a> {
+    fn body(self, kind: Kind) -> Option<Body<'a>> {
+        Some(match kind {
+            Kind::Message => Body::Message(Message {
+                message_id: data::parse_uuid(&self.message_id?.0)?,
+                conversation_id: data::parse_uuid(&self.conversation_id?.0)?,
+                role: Role::parse(&self.role?.0)?,
+                user_id: data::speaker(self.user_id).ok()?,
+                mentor_id: data::mentor(self.mentor_id).ok()?,
+                content: self.content.map(|text| text.0).unwrap_or_default(),
+                model: self.model.map(|text| text.0).filter(|model| !model.is_empty()),
+            }),
+            Kind::Annotation => Body::Annotation(Annotation {
+                conversation_id: data::parse_uuid(&self.conversation_id?.0)?,
+                topics: data::topics(self.topics).ok()?,
+                user_sentiment: Sentiment::parse(&self.user_sentiment?.0)?,
+                annotated_at: Timestamp::parse_rfc3339(&self.annotated_at?.0)?,
+            }),
+            Kind::Registration => Body::Registration(Registration {
+                user_id: data::user(self.user_id).ok()?,
+                registered_at: Timestamp::parse_rfc3339(&self.registered_at?.0)?,
+            }),
+        })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(OnlyMaps(deserializer)).map(Self)
+    }
+}
+
+/// A deserializer that takes maps alone, whatever it is asked for.
+struct OnlyMaps<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for OnlyMaps<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
