@@ -62,21 +62,21 @@ async fn main() -> ExitCode {
 
 async fn measure(cli: &Cli) -> anyhow::Result<()> {
     let sizes = cli.sizes();
-    let mut report = Report::new(&sizes);
+    let mut report = Report::new(&sizes, &cli.json);
     let stack = Stack::start().await?;
     if cli.wants(Section::Ingest) {
         let peak = from_one_topic(cli, &stack, &sizes, &mut report).await?;
         if cli.wants(Section::Freshness) {
-            report.add(&freshness::measure(&stack, &sizes, peak).await?);
+            report.add(&freshness::measure(&stack, &sizes, peak).await?)?;
         }
     }
     if cli.wants(Section::Queries) {
-        report.add(&queries::measure(&stack, &sizes).await?);
+        report.add(&queries::measure(&stack, &sizes).await?)?;
     }
     if cli.wants(Section::Growth) {
-        report.add(&growth::measure(&stack, &sizes).await?);
+        report.add(&growth::measure(&stack, &sizes).await?)?;
     }
-    report.write(&cli.json)
+    report.end()
 }
 
 /// What begins with one full topic, ours and the rival's in turn, so that what else the machine does troubles both.
@@ -98,13 +98,13 @@ async fn from_one_topic(cli: &Cli, stack: &Stack, sizes: &Sizes, report: &mut Re
         stack.sql().run(&format!("DROP DATABASE {own} SYNC")).await?;
     }
     let ours = ingest::median(&mut ours);
-    report.add(&ingest::table(&tally, &ours));
+    report.add(&ingest::table(&tally, &ours))?;
     if cli.wants(Section::Rival) {
-        report.add(&rival::table(&ours, &ingest::median(&mut rivals)));
+        report.add(&rival::table(&ours, &ingest::median(&mut rivals)))?;
     }
     if cli.wants(Section::Limits) {
         let limits = limits::measure(stack, sizes.events).await?;
-        report.add(&limits::table(&limits, ours.events_per_second));
+        report.add(&limits::table(&limits, ours.events_per_second))?;
     }
     Ok(ours.events_per_second)
 }

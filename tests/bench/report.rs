@@ -1,6 +1,9 @@
-//! What was measured: a table for people as soon as it is known, JSON for programs at the end.
+//! What was measured: tables for people, JSON for programs, both as soon as something is known.
 
-use std::{fmt, fs, path::Path};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
@@ -13,6 +16,7 @@ pub(crate) struct Report {
     machine: Value,
     sizes: Value,
     sections: Map<String, Value>,
+    path: PathBuf,
 }
 
 /// What a section measured: numbers, in rows that say of what.
@@ -89,9 +93,9 @@ impl fmt::Display for Table {
 }
 
 impl Report {
-    /// One without sections, of this machine.
+    /// One without sections, of this machine. Its JSON goes to `path`.
     #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
-    pub(crate) fn new(sizes: &Sizes) -> Self {
+    pub(crate) fn new(sizes: &Sizes, path: &Path) -> Self {
         let cpu = field("/proc/cpuinfo", "model name");
         let kib = field("/proc/meminfo", "MemTotal").and_then(|total| {
             let kib = total.trim_end_matches(" kB");
@@ -105,24 +109,24 @@ impl Report {
             machine: json!({"cpu": cpu, "cores": cores, "memory_gib": gib, "version": version}),
             sizes: json!(sizes),
             sections: Map::new(),
+            path: path.to_owned(),
         }
     }
 
-    /// Shows a table, and keeps it for [`Report::write`].
+    /// Shows a table, and writes it beside those before it: what runs for hours may fail late.
     #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
-    pub(crate) fn add(&mut self, table: &Table) {
+    pub(crate) fn add(&mut self, table: &Table) -> anyhow::Result<()> {
         print!("{table}");
         self.sections.insert(table.section.to_owned(), table.json());
+        let report = json!({"machine": self.machine, "sizes": self.sizes, "sections": self.sections});
+        fs::write(&self.path, format!("{report:#}\n"))
+            .with_context(|| format!("--json: cannot write {}", self.path.display()))
     }
 
-    /// Writes everything as JSON.
+    /// Says where the JSON is.
     #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
-    pub(crate) fn write(self, path: &Path) -> anyhow::Result<()> {
-        let report = json!({"machine": self.machine, "sizes": self.sizes, "sections": self.sections});
-        fs::write(path, format!("{report:#}\n"))
-            .with_context(|| format!("--json: cannot write {}", path.display()))?;
-        let path = path.canonicalize()?;
-        println!("\nall of it, as JSON: {}", path.display());
+    pub(crate) fn end(&self) -> anyhow::Result<()> {
+        println!("\nall of it, as JSON: {}", self.path.canonicalize()?.display());
         Ok(())
     }
 }
