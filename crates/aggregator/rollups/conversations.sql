@@ -7,7 +7,6 @@ SELECT
     min(if(role = 'user', place, bitNot(toUInt256(0)))) AS first_user,
     max(if(role = 'assistant' AND model != '', place, toUInt256(0))) AS last_model,
     min(mentor_id) AS least_mentor,
-    max(mentor_id) AS greatest_mentor,
-    groupUniqArrayIf(message_id, role IN ('user', 'assistant')) AS counted
+    max(mentor_id) AS greatest_mentor
 FROM messages
 GROUP BY org, conversation_id

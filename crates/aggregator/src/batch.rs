@@ -1,9 +1,9 @@
-//! Events on their way into the fact tables, column by column, with what their messages add to the rollups.
+//! Events on their way into the fact tables, with what their messages add to the rollups.
 
 use bytes::Bytes;
-use events::{Annotation, Body, Event, Message, Registration, Role};
+use events::{Annotation, Body, Event, Registration};
 
-use crate::grouped::Grouped;
+use crate::messages::Messages;
 use crate::native::{ArrayColumn, Block, Column};
 
 /// Statements that a block follows, in the order of its columns.
@@ -19,7 +19,7 @@ mod insert {
     pub(super) const USERS: &str =
         "INSERT INTO incoming_users (org, user_id, first_message_at) FORMAT Native";
     pub(super) const CONVERSATIONS: &str = "INSERT INTO conversations (org, conversation_id, first, first_user, \
-                                            last_model, least_mentor, greatest_mentor, counted) FORMAT Native";
+                                            last_model, least_mentor, greatest_mentor) FORMAT Native";
     pub(super) const CONVERSATION_DAYS: &str =
         "INSERT INTO conversation_days (org, day, conversation_id, first) FORMAT Native";
 }
@@ -30,7 +30,6 @@ pub struct Batch {
     messages: Messages,
     annotations: Annotations,
     registrations: Registrations,
-    grouped: Grouped,
 }
 
 impl Batch {
@@ -42,10 +41,7 @@ impl Batch {
     /// Adds an event.
     pub fn append(&mut self, event: &Event<'_>) {
         match &event.body {
-            Body::Message(message) => {
-                self.messages.append(event, message);
-                self.grouped.append(event, message);
-            }
+            Body::Message(message) => self.messages.append(event, message),
             Body::Annotation(annotation) => self.annotations.append(event, annotation),
             Body::Registration(registration) => self.registrations.append(event, registration),
         }
@@ -53,7 +49,7 @@ impl Batch {
 
     /// How many events it holds.
     pub fn len(&self) -> usize {
-        self.messages.rows + self.annotations.rows + self.registrations.rows
+        self.messages.len() + self.annotations.rows + self.registrations.rows
     }
 
     /// Whether it holds no event.
@@ -63,20 +59,20 @@ impl Batch {
 
     /// The memory that its events take, in bytes.
     pub fn bytes(&self) -> usize {
-        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes() + self.grouped.bytes()
+        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes()
     }
 
     /// Closes the batch: what comes out can be inserted any number of times without being encoded again.
     pub fn seal(self) -> SealedBatch {
-        let grouped = &self.grouped;
+        let (messages, sorted) = self.messages.into_block();
         let rollups = [
-            Insert::of(insert::ACTIVITY, grouped.activity()),
-            Insert::of(insert::USERS, grouped.users()),
-            Insert::of(insert::CONVERSATIONS, grouped.conversations()),
-            Insert::of(insert::CONVERSATION_DAYS, grouped.days()),
+            Insert::of(insert::ACTIVITY, sorted.activity()),
+            Insert::of(insert::USERS, sorted.users()),
+            Insert::of(insert::CONVERSATIONS, sorted.conversations()),
+            Insert::of(insert::CONVERSATION_DAYS, sorted.days()),
         ];
         let facts = [
-            Insert::of(insert::MESSAGES, self.messages.into_block()),
+            Insert::of(insert::MESSAGES, messages),
             Insert::of(insert::ANNOTATIONS, self.annotations.into_block()),
             Insert::of(insert::REGISTRATIONS, self.registrations.into_block()),
         ];
@@ -109,87 +105,6 @@ impl Insert {
             statement,
             pieces: block.into_pieces(),
         })
-    }
-}
-
-#[derive(Debug)]
-struct Messages {
-    rows: usize,
-    org: Column,
-    conversation_id: Column,
-    time: Column,
-    message_id: Column,
-    role: Column,
-    user_id: Column,
-    mentor_id: Column,
-    content: Column,
-    model: Column,
-}
-
-impl Default for Messages {
-    fn default() -> Self {
-        Self {
-            rows: 0,
-            org: Column::new("org", "String"),
-            conversation_id: Column::new("conversation_id", "UInt128"),
-            time: Column::new("time", "DateTime64(3, 'UTC')"),
-            message_id: Column::new("message_id", "UInt128"),
-            role: Column::new(
-                "role",
-                "Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4)",
-            ),
-            user_id: Column::new("user_id", "String"),
-            mentor_id: Column::new("mentor_id", "String"),
-            content: Column::new("content", "String"),
-            model: Column::new("model", "String"),
-        }
-    }
-}
-
-impl Messages {
-    fn append(&mut self, event: &Event<'_>, message: &Message<'_>) {
-        self.rows += 1;
-        self.org.push_str(&event.org);
-        self.conversation_id.push_u128(message.conversation_id.as_u128());
-        self.time.push_i64(event.time.as_millis());
-        self.message_id.push_u128(message.message_id.as_u128());
-        self.role.push_u8(match message.role {
-            Role::User => 1,
-            Role::Assistant => 2,
-            Role::System => 3,
-            Role::Tool => 4,
-        });
-        self.user_id
-            .push_str(message.user_id.as_deref().unwrap_or_default());
-        self.mentor_id
-            .push_str(message.mentor_id.as_deref().unwrap_or_default());
-        self.content.push_str(&message.content);
-        self.model.push_str(message.model.as_deref().unwrap_or_default());
-    }
-
-    fn bytes(&self) -> usize {
-        self.org.len()
-            + self.conversation_id.len()
-            + self.time.len()
-            + self.message_id.len()
-            + self.role.len()
-            + self.user_id.len()
-            + self.mentor_id.len()
-            + self.content.len()
-            + self.model.len()
-    }
-
-    fn into_block(self) -> Block {
-        Block::new(9, self.rows)
-            .column(self.org)
-            .column(self.conversation_id)
-            .column(self.time)
-            .column(self.message_id)
-            .column(self.role)
-            .column(self.user_id)
-            .column(self.mentor_id)
-            .column(self.content)
-            .column(self.model)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The facts and rollups in ClickHouse: the only crate that speaks to it.
 //!
-//! Facts (messages, annotations, registrations) come in by [`Batch`]es. Materialized views make the rollups of
-//! them as they come: activity by hour, day and week, users, conversations. Every rollup is a join of a
+//! Facts (messages, annotations, registrations) come in by [`Batch`]es, with what their messages add to the rollups;
+//! materialized views make the rest of the rollups: activity by day and week, annotations. Every rollup is a join of a
 //! semilattice (a set, a least, a greatest), so an insert that is repeated, late or out of order changes no
 //! answer. In reading order:
 //!
@@ -9,7 +9,7 @@
 //! - [`error`]: what can go wrong, and what may be tried again
 //! - [`store`]: the handle on all of it
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
-//! - [`batch`], `grouped` and `native`: events on their way in
+//! - [`batch`], `messages`, `names`, `grouped`, `native` and `pieces`: events on their way in
 //! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
 //! - `activity` and `transcripts`: the answers (`sql/`)
 
@@ -17,8 +17,11 @@ mod activity;
 pub mod batch;
 pub mod error;
 mod grouped;
+mod messages;
 pub mod migrate;
+mod names;
 mod native;
+mod pieces;
 pub mod rebuild;
 mod rollup;
 pub mod settings;

@@ -17,7 +17,7 @@ macro_rules! migrations {
 }
 
 /// Every migration; that at index `i` makes version `i + 1`.
-pub(crate) const MIGRATIONS: [Migration; 29] = migrations![
+pub(crate) const MIGRATIONS: [Migration; 30] = migrations![
     "0001_messages",
     "0002_annotations",
     "0003_registrations",
@@ -47,6 +47,7 @@ pub(crate) const MIGRATIONS: [Migration; 29] = migrations![
     "0027_users_from_incoming",
     "0028_active_hourly_of_old_messages",
     "0029_drop_views_of_messages",
+    "0030_drop_counted",
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

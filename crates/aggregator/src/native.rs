@@ -1,17 +1,18 @@
 //! Column buffers in ClickHouse's Native format
 //! (<https://clickhouse.com/docs/interfaces/formats/Native>): the form that costs the engine least to read.
 //!
-//! Values are written into their column's buffer as they come, so a batch borrows nothing from the records it
-//! was made of and is sent without being copied again.
+//! Values are written into the pieces that they are sent in.
 
 use bytes::Bytes;
+
+use crate::pieces::Pieces;
 
 /// One column of a block: its values, one after the other, in the encoding of its type.
 #[derive(Debug)]
 pub(crate) struct Column {
     name: &'static str,
     data_type: &'static str,
-    values: Vec<u8>,
+    values: Pieces,
 }
 
 impl Column {
@@ -19,37 +20,42 @@ impl Column {
         Self {
             name,
             data_type,
-            values: Vec::new(),
+            values: Pieces::new(),
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.values.len()
     }
 
     pub(crate) fn push_u128(&mut self, value: u128) {
-        self.values.extend_from_slice(&value.to_le_bytes());
+        self.push_bytes(&value.to_le_bytes());
     }
 
     pub(crate) fn push_i64(&mut self, value: i64) {
-        self.values.extend_from_slice(&value.to_le_bytes());
+        self.push_bytes(&value.to_le_bytes());
     }
 
     pub(crate) fn push_u32(&mut self, value: u32) {
-        self.values.extend_from_slice(&value.to_le_bytes());
+        self.push_bytes(&value.to_le_bytes());
     }
 
     /// Writes a value of a fixed width, as it stands.
     pub(crate) fn push_bytes(&mut self, value: &[u8]) {
-        self.values.extend_from_slice(value);
+        self.values.write(value);
     }
 
     pub(crate) fn push_u8(&mut self, value: u8) {
-        self.values.push(value);
+        self.push_bytes(&[value]);
     }
 
     pub(crate) fn push_str(&mut self, value: &str) {
-        write_str(&mut self.values, value);
+        self.push_text(value.as_bytes());
+    }
+
+    /// Writes a `String`, which in ClickHouse is any bytes.
+    pub(crate) fn push_text(&mut self, value: &[u8]) {
+        write_text(&mut self.values, value);
     }
 
     fn header(&self, into: &mut Vec<u8>) {
@@ -62,7 +68,7 @@ impl Column {
 #[derive(Debug)]
 pub(crate) struct ArrayColumn {
     ends: Column,
-    items: Vec<u8>,
+    items: Pieces,
     count: u64,
 }
 
@@ -70,33 +76,21 @@ impl ArrayColumn {
     pub(crate) const fn new(name: &'static str, data_type: &'static str) -> Self {
         Self {
             ends: Column::new(name, data_type),
-            items: Vec::new(),
+            items: Pieces::new(),
             count: 0,
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.ends.len() + self.items.len()
     }
 
     pub(crate) fn push_strs<'a>(&mut self, strings: impl Iterator<Item = &'a str>) {
         for string in strings {
-            write_str(&mut self.items, string);
+            write_text(&mut self.items, string.as_bytes());
             self.count += 1;
         }
-        self.end();
-    }
-
-    pub(crate) fn push_u128s(&mut self, numbers: &[u128]) {
-        for number in numbers {
-            self.items.extend_from_slice(&number.to_le_bytes());
-            self.count += 1;
-        }
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.ends.values.extend_from_slice(&self.count.to_le_bytes());
+        self.ends.push_bytes(&self.count.to_le_bytes());
     }
 }
 
@@ -126,13 +120,14 @@ impl Block {
     pub(crate) fn column(mut self, column: Column) -> Self {
         let mut header = Vec::with_capacity(64);
         column.header(&mut header);
-        self.pieces.extend([header.into(), column.values.into()]);
+        self.pieces.push(header.into());
+        self.pieces.extend(column.values.into_bytes());
         self
     }
 
     pub(crate) fn array(mut self, column: ArrayColumn) -> Self {
         self = self.column(column.ends);
-        self.pieces.push(column.items.into());
+        self.pieces.extend(column.items.into_bytes());
         self
     }
 
@@ -146,16 +141,28 @@ fn write_str(into: &mut Vec<u8>, value: &str) {
     into.extend_from_slice(value.as_bytes());
 }
 
-/// An unsigned LEB128, as ClickHouse writes lengths and counts.
-fn write_len(into: &mut Vec<u8>, mut value: usize) {
+fn write_len(into: &mut Vec<u8>, value: usize) {
+    let (bytes, length) = leb128(value);
+    into.extend_from_slice(&bytes[..length]);
+}
+
+fn write_text(into: &mut Pieces, value: &[u8]) {
+    let (bytes, length) = leb128(value.len());
+    into.write(&bytes[..length]);
+    into.write(value);
+}
+
+/// An unsigned LEB128, as ClickHouse writes lengths and counts: bytes, of which the first so many count.
+fn leb128(mut value: usize) -> ([u8; 10], usize) {
+    let (mut bytes, mut length) = ([0; 10], 0);
     loop {
         let low = u8::try_from(value & 0x7f).expect("seven bits fit a byte");
         value >>= 7;
+        bytes[length] = if value == 0 { low } else { low | 0x80 };
+        length += 1;
         if value == 0 {
-            into.push(low);
-            return;
+            return (bytes, length);
         }
-        into.push(low | 0x80);
     }
 }
 

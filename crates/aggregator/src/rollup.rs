@@ -3,16 +3,16 @@
 
 /// Each rollup's definition: a view over its facts, or over a finer rollup. A finer one comes before those made of it.
 ///
-/// Those in `migrations/` see every insert. Those in `rollups/` exist only while a rollup is rebuilt: what the messages of
-/// a batch add to a rollup comes with the batch.
+/// Those over messages exist only while a rollup is rebuilt: what the messages of a batch add to it comes with the batch.
+/// The others see every insert.
 const DEFINITIONS: [&str; 8] = [
     include_str!("../rollups/active_hourly.sql"),
     include_str!("../migrations/0022_active_daily_from_hourly.sql"),
     include_str!("../migrations/0023_active_weekly_from_daily.sql"),
-    include_str!("../rollups/users.sql"),
+    include_str!("../migrations/0014_users_from_messages.sql"),
     include_str!("../migrations/0015_users_from_registrations.sql"),
     include_str!("../rollups/conversations.sql"),
-    include_str!("../rollups/conversation_days.sql"),
+    include_str!("../migrations/0017_conversation_days_from_messages.sql"),
     include_str!("../migrations/0018_conversation_annotations_from_annotations.sql"),
 ];
 

@@ -79,10 +79,6 @@ impl Column {
             .strip_prefix("SimpleAggregateFunction(")
             .and_then(|rest| rest.split_once(','));
         match function {
-            // A set has no order of its own.
-            Some((function, _)) if function.starts_with("groupUniqArray") => {
-                format!("arraySort({function}(side.{name})) AS {name}")
-            }
             Some((function, _)) => format!("{function}(side.{name}) AS {name}"),
             None => format!("side.{name} AS {name}"),
         }
