@@ -13,10 +13,12 @@ use crate::batch::Batch;
 use crate::budget::Budget;
 use crate::sink::Rows;
 
-/// A batch of fewer records waits until the one before it is ten times as old as a batch may become: each insert makes
-/// a part of every table, however few its rows.
+/// A batch of fewer records waits until the one before it was closed [`PATIENCE`] delays ago: each insert makes a part of
+/// every table, however few its rows.
 const FEW: u64 = 100;
-const TRICKLE_FACTOR: u32 = 10;
+/// So many times the delay a batch waits at most for what makes it cheaper: for more records while they keep coming, and
+/// for the sink while it is busy.
+const PATIENCE: u32 = 10;
 
 /// What a batch may grow to, and how many may be on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) struct Limits {
     pub(crate) records: u64,
     /// Bytes of rows and dead letters.
     pub(crate) bytes: usize,
-    /// How old a batch may become, of many records.
+    /// How old a batch may become, of many records, where neither more of them nor the sink are worth waiting for.
     pub(crate) delay: Duration,
     pub(crate) in_flight: usize,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Batcher<R> {
     open: Batch<R>,
     in_flight: usize,
     closed_at: Option<Instant>,
+    /// Whether there was nothing to read at some moment since the open batch has records.
+    ran_dry: bool,
 }
 
 impl Limits {
@@ -57,6 +61,7 @@ impl<R: Rows> Batcher<R> {
             open: Batch::new(rows),
             in_flight: 0,
             closed_at: None,
+            ran_dry: false,
         }
     }
 
@@ -70,6 +75,11 @@ impl<R: Rows> Batcher<R> {
         if !self.is_empty() {
             self.open.touch(now);
         }
+    }
+
+    /// Notes that everything is read for the moment: who has read it may be waiting for answers.
+    pub(crate) fn ran_dry(&mut self) {
+        self.ran_dry |= !self.is_empty();
     }
 
     /// Whether the open batch has no record.
@@ -90,18 +100,18 @@ impl<R: Rows> Batcher<R> {
     /// When the open batch is closed, full or not; never while there is no room for it.
     pub(crate) fn due(&self) -> Option<Instant> {
         let first_at = self.open.first_at().filter(|_| self.has_room())?;
-        let due = first_at + self.limits.delay;
+        let patient = self.limits.delay * PATIENCE;
+        let early = self.ran_dry && self.in_flight == 0;
+        let due = first_at + if early { self.limits.delay } else { patient };
         let few = self.open.tally.records() < FEW;
-        let spaced = self
-            .closed_at
-            .filter(|_| few)
-            .map(|at| at + self.limits.delay * TRICKLE_FACTOR);
+        let spaced = self.closed_at.filter(|_| few).map(|at| at + patient);
         Some(spaced.map_or(due, |spaced| due.max(spaced)))
     }
 
     /// Closes the open batch, which is on its way from then on, and opens another that collects into `rows`.
     pub(crate) fn close(&mut self, now: Instant, rows: R) -> Batch<R> {
         self.closed_at = Some(now);
+        self.ran_dry = false;
         self.in_flight += 1;
         mem::replace(&mut self.open, Batch::new(rows))
     }

@@ -6,16 +6,17 @@ use crate::Settings;
 /// account is kept while records flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// The bytes of records fetched ahead, in librdkafka's queue: an eighth of the budget.
+    /// The bytes of records fetched ahead, in librdkafka's queue: a sixteenth of the budget.
     pub(crate) prefetched: usize,
-    /// How many records are fetched ahead: what librdkafka keeps of each beside its bytes takes another eighth.
+    /// How many records are fetched ahead: what librdkafka keeps of each beside its bytes takes another sixteenth.
     pub(crate) prefetched_records: usize,
     /// One answer of a broker, which the queue may overshoot by. It comes compressed, and may unpack to ten times as
     /// much and more: a sixty-fourth.
     pub(crate) answer: usize,
     /// Dead letters in the producer's queue: a sixteenth.
     pub(crate) dead_letters: usize,
-    /// One batch. Those that are written and the open one share half of the budget.
+    /// One batch. Those that are written, which are there twice while they are sealed, and the open one share five eighths
+    /// of the budget.
     pub(crate) batch: usize,
 }
 
@@ -25,13 +26,13 @@ const RECORD_OVERHEAD: usize = 512;
 impl Budget {
     pub(crate) fn of(settings: &Settings) -> Self {
         let whole = settings.budget_bytes;
-        let batches = usize::from(settings.batches_in_flight.get()) + 1;
+        let batches = 2 * usize::from(settings.batches_in_flight.get()) + 1;
         Self {
-            prefetched: whole / 8,
-            prefetched_records: whole / 8 / RECORD_OVERHEAD,
+            prefetched: whole / 16,
+            prefetched_records: whole / 16 / RECORD_OVERHEAD,
             answer: whole / 64,
             dead_letters: whole / 16,
-            batch: settings.batch_bytes.get().min(whole / 2 / batches),
+            batch: settings.batch_bytes.get().min(whole / 8 * 5 / batches),
         }
     }
 }
@@ -49,7 +50,7 @@ mod tests {
                 ..Settings::default()
             };
             let budget = Budget::of(&settings);
-            let batches = budget.batch * (usize::from(in_flight) + 1);
+            let batches = budget.batch * (2 * usize::from(in_flight) + 1);
             let prefetched = budget.prefetched + budget.prefetched_records * RECORD_OVERHEAD;
             let sum = prefetched + 10 * budget.answer + budget.dead_letters + batches;
             assert!(sum <= budget_bytes, "{budget:?} sums to {sum} of {budget_bytes}");
@@ -62,7 +63,7 @@ mod tests {
             budget_bytes: 16 << 20,
             ..Settings::default()
         };
-        assert_eq!(Budget::of(&settings).batch, (16 << 20) / 2 / 3);
-        assert_eq!(Budget::of(&Settings::default()).batch, 40 << 20);
+        assert_eq!(Budget::of(&settings).batch, (16 << 20) / 8);
+        assert_eq!(Budget::of(&Settings::default()).batch, 32 << 20);
     }
 }

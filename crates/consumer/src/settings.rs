@@ -27,7 +27,7 @@ pub struct Settings {
     /// A batch closes at this many records. Default 100,000.
     pub batch_records: NonZeroUsize,
     /// A batch closes at this many bytes of rows and dead letters; earlier if the budget leaves less to each
-    /// batch. Default 40 MiB.
+    /// batch. Default 32 MiB.
     pub batch_bytes: NonZeroUsize,
     /// A batch closes this long after its first record, in milliseconds; one of fewer than 100 records no sooner than
     /// ten times as long after the one before, so that a trickle makes few parts in ClickHouse. Default 100.
@@ -89,7 +89,7 @@ impl Default for Settings {
             dead_letter_topic: "chat.events.dlq".to_owned(),
             group_id: "rollcall".to_owned(),
             batch_records: const { NonZeroUsize::new(100_000).expect("not zero") },
-            batch_bytes: const { NonZeroUsize::new(40 << 20).expect("not zero") },
+            batch_bytes: const { NonZeroUsize::new(32 << 20).expect("not zero") },
             batch_delay_ms: const { NonZeroU64::new(100).expect("not zero") },
             batches_in_flight: const { NonZeroU16::new(2).expect("not zero") },
             budget_bytes: 256 << 20,

@@ -181,6 +181,9 @@ impl World {
     /// Time passes, and whatever becomes due meanwhile is closed when it does.
     fn pass(&mut self, duration: Duration) {
         let until = self.now + duration;
+        if !duration.is_zero() {
+            self.batcher.ran_dry();
+        }
         while let Some(due) = self.batcher.due().filter(|due| *due <= until) {
             self.now = due.max(self.now);
             self.close();
@@ -201,7 +204,7 @@ impl World {
         let (full, few) = (self.batcher.is_full(), self.batcher.open().tally.records() < FEW);
         if let Some(before) = self.closed_at.filter(|_| few && !full) {
             assert!(
-                self.now >= before + LIMITS.delay * TRICKLE_FACTOR,
+                self.now >= before + LIMITS.delay * PATIENCE,
                 "few records made a batch of their own soon after the one before"
             );
         }
@@ -302,8 +305,50 @@ fn a_lone_record_after_a_pause_does_not_wait_for_others() {
     world.step(&come);
     world.pass(LIMITS.delay);
     assert_eq!(world.under_way.len(), 1, "the next is one of a trickle");
-    world.pass(LIMITS.delay * TRICKLE_FACTOR);
+    world.pass(LIMITS.delay * PATIENCE);
     assert_eq!(world.under_way.len(), 2);
+}
+
+#[test]
+fn a_batch_grows_while_records_keep_coming() {
+    let mut world = World::new();
+    world.step(&Step::Assign { partition: 0 });
+    let come = Step::Come {
+        partition: 0,
+        records: 1,
+        bytes: 1,
+    };
+    // Something is there to be read at every moment.
+    for _ in 0..120 {
+        world.now += LIMITS.delay / 20;
+        world.step(&come);
+    }
+    assert_eq!(world.under_way.len(), 0, "it is six delays old");
+    world.pass(LIMITS.delay / 20);
+    assert_eq!(world.under_way.len(), 1, "nothing more came");
+}
+
+#[test]
+fn a_batch_grows_while_another_is_on_its_way_for_ten_delays_at_most() {
+    let mut world = World::new();
+    world.step(&Step::Assign { partition: 0 });
+    let come = Step::Come {
+        partition: 0,
+        records: 110,
+        bytes: 1,
+    };
+    world.step(&come);
+    world.pass(LIMITS.delay);
+    world.step(&come);
+    world.pass(LIMITS.delay * 9);
+    assert_eq!(world.under_way.len(), 1);
+    world.step(&Step::Arrive { batch: 0 });
+    assert_eq!(world.under_way.len(), 1, "the sink is free for the second");
+    world.step(&come);
+    world.pass(LIMITS.delay * 9);
+    assert_eq!(world.under_way.len(), 1);
+    world.pass(LIMITS.delay);
+    assert_eq!(world.under_way.len(), 2, "ten delays are long enough");
 }
 
 #[test]

@@ -101,7 +101,10 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
                     self.take(record, now)?;
                     for _ in 1..RUN {
                         if !self.reads() { break }
-                        let Some(Some(record)) = records.next().now_or_never() else { break };
+                        let Some(Some(record)) = records.next().now_or_never() else {
+                            self.batcher.ran_dry();
+                            break;
+                        };
                         self.take(record, now)?;
                     }
                 }

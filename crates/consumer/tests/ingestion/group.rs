@@ -48,13 +48,19 @@ async fn members_that_come_and_go_lose_nothing() {
     assert_eq!((summary.lost, rest.lost), (0, 0));
 }
 
+/// A run that has read the first hundred events.
+async fn reading(broker: &Broker, sink: &Memory) -> Run {
+    broker.publish(ids(0..100).iter().map(|id| event(id))).await;
+    let run = Run::start(&broker.settings, sink);
+    until("the first hundred", async || sink.distinct().len() == 100).await;
+    run
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_comes_back_is_read_on() {
     let broker = Broker::with_partitions(2);
     let sink = Memory::default();
-    broker.publish(ids(0..100).iter().map(|id| event(id))).await;
-    let run = Run::start(&broker.settings, &sink);
-    until("the first hundred", async || sink.distinct().len() == 100).await;
+    let run = reading(&broker, &sink).await;
 
     broker.cluster.broker_down(1).unwrap();
     let away_until = Instant::now() + Duration::from_secs(2);
@@ -72,9 +78,7 @@ async fn a_broker_that_comes_back_is_read_on() {
 async fn a_run_that_no_broker_is_connected_to_for_long_ends_so_that_another_can_begin() {
     let broker = Broker::with_partitions(2);
     let sink = Memory::default();
-    broker.publish(ids(0..100).iter().map(|id| event(id))).await;
-    let run = Run::start(&broker.settings, &sink);
-    until("the first hundred", async || sink.distinct().len() == 100).await;
+    let run = reading(&broker, &sink).await;
 
     broker.cluster.broker_down(1).unwrap();
     let ended = run.end().await;
