@@ -8,6 +8,10 @@ use crate::names::{Name, Names};
 use crate::native::{Block, Column};
 use crate::pieces::{Pieces, Place};
 
+/// What a message takes at most in the blocks that it is sealed into, beside its texts, in bytes: a row of messages, two
+/// of activity, and one of users, of conversations and of their days each, where it is alone in its conversation.
+const SEALED: usize = 240;
+
 /// A message without its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
@@ -31,6 +35,8 @@ pub(crate) struct Messages {
     rows: Vec<Message>,
     contents: Pieces,
     names: Names,
+    /// What their names take in the blocks, in bytes.
+    sealed_names: usize,
 }
 
 /// Messages in the order of their table, and the names in them.
@@ -45,6 +51,8 @@ impl Messages {
         let mut name = |text: Option<&str>| text.map_or(Name::NONE, |text| self.names.name(text));
         let (org, user) = (name(Some(&event.org)), name(message.user_id.as_deref()));
         let (mentor, model) = (name(message.mentor_id.as_deref()), name(message.model.as_deref()));
+        let length = |name| self.names.text(name).len();
+        self.sealed_names += 6 * length(org) + 4 * (length(user) + length(mentor)) + length(model);
         self.rows.push(Message {
             org,
             conversation_id: message.conversation_id.as_u128(),
@@ -62,9 +70,9 @@ impl Messages {
         self.rows.len()
     }
 
-    /// The memory that they take, in bytes, about.
+    /// The memory that they take, in bytes, as they are or sealed.
     pub(crate) const fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<Message>() + self.contents.len() + self.names.bytes()
+        self.rows.len() * SEALED + self.contents.len() + self.sealed_names + self.names.bytes()
     }
 
     /// Their rows, sorted as the table is: the engine then need not sort them. What differs only beyond its id may lie

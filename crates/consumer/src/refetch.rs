@@ -38,7 +38,8 @@ impl Refetch {
             .set("allow.auto.create.topics", "false")
             // Little is read, and no more than is asked for need be fetched.
             .set("queued.min.messages", "1")
-            .set("queued.max.messages.kbytes", "1024");
+            .set("queued.max.messages.kbytes", "1024")
+            .set("max.partition.fetch.bytes", "262144");
         Ok(Self {
             consumer: client::create(settings, config, Logged)?,
             topic: settings.topic.clone(),

@@ -74,6 +74,20 @@ pub(crate) async fn publish_some(settings: &Settings, numbers: std::ops::Range<u
     publisher.flush(DEADLINE).await.unwrap();
 }
 
+/// Publishes some events alone, and waits until everything is acknowledged.
+pub(crate) async fn publish_good(settings: &Settings, numbers: std::ops::Range<u32>) {
+    let publisher = Publisher::new(settings).unwrap();
+    for number in numbers {
+        send(
+            &publisher,
+            number,
+            &record(&event(ORG, number), Spelling::default()),
+        )
+        .await;
+    }
+    publisher.flush(DEADLINE).await.unwrap();
+}
+
 async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>) {
     for number in numbers {
         for record in records(number) {
