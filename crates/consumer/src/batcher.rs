@@ -16,8 +16,7 @@ use crate::sink::Rows;
 /// A batch of fewer records waits until the one before it was closed [`PATIENCE`] delays ago: each insert makes a part of
 /// every table, however few its rows.
 const FEW: u64 = 100;
-/// So many times the delay a batch waits at most for what makes it cheaper: for more records while they keep coming, and
-/// for the sink while it is busy.
+/// So many times the delay a batch waits at most for more records while they keep coming, which makes it cheaper.
 const PATIENCE: u32 = 10;
 
 /// What a batch may grow to, and how many may be on their way.
@@ -26,7 +25,7 @@ pub(crate) struct Limits {
     pub(crate) records: u64,
     /// Bytes of rows and dead letters.
     pub(crate) bytes: usize,
-    /// How old a batch may become, of many records, where neither more of them nor the sink are worth waiting for.
+    /// How old a batch may become, of many records, once everything is read.
     pub(crate) delay: Duration,
     pub(crate) in_flight: usize,
 }
@@ -38,8 +37,8 @@ pub(crate) struct Batcher<R> {
     open: Batch<R>,
     in_flight: usize,
     closed_at: Option<Instant>,
-    /// Whether there was nothing to read at some moment since the open batch has records.
-    ran_dry: bool,
+    /// Whether everything is read that has come.
+    is_dry: bool,
 }
 
 impl Limits {
@@ -61,7 +60,7 @@ impl<R: Rows> Batcher<R> {
             open: Batch::new(rows),
             in_flight: 0,
             closed_at: None,
-            ran_dry: false,
+            is_dry: false,
         }
     }
 
@@ -77,9 +76,9 @@ impl<R: Rows> Batcher<R> {
         }
     }
 
-    /// Notes that everything is read for the moment: who has read it may be waiting for answers.
-    pub(crate) fn ran_dry(&mut self) {
-        self.ran_dry |= !self.is_empty();
+    /// Notes whether everything is read that has come, so that nothing more is worth waiting for.
+    pub(crate) const fn dry(&mut self, is_dry: bool) {
+        self.is_dry = is_dry;
     }
 
     /// Whether the open batch has no record.
@@ -101,8 +100,7 @@ impl<R: Rows> Batcher<R> {
     pub(crate) fn due(&self) -> Option<Instant> {
         let first_at = self.open.first_at().filter(|_| self.has_room())?;
         let patient = self.limits.delay * PATIENCE;
-        let early = self.ran_dry && self.in_flight == 0;
-        let due = first_at + if early { self.limits.delay } else { patient };
+        let due = first_at + if self.is_dry { self.limits.delay } else { patient };
         let few = self.open.tally.records() < FEW;
         let spaced = self.closed_at.filter(|_| few).map(|at| at + patient);
         Some(spaced.map_or(due, |spaced| due.max(spaced)))
@@ -111,7 +109,6 @@ impl<R: Rows> Batcher<R> {
     /// Closes the open batch, which is on its way from then on, and opens another that collects into `rows`.
     pub(crate) fn close(&mut self, now: Instant, rows: R) -> Batch<R> {
         self.closed_at = Some(now);
-        self.ran_dry = false;
         self.in_flight += 1;
         mem::replace(&mut self.open, Batch::new(rows))
     }

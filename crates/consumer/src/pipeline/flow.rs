@@ -99,14 +99,16 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
                 Some(record) = records.next(), if reads => {
                     let now = (self.clock)();
                     self.take(record, now)?;
+                    let mut dry = false;
                     for _ in 1..RUN {
                         if !self.reads() { break }
                         let Some(Some(record)) = records.next().now_or_never() else {
-                            self.batcher.ran_dry();
+                            dry = true;
                             break;
                         };
                         self.take(record, now)?;
                     }
+                    self.batcher.dry(dry);
                 }
             }
             self.steer();
