@@ -81,7 +81,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// For a look: some five minutes on two cores.
+    /// For a look: a quarter of an hour or more on two cores.
     fn quick() -> Self {
         Self {
             events: 1_000_000,
