@@ -23,7 +23,7 @@ const BEFORE_ALL: [u8; 32] = [0; 32];
 
 impl Message {
     const fn place(&self) -> Place {
-        (self.time, self.message_id)
+        (self.time, self.id)
     }
 
     /// Whether it makes its user active.

@@ -19,7 +19,7 @@ pub(crate) struct Message {
     pub(crate) conversation_id: u128,
     /// Milliseconds since 1970.
     pub(crate) time: i64,
-    pub(crate) message_id: u128,
+    pub(crate) id: u128,
     pub(crate) role: Role,
     /// None where it is anonymous.
     pub(crate) user: Name,
@@ -57,7 +57,7 @@ impl Messages {
             org,
             conversation_id: message.conversation_id.as_u128(),
             time: event.time.as_millis(),
-            message_id: message.message_id.as_u128(),
+            id: message.message_id.as_u128(),
             role: message.role,
             user,
             mentor,
@@ -96,7 +96,7 @@ impl Messages {
             org.push_str(names.text(row.org));
             conversation_id.push_u128(row.conversation_id);
             time.push_i64(row.time);
-            message_id.push_u128(row.message_id);
+            message_id.push_u128(row.id);
             role.push_u8(match row.role {
                 Role::User => 1,
                 Role::Assistant => 2,
@@ -133,7 +133,7 @@ impl Message {
         } else {
             names.text(self.org).cmp(names.text(other.org))
         };
-        let place = |message: &Self| (message.conversation_id, message.time, message.message_id);
+        let place = |message: &Self| (message.conversation_id, message.time, message.id);
         orgs.then_with(|| place(self).cmp(&place(other)))
     }
 }
