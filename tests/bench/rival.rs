@@ -54,10 +54,9 @@ pub(crate) async fn different(stack: &Stack, ours: &str, theirs: &str) -> anyhow
         .await?;
     let mut different = Vec::new();
     for table in tables.lines() {
-        // Sets are kept in any order.
+        // Those that are computed too, which `*` leaves out.
         let columns = format!(
-            "SELECT arrayStringConcat(groupArray(if(type LIKE '%groupUniqArrayArray%', concat('arraySort(', name, ')'), \
-             name)), ', ') FROM columns WHERE database = '{ours}' AND table = '{table}'"
+            "SELECT arrayStringConcat(groupArray(name), ', ') FROM columns WHERE database = '{ours}' AND table = '{table}'"
         );
         let columns = stack.sql().run_in("system", &columns).await?;
         let rows = format!(

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use clickhouse::{Row, query::Query};
-use events::{Conversation, Timestamp, TranscriptFilter};
+use events::{Conversation, Sentiment, Timestamp, TranscriptFilter};
 use futures::{
     StreamExt, TryStreamExt,
     future::{try_join, try_join3},
@@ -187,7 +187,10 @@ fn conversation(counts: &Counts, texts: Texts, annotation: Option<Annotation>) -
         texts.first_user_id
     };
     let (topics, user_sentiment) = match annotation {
-        Some(annotation) => (annotation.topics, sentiment(&annotation.user_sentiment)),
+        Some(annotation) => {
+            let sentiment = Sentiment::parse(&annotation.user_sentiment);
+            (annotation.topics, sentiment.map_or("unknown", Sentiment::as_str))
+        }
         None => (Vec::new(), "unknown"),
     };
     Conversation {
@@ -204,15 +207,6 @@ fn conversation(counts: &Counts, texts: Texts, annotation: Option<Annotation>) -
         topics,
         user_sentiment,
     }
-}
-
-fn sentiment(stored: &str) -> &'static str {
-    use events::Sentiment::{Negative, Neutral, Positive};
-    [Positive, Negative, Neutral]
-        .map(events::Sentiment::as_str)
-        .into_iter()
-        .find(|s| *s == stored)
-        .unwrap_or("unknown")
 }
 
 /// Which conversations are listed, in SQL.

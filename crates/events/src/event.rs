@@ -163,8 +163,8 @@ impl Sentiment {
         }
     }
 
-    /// The sentiment that events spell so.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// The sentiment that events and answers spell so.
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::Positive, Self::Negative, Self::Neutral]
             .into_iter()
             .find(|sentiment| sentiment.as_str() == text)

@@ -69,26 +69,21 @@ pub(crate) fn oracle(events: u32) -> Oracle {
 
 /// Publishes the turns of some events, and waits until everything is acknowledged.
 pub(crate) async fn publish_some(settings: &Settings, numbers: std::ops::Range<u32>) {
-    let publisher = Publisher::new(settings).unwrap();
-    turns(&publisher, numbers).await;
-    publisher.flush(DEADLINE).await.unwrap();
+    publish_each(settings, numbers, records).await;
 }
 
 /// Publishes some events alone, and waits until everything is acknowledged.
 pub(crate) async fn publish_good(settings: &Settings, numbers: std::ops::Range<u32>) {
+    publish_each(settings, numbers, |number| vec![good(number)]).await;
+}
+
+async fn publish_each(settings: &Settings, numbers: std::ops::Range<u32>, records: fn(u32) -> Vec<Record>) {
     let publisher = Publisher::new(settings).unwrap();
-    for number in numbers {
-        send(
-            &publisher,
-            number,
-            &record(&event(ORG, number), Spelling::default()),
-        )
-        .await;
-    }
+    turns(&publisher, numbers, records).await;
     publisher.flush(DEADLINE).await.unwrap();
 }
 
-async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>) {
+async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn(u32) -> Vec<Record>) {
     for number in numbers {
         for record in records(number) {
             send(publisher, number, &record).await;
@@ -116,7 +111,7 @@ async fn publish(
             while let Err(error) = publisher.flush(PATIENCE).await {
                 assert!(began.elapsed() < DEADLINE, "nothing can be published: {error}");
                 publisher = Publisher::new(&settings).unwrap();
-                turns(&publisher, acknowledged..number).await;
+                turns(&publisher, acknowledged..number, records).await;
             }
             acknowledged = number;
         }
@@ -124,7 +119,7 @@ async fn publish(
             return number;
         }
         ticks.tick().await;
-        turns(&publisher, number..number + events).await;
+        turns(&publisher, number..number + events, records).await;
         number += events;
     }
 }
@@ -145,9 +140,9 @@ async fn send(publisher: &Publisher, number: u32, record: &Record) {
 
 /// The records that are published when the turn of an event comes.
 fn records(number: u32) -> Vec<Record> {
-    let mut records = vec![record(&event(ORG, number), Spelling::default())];
+    let mut records = vec![good(number)];
     if number.is_multiple_of(97) {
-        records.push(record(&event(ORG, number / 2), Spelling::default()));
+        records.push(good(number / 2));
     }
     if number.is_multiple_of(199) {
         records.push(malformed(number));
@@ -156,6 +151,10 @@ fn records(number: u32) -> Vec<Record> {
         records.push(poison(Some(forbidden(number).to_string().into())));
     }
     records
+}
+
+fn good(number: u32) -> Record {
+    record(&event(ORG, number), Spelling::default())
 }
 
 fn poison(value: Option<Vec<u8>>) -> Record {

@@ -91,6 +91,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A record comes.
+const ONE: Step = Step::Come {
+    partition: 0,
+    records: 1,
+    bytes: 1,
+};
+
 /// The loop around the batcher, as it goes through a schedule.
 struct World {
     now: Instant,
@@ -120,6 +127,13 @@ impl World {
             owed: BTreeMap::new(),
             arrived: BTreeSet::new(),
         }
+    }
+
+    /// One that a partition is assigned in.
+    fn assigned() -> Self {
+        let mut world = Self::new();
+        world.step(&Step::Assign { partition: 0 });
+        world
     }
 
     fn step(&mut self, step: &Step) {
@@ -293,17 +307,11 @@ fn letter(partition: i32, offset: i64, bytes: usize) -> DeadLetter {
 
 #[test]
 fn a_lone_record_after_a_pause_does_not_wait_for_others() {
-    let mut world = World::new();
-    world.step(&Step::Assign { partition: 0 });
-    let come = Step::Come {
-        partition: 0,
-        records: 1,
-        bytes: 1,
-    };
-    world.step(&come);
+    let mut world = World::assigned();
+    world.step(&ONE);
     world.pass(LIMITS.delay);
     assert_eq!(world.under_way.len(), 1, "the first goes when it is old enough");
-    world.step(&come);
+    world.step(&ONE);
     world.pass(LIMITS.delay);
     assert_eq!(world.under_way.len(), 1, "the next is one of a trickle");
     world.pass(LIMITS.delay * PATIENCE);
@@ -312,17 +320,11 @@ fn a_lone_record_after_a_pause_does_not_wait_for_others() {
 
 #[test]
 fn a_batch_grows_while_records_keep_coming() {
-    let mut world = World::new();
-    world.step(&Step::Assign { partition: 0 });
-    let come = Step::Come {
-        partition: 0,
-        records: 1,
-        bytes: 1,
-    };
+    let mut world = World::assigned();
     // Something is there to be read at every moment.
     for _ in 0..120 {
         world.now += LIMITS.delay / 20;
-        world.step(&come);
+        world.step(&ONE);
     }
     assert_eq!(world.under_way.len(), 0, "it is six delays old");
     world.pass(LIMITS.delay / 20);
@@ -331,15 +333,9 @@ fn a_batch_grows_while_records_keep_coming() {
 
 #[test]
 fn a_batch_that_grows_is_ten_delays_old_at_most() {
-    let mut world = World::new();
-    world.step(&Step::Assign { partition: 0 });
-    let come = Step::Come {
-        partition: 0,
-        records: 1,
-        bytes: 1,
-    };
+    let mut world = World::assigned();
     for _ in 0..140 {
-        world.step(&come);
+        world.step(&ONE);
         world.now += LIMITS.delay / 10;
     }
     assert_eq!(world.under_way.len(), 1);
@@ -348,8 +344,7 @@ fn a_batch_that_grows_is_ten_delays_old_at_most() {
 
 #[test]
 fn no_batch_is_closed_while_there_is_no_room() {
-    let mut world = World::new();
-    world.step(&Step::Assign { partition: 0 });
+    let mut world = World::assigned();
     for _ in 0..4 {
         world.step(&Step::Come {
             partition: 0,
