@@ -81,6 +81,11 @@ impl<R: Rows> Batcher<R> {
         self.is_dry = is_dry;
     }
 
+    /// Whether everything is read that has come.
+    pub(crate) const fn is_dry(&self) -> bool {
+        self.is_dry
+    }
+
     /// Whether the open batch has no record.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.tally.records() == 0

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, histogram};
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -124,7 +125,11 @@ impl<S: Sink> Courier<S> {
             return Ok(Inserted::Taken);
         }
         let bytes = rows.bytes();
-        let rows = self.sink.seal(rows);
+        let sink = Arc::clone(&self.sink);
+        // That of a large batch takes long enough to keep a worker of the runtime from what else is due.
+        let rows = spawn_blocking(move || sink.seal(rows))
+            .await
+            .map_err(|died| Halt::Ended(Error::Died(died)))?;
         let mut backoff = Backoff::new();
         loop {
             let started_at = Instant::now();

@@ -1,5 +1,6 @@
 //! The loop itself, and what it holds.
 
+use std::future::ready;
 use std::time::Duration;
 
 use events::Timestamp;
@@ -99,17 +100,15 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
                 Some(record) = records.next(), if reads => {
                     let now = (self.clock)();
                     self.take(record, now)?;
-                    let mut dry = false;
                     for _ in 1..RUN {
                         if !self.reads() { break }
-                        let Some(Some(record)) = records.next().now_or_never() else {
-                            dry = true;
-                            break;
-                        };
+                        let Some(Some(record)) = records.next().now_or_never() else { break };
                         self.take(record, now)?;
                     }
-                    self.batcher.dry(dry);
+                    self.batcher.dry(false);
                 }
+                // Looked at last: there was no record to read.
+                () = ready(()), if reads && !self.batcher.is_dry() => self.batcher.dry(true),
             }
             self.steer();
         }

@@ -1,6 +1,6 @@
 //! From the topic to the sink, and what is committed when.
 
-use std::num::{NonZeroU16, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use consumer::{Publisher, Settings};
@@ -100,7 +100,7 @@ async fn a_second_run_goes_on_where_the_first_has_stopped() {
 async fn the_open_batch_is_written_when_the_run_ends() {
     let broker = Broker::with_partitions(1);
     let settings = Settings {
-        batch_delay_ms: std::num::NonZeroU64::new(3_600_000).unwrap(),
+        batch_delay_ms: NonZeroU64::new(3_600_000).unwrap(),
         batch_records: NonZeroUsize::new(20).unwrap(),
         ..broker.settings.clone()
     };
@@ -121,6 +121,25 @@ async fn the_open_batch_is_written_when_the_run_ends() {
         summary.kept % 20 != 0
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_once_everything_is_read_however_many_records_were_read_at_once() {
+    let broker = Broker::with_partitions(1);
+    let settings = Settings {
+        batch_delay_ms: NonZeroU64::new(2_000).unwrap(),
+        batch_records: NonZeroUsize::new(100_000).unwrap(),
+        ..broker.settings.clone()
+    };
+    // They lie ready when the run begins, and it takes 1,024 before it looks around.
+    broker.publish(ids(0..1_024).iter().map(|id| event(id))).await;
+    let sink = Memory::default();
+    let began = Instant::now();
+    let run = Run::start(&settings, &sink);
+    until("the batch", async || sink.kept().len() == 1_024).await;
+    let waits_for_more = 10 * Duration::from_millis(settings.batch_delay_ms.get());
+    assert!(began.elapsed() < waits_for_more, "it waited for more");
+    run.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
