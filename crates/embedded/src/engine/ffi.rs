@@ -35,6 +35,16 @@ struct Analysis {
 /// `CHDBSuccess` of `chdb_state`.
 const SUCCESS: c_int = 0;
 
+/// How parts are merged. On the library's two threads, the large merges of one table held up those of all others under a
+/// flood, and parts kept growing; more threads than these take the cores from the inserts. What waits for a thread is
+/// merged smallest first, since small parts are what there are many of.
+/// <https://clickhouse.com/docs/operations/server-configuration-parameters/settings#background_pool_size>
+const MERGES: [&CStr; 3] = [
+    c"--background_pool_size=3",
+    c"--background_merges_mutations_concurrency_ratio=4",
+    c"--background_merges_mutations_scheduling_policy=shortest_task_first",
+];
+
 /// The arguments that every `…_with_params_n` function ends with, and those before them.
 type WithParameters = unsafe extern "C" fn(
     Handle,
@@ -162,15 +172,18 @@ impl Connection {
 
         let mut path = b"--path=".to_vec();
         path.extend_from_slice(data.as_os_str().as_bytes());
-        let mut arguments = [
-            CString::from(c"clickhouse").into_raw(),
-            CString::new(path).ok()?.into_raw(),
-        ];
-        // SAFETY: the process handles its own signals, so the engine's handlers stay out; then two strings that end
-        // in a zero byte, in an array of two, which the library copies.
+        let path = CString::new(path).ok()?;
+        let mut arguments = [c"clickhouse", &path]
+            .into_iter()
+            .chain(MERGES)
+            .map(|argument| CString::from(argument).into_raw())
+            .collect::<Vec<_>>();
+        let count = c_int::try_from(arguments.len()).ok()?;
+        // SAFETY: the process handles its own signals, so the engine's handlers stay out; then `count` strings that end
+        // in a zero byte, in an array of as many, which the library copies.
         let handle = unsafe {
             (api.set_signal_handlers_enabled)(0);
-            (api.connect)(2, arguments.as_mut_ptr())
+            (api.connect)(count, arguments.as_mut_ptr())
         };
         for argument in arguments {
             // SAFETY: made by `into_raw` above, freed once.
