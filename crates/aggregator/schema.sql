@@ -1,7 +1,7 @@
 CREATE TABLE active_daily
 (
     `org` LowCardinality(String) COMMENT 'organisation',
-    `mentor_id` String COMMENT 'empty: any or none',
+    `mentor_id` LowCardinality(String) COMMENT 'empty: any or none',
     `period` DateTime('UTC') COMMENT 'first instant of the day',
     `user` UInt128 COMMENT 'sipHash128 of the user_id'
 )
@@ -32,7 +32,7 @@ GROUP BY
 CREATE TABLE active_hourly
 (
     `org` LowCardinality(String) COMMENT 'organisation',
-    `mentor_id` String COMMENT 'empty: any or none',
+    `mentor_id` LowCardinality(String) COMMENT 'empty: any or none',
     `period` DateTime('UTC') COMMENT 'first instant of the hour',
     `user` UInt128 COMMENT 'sipHash128 of the user_id'
 )
@@ -58,7 +58,7 @@ FROM incoming_activity;
 CREATE TABLE active_weekly
 (
     `org` LowCardinality(String) COMMENT 'organisation',
-    `mentor_id` String COMMENT 'empty: any or none',
+    `mentor_id` LowCardinality(String) COMMENT 'empty: any or none',
     `period` DateTime('UTC') COMMENT 'first instant of the week',
     `user` UInt128 COMMENT 'sipHash128 of the user_id'
 )
@@ -154,8 +154,6 @@ CREATE TABLE conversations
     `org` LowCardinality(String) COMMENT 'organisation',
     `conversation_id` UInt128 COMMENT 'the UUID as a number',
     `first` SimpleAggregateFunction(min, UInt256) COMMENT 'the earliest message: time in milliseconds * 2^128 + message_id',
-    `first_user` SimpleAggregateFunction(min, UInt256) COMMENT 'the earliest user message likewise; the greatest UInt256: none',
-    `last_model` SimpleAggregateFunction(max, UInt256) COMMENT 'the latest assistant message that names a model likewise; 0: none',
     `least_mentor` SimpleAggregateFunction(min, String) COMMENT 'the least mentor_id of all its messages',
     `greatest_mentor` SimpleAggregateFunction(max, String) COMMENT 'the greatest; where the two agree it has no other'
 )

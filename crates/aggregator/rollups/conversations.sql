@@ -4,8 +4,6 @@ SELECT
     org,
     conversation_id,
     min(place) AS first,
-    min(if(role = 'user', place, bitNot(toUInt256(0)))) AS first_user,
-    max(if(role = 'assistant' AND model != '', place, toUInt256(0))) AS last_model,
     min(mentor_id) AS least_mentor,
     max(mentor_id) AS greatest_mentor
 FROM messages

@@ -2,7 +2,8 @@ SELECT
     ${bucket} AS bucket,
     ${users_if}(user IN (
         SELECT user FROM (${registered}) WHERE registered >= {since:Int64} AND registered < {until:Int64}
-    )) AS users
+    )) AS users,
+    ${scattered} AS scattered
 FROM ${table}
 WHERE ${slice}
-GROUP BY bucket
+GROUP BY ${group}

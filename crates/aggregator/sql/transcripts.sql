@@ -1,4 +1,3 @@
 SELECT ${columns}
-FROM conversation_days
+FROM conversations FINAL
 WHERE org = {org:String} ${where}
-${group}

@@ -1,6 +1,1 @@
-AND day >= toDate({first_day:UInt16})
-AND conversation_id NOT IN (
-    SELECT conversation_id
-    FROM conversation_days
-    WHERE org = {org:String} AND day < toDate({first_day:UInt16}) ${among}
-)
+AND first >= bitShiftLeft(toUInt256({since:Int64}), 128)

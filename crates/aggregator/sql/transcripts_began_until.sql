@@ -1,1 +1,1 @@
-AND day <= toDate({last_day:UInt16})
+AND first < bitShiftLeft(toUInt256({until:Int64}), 128)

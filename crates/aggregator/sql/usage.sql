@@ -1,4 +1,4 @@
-SELECT ${bucket} AS bucket, ${users_of_bucket} AS users
+SELECT ${bucket} AS bucket, ${users_of_bucket} AS users, ${scattered} AS scattered
 FROM ${table}
 WHERE ${slice}
-GROUP BY bucket
+GROUP BY ${group}

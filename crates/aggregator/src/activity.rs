@@ -2,7 +2,7 @@
 
 use clickhouse::{Row, query::Query};
 use events::{CohortCount, DateRange, Grain, NewUsersBy};
-use futures::future::{OptionFuture, try_join};
+use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{Error, Store};
@@ -12,6 +12,19 @@ use crate::{Error, Store};
 struct Bucket {
     bucket: i64,
     users: u64,
+    /// Whether the rows that were counted lie in several parts of the table, so that a user may be among them twice.
+    scattered: bool,
+}
+
+/// What a look at the activity tables takes in.
+#[derive(Debug, Clone, Copy)]
+enum Look<'a> {
+    /// All periods, by the rows that the parts have. A part has each row once: its rows were merged when it was made, by an
+    /// insert or a merge.
+    /// <https://clickhouse.com/docs/operations/settings/settings#optimize_on_insert>
+    Parts,
+    /// The periods that begin at these seconds, by the users that are different.
+    Users(&'a [i64]),
 }
 
 /// A stretch of one of the activity tables, in milliseconds; its end is excluded.
@@ -127,49 +140,87 @@ struct Question<'a> {
 
 impl Question<'_> {
     /// Runs a statement of `sql/` that tells buckets, and fills in those that it does not tell.
+    ///
+    /// What lies in one part is counted as it lies, which is most of a past; for the rest a second look is taken.
     async fn counts(&self, statement: &str, registered: Registered) -> Result<Vec<u64>, Error> {
         let periods = self.range.period_count(self.grain);
         let mut counts = vec![0; usize::try_from(periods).unwrap_or(usize::MAX)];
-        let query = OptionFuture::from(self.query(statement, registered).map(Query::fetch_all::<Bucket>));
-        let told = self.store.run(async { query.await.transpose() }).await?;
-        for Bucket { bucket, users } in told.into_iter().flatten() {
+        let mut fill = |bucket: i64, users| {
             if let Some(count) = usize::try_from(bucket)
                 .ok()
                 .and_then(|bucket| counts.get_mut(bucket))
             {
                 *count = users;
             }
+        };
+        let (first, step) = self.seconds();
+        let mut scattered = Vec::new();
+        for told in self.look(statement, registered, Look::Parts).await? {
+            if told.scattered {
+                scattered.push(first + told.bucket * step);
+            } else {
+                fill(told.bucket, told.users);
+            }
+        }
+        if !scattered.is_empty() {
+            for told in self.look(statement, registered, Look::Users(&scattered)).await? {
+                fill(told.bucket, told.users);
+            }
         }
         Ok(counts)
     }
 
+    /// Runs a statement once. It tells nothing where it reads activity and the range lies where there can be none.
+    async fn look(
+        &self,
+        statement: &str,
+        registered: Registered,
+        look: Look<'_>,
+    ) -> Result<Vec<Bucket>, Error> {
+        match self.query(statement, registered, look) {
+            Some(query) => self.store.run(query.fetch_all()).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// When the first period begins and how long each is, in seconds.
+    fn seconds(&self) -> (i64, i64) {
+        let first = self.range.first_period(self.grain).start.as_millis();
+        (first.div_euclid(1000), self.grain.millis() / 1000)
+    }
+
     /// The query of a statement; none where it reads activity and the range lies where there can be none.
-    fn query(&self, statement: &str, registered: Registered) -> Option<Query> {
-        let slices = slices(self.range, self.grain);
+    fn query(&self, statement: &str, registered: Registered, look: Look<'_>) -> Option<Query> {
+        let mut slices = slices(self.range, self.grain);
+        if let Look::Users(_) = look {
+            slices.retain(|slice| slice.whole);
+        }
+        let fill = |statement: &str| -> Vec<String> {
+            let filled = slices.iter().map(|slice| slice.fill(statement, look));
+            filled.collect()
+        };
         let sql = if statement.contains("${slice}") {
             // No period is in two slices, so each is counted by itself.
-            let counts: Vec<String> = slices.iter().map(|slice| slice.fill(statement)).collect();
-            counts.join(" UNION ALL ")
+            fill(statement).join(" UNION ALL ")
         } else {
-            let users: Vec<String> = slices
-                .iter()
-                .map(|slice| slice.fill("SELECT user FROM ${table} WHERE ${slice}"))
-                .collect();
+            let users = fill("SELECT user FROM ${table} WHERE ${slice}");
             statement.replace("${users}", &users.join(" UNION ALL "))
         };
         if slices.is_empty() && (statement.contains("${slice}") || statement.contains("${users}")) {
             return None;
         }
         let sql = sql.replace("${registered}", include_str!("../sql/registered.sql"));
-        let first = self.range.first_period(self.grain).start.as_millis();
+        let (first, step) = self.seconds();
         let query = self
             .store
             .query(&sql, self.org)
+            // Each replica that takes part in a query numbers the parts by itself.
+            .with_setting("max_parallel_replicas", "1")
             .param("mentor", self.mentor.unwrap_or_default())
-            .param("first_seconds", first.div_euclid(1000))
-            .param("step_seconds", self.grain.millis() / 1000)
-            .param("first_millis", first)
-            .param("step_millis", self.grain.millis())
+            .param("first_seconds", first)
+            .param("step_seconds", step)
+            .param("first_millis", first * 1000)
+            .param("step_millis", step * 1000)
             .param("since", registered.since)
             .param("until", registered.until);
         Some(query)
@@ -178,23 +229,31 @@ impl Question<'_> {
 
 impl Slice {
     /// A statement about this slice. All that is put into the text is numbers and names of tables and columns.
-    fn fill(&self, statement: &str) -> String {
+    fn fill(&self, statement: &str, look: Look<'_>) -> String {
         let (since, until) = (self.since / 1000, self.until / 1000);
-        let rows = format!(
+        let mut rows = format!(
             "org = {{org:String}} AND mentor_id = {{mentor:String}} \
              AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC')"
         );
-        let bucket = "intDiv(toInt64(toUnixTimestamp(period)) - {first_seconds:Int64}, {step_seconds:Int64})";
-        // A user is one row of a period, once the parts are merged, which `FINAL` sees to. A bucket of several periods
-        // may have a user in each.
-        let (rows_of, users, users_if) = if self.whole {
-            (format!("{} FINAL", self.table), "count()", "countIf(")
-        } else {
-            (self.table.to_owned(), "uniqExact(user)", "uniqExactIf(user, ")
+        if let Look::Users(periods) = look {
+            let periods: Vec<String> = periods.iter().map(i64::to_string).collect();
+            rows += &format!(
+                " AND period IN CAST([{}] AS Array(DateTime('UTC')))",
+                periods.join(",")
+            );
+        }
+        let group = if self.whole { "period" } else { "bucket" };
+        let (users, users_if, scattered) = match look {
+            Look::Parts if self.whole => ("count()", "countIf(", "min(_part_index) < max(_part_index)"),
+            // A bucket of several periods may have a user in each, as a period of several parts.
+            Look::Parts | Look::Users(_) => ("uniqExact(user)", "uniqExactIf(user, ", "0"),
         };
+        let bucket = "intDiv(toInt64(toUnixTimestamp(period)) - {first_seconds:Int64}, {step_seconds:Int64})";
         statement
             .replace("${bucket}", bucket)
-            .replace("${table}", &rows_of)
+            .replace("${group}", group)
+            .replace("${scattered}", scattered)
+            .replace("${table}", self.table)
             .replace("${slice}", &rows)
             .replace("${users_if}(", users_if)
             .replace("${users_of_bucket}", users)

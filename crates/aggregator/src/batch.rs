@@ -18,8 +18,8 @@ mod insert {
         "INSERT INTO incoming_activity (org, mentor_id, period, user_id) FORMAT Native";
     pub(super) const USERS: &str =
         "INSERT INTO incoming_users (org, user_id, first_message_at) FORMAT Native";
-    pub(super) const CONVERSATIONS: &str = "INSERT INTO conversations (org, conversation_id, first, first_user, \
-                                            last_model, least_mentor, greatest_mentor) FORMAT Native";
+    pub(super) const CONVERSATIONS: &str = "INSERT INTO conversations (org, conversation_id, first, least_mentor, \
+                                            greatest_mentor) FORMAT Native";
     pub(super) const CONVERSATION_DAYS: &str =
         "INSERT INTO conversation_days (org, day, conversation_id, first) FORMAT Native";
 }

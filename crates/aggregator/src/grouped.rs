@@ -16,11 +16,6 @@ const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 /// A message's place in time: the tie-break is its id. Written as a `UInt256` whose order is the same.
 type Place = (i64, u128);
 
-/// The place after all others, which stands for none.
-const AFTER_ALL: [u8; 32] = [0xff; 32];
-/// The place before all others, which stands for none.
-const BEFORE_ALL: [u8; 32] = [0; 32];
-
 impl Message {
     const fn place(&self) -> Place {
         (self.time, self.id)
@@ -105,31 +100,21 @@ impl SortedMessages {
         let mut org = Column::new("org", "String");
         let mut conversation_id = Column::new("conversation_id", "UInt128");
         let mut first = Column::new("first", "UInt256");
-        let mut first_user = Column::new("first_user", "UInt256");
-        let mut last_model = Column::new("last_model", "UInt256");
         let mut least_mentor = Column::new("least_mentor", "String");
         let mut greatest_mentor = Column::new("greatest_mentor", "String");
         for messages in self.by_conversation() {
-            let of_user = messages.iter().find(|message| message.role == Role::User);
-            let of_model = messages
-                .iter()
-                .rfind(|message| message.role == Role::Assistant && message.model != Name::NONE);
             let mentors = || messages.iter().map(|message| self.names.text(message.mentor));
             rows += 1;
             org.push_str(self.names.text(messages[0].org));
             conversation_id.push_u128(messages[0].conversation_id);
             first.push_bytes(&u256(messages[0].place()));
-            first_user.push_bytes(&of_user.map_or(AFTER_ALL, |message| u256(message.place())));
-            last_model.push_bytes(&of_model.map_or(BEFORE_ALL, |message| u256(message.place())));
             least_mentor.push_str(mentors().min().unwrap_or_default());
             greatest_mentor.push_str(mentors().max().unwrap_or_default());
         }
-        Block::new(7, rows)
+        Block::new(5, rows)
             .column(org)
             .column(conversation_id)
             .column(first)
-            .column(first_user)
-            .column(last_model)
             .column(least_mentor)
             .column(greatest_mentor)
     }

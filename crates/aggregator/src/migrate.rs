@@ -17,7 +17,7 @@ macro_rules! migrations {
 }
 
 /// Every migration; that at index `i` makes version `i + 1`.
-pub(crate) const MIGRATIONS: [Migration; 30] = migrations![
+pub(crate) const MIGRATIONS: [Migration; 34] = migrations![
     "0001_messages",
     "0002_annotations",
     "0003_registrations",
@@ -48,6 +48,10 @@ pub(crate) const MIGRATIONS: [Migration; 30] = migrations![
     "0028_active_hourly_of_old_messages",
     "0029_drop_views_of_messages",
     "0030_drop_counted",
+    "0031_active_hourly_mentors",
+    "0032_active_daily_mentors",
+    "0033_active_weekly_mentors",
+    "0034_drop_first_user_and_last_model",
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

@@ -69,6 +69,8 @@ impl Store {
                 .with_compression(Compression::None)
                 // An acknowledgement must mean that the rows are there, and one insert is one block already.
                 .with_setting("async_insert", "0")
+                // A part has each row once: users are counted by it.
+                .with_setting("optimize_on_insert", "1")
                 .insert_formatted_with(*statement);
             for piece in pieces {
                 insert.send(piece.clone()).await?;
@@ -103,6 +105,7 @@ impl Store {
         const MEMORY: &str = "1000000000";
         self.client
             .query_raw(sql)
+            .with_setting("optimize_on_insert", "1")
             .with_setting("max_bytes_before_external_group_by", MEMORY)
             .with_setting("max_bytes_before_external_sort", MEMORY)
     }

@@ -1,16 +1,16 @@
 //! Conversations, listed: `transcripts`.
 //!
 //! The rollup of conversations tells which there are and in what order. What a listed one shows is then read by
-//! key, a chunk at a time: its counts, its annotation, and its texts from the messages that the rollup names.
+//! key, a chunk at a time: its annotation, and what its messages tell.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use clickhouse::{Row, query::Query};
-use events::{Conversation, Sentiment, Timestamp, TranscriptFilter};
+use events::{Conversation, Grain, Sentiment, Timestamp, TranscriptFilter};
 use futures::{
     StreamExt, TryStreamExt,
-    future::{try_join, try_join3},
+    future::try_join,
     stream::{self, BoxStream},
 };
 use serde::Deserialize;
@@ -22,8 +22,11 @@ use crate::{Error, Store};
 /// `max_query_size` of 256 KiB.
 const CHUNK: usize = 5_000;
 
-/// How many times as many days are looked at for a page when those so far did not fill it.
-const WIDEN: u32 = 16;
+/// How many conversations make the top of a list, which is looked for in its latest days.
+const TOP: usize = 1_000;
+
+/// How many times as many days are looked at for the top when those so far did not fill it.
+const WIDEN: u16 = 16;
 
 /// A page of conversations.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,11 +37,23 @@ pub struct TranscriptPage {
     pub conversations: Vec<Conversation>,
 }
 
+/// A conversation of a page, and how many match in all.
 #[derive(Debug, Row, Deserialize)]
-struct Counts {
+struct Listed {
+    conversation_id: u128,
+    total: u64,
+}
+
+/// What the messages of a conversation tell of it.
+#[derive(Debug, Row, Deserialize)]
+struct Told {
     conversation_id: u128,
     inserted_at: i64,
     message_count: u64,
+    has_user_message: bool,
+    first_user: (String, String),
+    first_user_id: String,
+    last_model: String,
 }
 
 #[derive(Debug, Row, Deserialize)]
@@ -46,15 +61,6 @@ struct Annotation {
     conversation_id: u128,
     user_sentiment: String,
     topics: Vec<String>,
-}
-
-#[derive(Debug, Row, Deserialize)]
-struct Texts {
-    conversation_id: u128,
-    has_user_message: bool,
-    first_user: (String, String),
-    first_user_id: String,
-    last_model: String,
 }
 
 impl Store {
@@ -75,42 +81,75 @@ impl Store {
                 conversations: Vec::new(),
             });
         };
-        let ids = async {
-            let ids = self.page_ids(&listing, offset, limit).await?;
-            // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
-            let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
-            let reads = chunks.into_iter().map(|ids| self.conversations(org, ids));
-            stream::iter(reads).buffered(2).try_concat().await
-        };
-        let total = self.run(listing.count(self).fetch_one::<u64>());
-        let (conversations, total) = try_join(ids, total).await?;
+        let (ids, total) = self.page(&listing, offset, limit).await?;
+        // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
+        let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
+        let reads = chunks.into_iter().map(|ids| self.conversations(org, ids));
+        let conversations = stream::iter(reads).buffered(2).try_concat().await?;
         Ok(TranscriptPage { total, conversations })
     }
 
-    /// The ids of a page. The latest conversations are looked for in the latest days first, and in more of them
-    /// while they do not fill the page.
-    async fn page_ids(&self, listing: &Listing<'_>, offset: u64, limit: u64) -> Result<Vec<u128>, Error> {
-        let latest_day = self
-            .query(include_str!("../sql/latest_day.sql"), listing.org)
-            .param("last_day", listing.last_day);
-        let latest_day = self.run(latest_day.fetch_one::<u16>()).await?;
-        if latest_day < listing.first_day {
-            return Ok(Vec::new());
-        }
-        let listing = Listing {
-            last_day: latest_day,
-            ..*listing
-        };
-        let page = format!("LIMIT {limit} OFFSET {offset}");
-        let days = u32::from(latest_day - listing.first_day) + 1;
-        let mut window = 1_u32;
-        loop {
-            let narrowed = listing.latest_days(window);
-            let ids = self.run(narrowed.ids(self, &page).fetch_all::<u128>()).await?;
-            if window >= days || u64::try_from(ids.len()).is_ok_and(|found| found == limit) {
-                return Ok(ids);
+    /// The ids of a page, and how many match in all.
+    async fn page(&self, listing: &Listing<'_>, offset: u64, limit: u64) -> Result<(Vec<u128>, u64), Error> {
+        let end = usize::try_from(offset.saturating_add(limit)).unwrap_or(usize::MAX);
+        let total = || self.run(listing.count(self).fetch_one::<u64>());
+        if end <= TOP && listing.is_unfiltered() {
+            let (top, total) = try_join(self.top(listing, end), total()).await?;
+            if let Some(top) = top {
+                let skipped = usize::try_from(offset).unwrap_or(TOP);
+                return Ok((top.into_iter().skip(skipped).collect(), total));
             }
-            window = window.saturating_mul(WIDEN);
+        }
+        let listed = self
+            .run(listing.page(self, offset, limit).fetch_all::<Listed>())
+            .await?;
+        let total = match listed.first() {
+            Some(first) => first.total,
+            None if offset == 0 => 0,
+            None => total().await?,
+        };
+        Ok((
+            listed.iter().map(|listed| listed.conversation_id).collect(),
+            total,
+        ))
+    }
+
+    /// The first ids of an unfiltered list, or all where there are fewer; none where they are not found this way.
+    ///
+    /// They are looked for among the latest conversations of the latest days, and of more days while those do not have
+    /// as many. What a day has of a conversation that began before it says nothing of its place in the list.
+    async fn top(&self, listing: &Listing<'_>, count: usize) -> Result<Option<Vec<u128>>, Error> {
+        let query = |statement, since_day: u16| {
+            self.query(statement, listing.org)
+                .param("since_day", since_day)
+                .param("last_day", listing.last_day)
+        };
+        let latest_day = query(include_str!("../sql/latest_day.sql"), listing.first_day);
+        let Some(latest_day) = self.run(latest_day.fetch_optional::<u16>()).await? else {
+            return Ok(Some(Vec::new()));
+        };
+        let days = latest_day - listing.first_day;
+        let mut earlier = 0;
+        loop {
+            let since_day = latest_day - earlier;
+            let candidates = query(include_str!("../sql/latest_conversations.sql"), since_day)
+                .param("limit", 2 * count)
+                .fetch_all();
+            let mut ids: Vec<u128> = self.run(candidates).await?;
+            let all = ids.len() < 2 * count;
+            let began_before = query(include_str!("../sql/began_before.sql"), since_day)
+                .bind(list(&ids))
+                .fetch_all();
+            let began_before: HashSet<u128> = self.run(began_before).await?.into_iter().collect();
+            ids.retain(|id| !began_before.contains(id));
+            if ids.len() >= count || (earlier == days && all) {
+                ids.truncate(count);
+                return Ok(Some(ids));
+            }
+            if earlier == days {
+                return Ok(None);
+            }
+            earlier = (earlier.saturating_add(1).saturating_mul(WIDEN) - 1).min(days);
         }
     }
 
@@ -126,7 +165,7 @@ impl Store {
             return stream::empty().boxed();
         };
         let (store, org) = (self.clone(), org.to_owned());
-        let ids = listing.ids(self, "").fetch::<u128>();
+        let ids = listing.ids(self).fetch::<u128>();
         let ids = {
             let store = store.clone();
             stream::once(async { Ok::<_, Error>(ids?) }).map_ok(move |cursor| {
@@ -152,39 +191,38 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        // One literal, which ClickHouse reads in one go; a list of numbers this large would be an expression each.
-        let list: Vec<String> = ids.iter().map(u128::to_string).collect();
-        let list = format!("[{}]", list.join(","));
+        let list = list(&ids);
         let by_ids = |statement| self.query(statement, org).bind(&list);
-        let (counts, annotations, texts) = try_join3(
-            self.run(by_ids(include_str!("../sql/conversation_counts.sql")).fetch_all::<Counts>()),
+        let (told, annotations) = try_join(
+            self.run(by_ids(include_str!("../sql/conversations.sql")).fetch_all::<Told>()),
             self.run(by_ids(include_str!("../sql/conversation_annotations.sql")).fetch_all::<Annotation>()),
-            self.run(by_ids(include_str!("../sql/conversation_texts.sql")).fetch_all::<Texts>()),
         )
         .await?;
-        let mut counts: HashMap<_, _> = counts.into_iter().map(|c| (c.conversation_id, c)).collect();
+        let mut told: HashMap<_, _> = told.into_iter().map(|t| (t.conversation_id, t)).collect();
         let mut annotations: HashMap<_, _> =
             annotations.into_iter().map(|a| (a.conversation_id, a)).collect();
-        let mut texts: HashMap<_, _> = texts.into_iter().map(|t| (t.conversation_id, t)).collect();
         Ok(ids
             .iter()
             .filter_map(|id| {
-                Some(conversation(
-                    &counts.remove(id)?,
-                    texts.remove(id)?,
-                    annotations.remove(id),
-                ))
+                let annotation = annotations.remove(id);
+                told.remove(id).map(|told| conversation(told, annotation))
             })
             .collect())
     }
 }
 
-fn conversation(counts: &Counts, texts: Texts, annotation: Option<Annotation>) -> Conversation {
-    let (first_message, first_user_id) = texts.first_user;
-    let user_id = if texts.has_user_message {
+/// One literal, which ClickHouse reads in one go; a list of numbers this large would be an expression each.
+fn list(ids: &[u128]) -> String {
+    let ids: Vec<String> = ids.iter().map(u128::to_string).collect();
+    format!("[{}]", ids.join(","))
+}
+
+fn conversation(told: Told, annotation: Option<Annotation>) -> Conversation {
+    let (first_message, first_user_id) = told.first_user;
+    let user_id = if told.has_user_message {
         first_user_id
     } else {
-        texts.first_user_id
+        told.first_user_id
     };
     let (topics, user_sentiment) = match annotation {
         Some(annotation) => {
@@ -194,20 +232,25 @@ fn conversation(counts: &Counts, texts: Texts, annotation: Option<Annotation>) -
         None => (Vec::new(), "unknown"),
     };
     Conversation {
-        id: Uuid::from_u128(counts.conversation_id),
+        id: Uuid::from_u128(told.conversation_id),
         user_id: if user_id.is_empty() {
             "anonymous".to_owned()
         } else {
             user_id
         },
         first_message,
-        message_count: counts.message_count,
-        model: texts.last_model,
-        inserted_at: Timestamp::from_millis(counts.inserted_at),
+        message_count: told.message_count,
+        model: told.last_model,
+        inserted_at: Timestamp::from_millis(told.inserted_at),
         topics,
         user_sentiment,
     }
 }
+
+const DAY_MILLIS: i64 = Grain::Day.millis();
+
+/// Newest `inserted_at` first, then by id.
+const ORDER: &str = "ORDER BY bitShiftRight(first, 128) DESC, conversation_id";
 
 /// Which conversations are listed, in SQL.
 #[derive(Clone, Copy)]
@@ -216,8 +259,6 @@ struct Listing<'a> {
     filter: &'a TranscriptFilter,
     first_day: u16,
     last_day: u16,
-    /// Whether its days are few beside those before them.
-    narrowed: bool,
 }
 
 /// The first and the last day that a `Date` holds, in days since 1970. Messages date from the year 2000 on.
@@ -243,39 +284,32 @@ impl<'a> Listing<'a> {
             filter,
             first_day,
             last_day,
-            narrowed: false,
         })
     }
 
-    /// The same listing, of conversations that began in its latest days alone.
-    fn latest_days(self, days: u32) -> Self {
-        let earlier = u16::try_from(days - 1).unwrap_or(u16::MAX);
-        let first_day = self.last_day.saturating_sub(earlier);
-        if first_day <= self.first_day {
-            return self;
-        }
-        Self {
-            first_day,
-            narrowed: true,
-            ..self
-        }
+    fn is_unfiltered(&self) -> bool {
+        self.filter.mentor.is_none() && self.filter.topics.is_empty()
     }
 
-    fn ids(&self, store: &Store, page: &str) -> Query {
-        let matching = self.matching("conversation_id, min(first) AS began", "GROUP BY conversation_id");
-        let order = format!("ORDER BY bitShiftRight(began, 128) DESC, conversation_id {page}");
+    fn ids(&self, store: &Store) -> Query {
+        self.query(store, &format!("{} {ORDER}", self.matching("conversation_id")))
+    }
+
+    /// [`Listed`] rows. What matches is counted by the way, so that it is not looked for twice.
+    fn page(&self, store: &Store, offset: u64, limit: u64) -> Query {
+        let matching = self.matching("conversation_id, count() OVER () AS total");
         self.query(
             store,
-            &format!("SELECT conversation_id FROM ({matching}) {order}"),
+            &format!("{matching} {ORDER} LIMIT {limit} OFFSET {offset}"),
         )
     }
 
     fn count(&self, store: &Store) -> Query {
-        self.query(store, &self.matching("uniqExact(conversation_id)", ""))
+        self.query(store, &self.matching("count()"))
     }
 
-    /// Selects of the days of conversations that match.
-    fn matching(&self, columns: &str, group: &str) -> String {
+    /// Selects of the conversations that match.
+    fn matching(&self, columns: &str) -> String {
         let conditions = [
             (
                 self.first_day > DAYS.0,
@@ -301,22 +335,13 @@ impl<'a> Listing<'a> {
         include_str!("../sql/transcripts.sql")
             .replace("${columns}", columns)
             .replace("${where}", &conditions)
-            .replace(
-                "${among}",
-                if self.narrowed {
-                    include_str!("../sql/transcripts_among_days.sql")
-                } else {
-                    ""
-                },
-            )
-            .replace("${group}", group)
     }
 
     fn query(&self, store: &Store, sql: &str) -> Query {
         let mut query = store
             .query(sql, self.org)
-            .param("first_day", self.first_day)
-            .param("last_day", self.last_day);
+            .param("since", i64::from(self.first_day) * DAY_MILLIS)
+            .param("until", (i64::from(self.last_day) + 1) * DAY_MILLIS);
         if let Some(mentor) = &self.filter.mentor {
             query = query.param("mentor", mentor);
         }

@@ -3,7 +3,7 @@ use chrono::NaiveDate;
 use events::{DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
 use futures::TryStreamExt;
 
-use crate::harness::{Database, annotation, message, registration};
+use crate::harness::{Database, annotation, client, message, registration};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -50,6 +50,51 @@ async fn redelivery_cannot_inflate_rollups() {
         let filter = TranscriptFilter::default();
         let streamed: Vec<_> = store.transcripts("org", &filter).try_concat().await.unwrap();
         assert_eq!(streamed, oracle.transcripts("org", &filter));
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_rows_lie_in_several_parts_is_counted_once() {
+    let database = Database::migrated("several_parts").await;
+    let (store, client) = (&database.store, client(&database.settings));
+    for table in ["active_hourly", "active_daily", "active_weekly"] {
+        let stop = format!("SYSTEM STOP MERGES several_parts.{table}");
+        client.query(&stop).execute().await.unwrap();
+    }
+    let mut oracle = Oracle::default();
+    // The later two repeat what the first said, in part.
+    for numbers in [0..900, 800..1_500, 300..310] {
+        let mut batch = Batch::new();
+        for event in
+            numbers.flat_map(|number| [message("org", number / 3, number), registration("org", number)])
+        {
+            batch.append(&event);
+            oracle.add(&event);
+        }
+        store.insert(&batch.seal()).await.unwrap();
+    }
+    for range in [
+        range("2024-01-01", "2024-03-31"),
+        range("2024-01-10", "2024-02-09"),
+    ] {
+        for grain in [Grain::Hour, Grain::Day, Grain::Week] {
+            assert_eq!(
+                store.usage_summary("org", range, grain).await.unwrap(),
+                oracle.usage_summary("org", range, grain),
+                "{range:?} by {grain:?}"
+            );
+            for (mentor, by) in [
+                (None, NewUsersBy::Activity),
+                (Some("mentor-1"), NewUsersBy::Activity),
+                (Some("mentor-1"), NewUsersBy::Registration),
+            ] {
+                assert_eq!(
+                    store.cohorts("org", range, grain, mentor, by).await.unwrap(),
+                    oracle.cohorts("org", range, grain, mentor, by),
+                    "{range:?} by {grain:?}, {mentor:?}, {by:?}"
+                );
+            }
+        }
     }
 }
 

@@ -142,6 +142,44 @@ async fn links_lead_through_all_pages_of_a_list() {
 }
 
 #[tokio::test]
+async fn conversations_that_go_on_stay_where_they_began() {
+    let mut world = World::default();
+    for conversation in 1..=10 {
+        for time in ["2024-01-01T00", "2024-01-31T12"] {
+            let time = format!("{time}:{conversation:02}:00Z");
+            world = world.say(conversation, &time, Role::User, "ada", "euclid");
+        }
+    }
+    for conversation in 11..=13 {
+        let time = format!("2024-01-31T00:{conversation}:00Z");
+        world = world.say(conversation, &time, Role::User, "ada", "euclid");
+    }
+    let service = world.serve("transcripts_going_on").await;
+    let newest_first =
+        |conversations: std::ops::RangeInclusive<u128>| conversations.rev().collect::<Vec<_>>();
+    for (query, expected) in [
+        ("", newest_first(1..=13)),
+        ("start_date=2024-01-31", newest_first(11..=13)),
+        ("end_date=2024-01-30", newest_first(1..=10)),
+        ("start_date=2024-01-02&end_date=2024-01-30", vec![]),
+    ] {
+        assert_eq!(
+            ids(&service.ask(&format!("transcripts/?{query}")).await),
+            expected,
+            "{query}"
+        );
+        for size in [1, 2, 3, 20] {
+            let mut paged = Vec::new();
+            for page in 1..=14 {
+                let question = format!("transcripts/?page={page}&page_size={size}&{query}");
+                paged.extend(ids(&service.ask(&question).await));
+            }
+            assert_eq!(paged, expected, "{query} in pages of {size}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_long_list_is_the_same_whole_and_in_pages() {
     let mut world = World::default();
     for minute in 0..1_201 {

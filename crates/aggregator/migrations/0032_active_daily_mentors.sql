@@ -1,0 +1,1 @@
+ALTER TABLE active_daily MODIFY COLUMN mentor_id LowCardinality(String)

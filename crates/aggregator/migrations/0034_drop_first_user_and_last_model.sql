@@ -1,0 +1,3 @@
+ALTER TABLE conversations
+    DROP COLUMN IF EXISTS first_user,
+    DROP COLUMN IF EXISTS last_model
