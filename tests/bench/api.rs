@@ -58,6 +58,17 @@ impl Api {
         Ok(Some(serde_json::from_str(&text)?))
     }
 
+    /// Reads an answer of any size to its end, and keeps none of it; how many bytes it had.
+    pub(crate) async fn read_through(&self, org: &str, question: &str) -> anyhow::Result<u64> {
+        let mut answer = self.request(org, question).send().await?;
+        ensure!(answer.status().is_success(), "{question}: {}", answer.status());
+        let mut bytes = 0;
+        while let Some(chunk) = answer.chunk().await? {
+            bytes += u64::try_from(chunk.len())?;
+        }
+        Ok(bytes)
+    }
+
     /// Asks one question again and again; how long each answer took to its last byte.
     pub(crate) async fn time(&self, org: &str, question: &str, stint: Stint) -> anyhow::Result<Times> {
         let request = Arc::new(self.request(org, question).build()?);

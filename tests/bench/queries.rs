@@ -16,6 +16,8 @@ use crate::{
 const DATABASE: &str = "queries";
 const MENTOR: &str = "mentor-7";
 const MILLION: f64 = 1e6;
+/// How many conversations are streamed in one answer, about.
+const STREAMED: u32 = 1_000_000;
 
 const COLUMNS: &[Column] = &[
     Column("median", 1),
@@ -122,9 +124,13 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
             }
         }
     }
+    let streamed = match orgs.iter().max_by_key(|org| org.users) {
+        Some(org) => stream(stack, org, longest).await?,
+        None => String::new(),
+    };
     let caption = format!(
         "the three endpoints by day, in milliseconds, asked by one and by 16 at a time; {:.1} million messages\n  \
-         users are those active a day; serve had {:.0} MiB at its peak",
+         users are those active a day; serve had {:.0} MiB at its peak; {streamed}",
         real(messages) / MILLION,
         api.peak_mib()?
     );
@@ -134,6 +140,23 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
     }
     stack.sql().run(&format!("DROP DATABASE {DATABASE} SYNC")).await?;
     Ok(table)
+}
+
+/// Has a `serve` of its own stream the transcripts of as many days as it takes in one answer; what it took.
+async fn stream(stack: &Stack, org: &Org, longest: u32) -> anyhow::Result<String> {
+    let days = STREAMED.div_ceil(org.users).min(longest);
+    let (first, last) = history::range(days);
+    let api = Api::start(stack, DATABASE).await?;
+    let began = Instant::now();
+    let question = format!("transcripts/?start_date={first}&end_date={last}");
+    let bytes = api.read_through(&org.name, &question).await?;
+    Ok(format!(
+        "another had {:.0} MiB while it streamed {:.2} million conversations, {:.0} MB in {:.0} s",
+        api.peak_mib()?,
+        f64::from(org.users) * f64::from(days) / MILLION,
+        real(bytes) / MILLION,
+        began.elapsed().as_secs_f64()
+    ))
 }
 
 impl Question {
