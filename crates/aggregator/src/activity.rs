@@ -9,7 +9,7 @@ use crate::{Error, Store};
 
 /// The count of a period, which is named by its place in the range.
 #[derive(Debug, Row, Deserialize)]
-struct Bucket {
+struct Counted {
     bucket: i64,
     users: u64,
     /// Whether the rows that were counted lie in several parts of the table, so that a user may be among them twice.
@@ -176,7 +176,7 @@ impl Question<'_> {
         statement: &str,
         registered: Registered,
         look: Look<'_>,
-    ) -> Result<Vec<Bucket>, Error> {
+    ) -> Result<Vec<Counted>, Error> {
         match self.query(statement, registered, look) {
             Some(query) => self.store.run(query.fetch_all()).await,
             None => Ok(Vec::new()),
@@ -231,17 +231,20 @@ impl Slice {
     /// A statement about this slice. All that is put into the text is numbers and names of tables and columns.
     fn fill(&self, statement: &str, look: Look<'_>) -> String {
         let (since, until) = (self.since / 1000, self.until / 1000);
-        let mut rows = format!(
+        let among = match look {
+            Look::Parts => String::new(),
+            Look::Users(periods) => {
+                let periods: Vec<String> = periods.iter().map(i64::to_string).collect();
+                format!(
+                    "AND period IN CAST([{}] AS Array(DateTime('UTC')))",
+                    periods.join(",")
+                )
+            }
+        };
+        let rows = format!(
             "org = {{org:String}} AND mentor_id = {{mentor:String}} \
-             AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC')"
+             AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC') {among}"
         );
-        if let Look::Users(periods) = look {
-            let periods: Vec<String> = periods.iter().map(i64::to_string).collect();
-            rows += &format!(
-                " AND period IN CAST([{}] AS Array(DateTime('UTC')))",
-                periods.join(",")
-            );
-        }
         let group = if self.whole { "period" } else { "bucket" };
         let (users, users_if, scattered) = match look {
             Look::Parts if self.whole => ("count()", "countIf(", "min(_part_index) < max(_part_index)"),
