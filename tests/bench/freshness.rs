@@ -32,7 +32,7 @@ const LANES: u32 = 2;
 /// The first events of a lane meet what is not warm yet.
 const WARM_UP: u32 = 5;
 /// How long an answer is waited for before the same is asked again.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(10);
 /// Events come at any moment of a batch: this long apart at most, at random.
 const GAP_MILLIS: u64 = 200;
 /// After this long, an event that is in no answer ends its lane: ingestion does not keep up.

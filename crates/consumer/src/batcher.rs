@@ -16,7 +16,8 @@ use crate::sink::Rows;
 /// A batch of fewer records waits until the one before it was closed [`PATIENCE`] delays ago: each insert makes a part of
 /// every table, however few its rows.
 const FEW: u64 = 100;
-/// So many times the delay a batch waits at most for more records while they keep coming, which makes it cheaper.
+/// So many times the delay a batch waits at most for more records while they keep coming, or for the batch before it to be
+/// written: the larger a batch is, the less each record costs ClickHouse, and the sooner the one before is done.
 const PATIENCE: u32 = 10;
 
 /// What a batch may grow to, and how many may be on their way.
@@ -25,7 +26,7 @@ pub(crate) struct Limits {
     pub(crate) records: u64,
     /// Bytes of rows and dead letters.
     pub(crate) bytes: usize,
-    /// How old a batch may become, of many records, once everything is read.
+    /// How old a batch may become, of many records, once everything is read and no other is on its way.
     pub(crate) delay: Duration,
     pub(crate) in_flight: usize,
 }
@@ -105,7 +106,8 @@ impl<R: Rows> Batcher<R> {
     pub(crate) fn due(&self) -> Option<Instant> {
         let first_at = self.open.first_at().filter(|_| self.has_room())?;
         let patient = self.limits.delay * PATIENCE;
-        let due = first_at + if self.is_dry { self.limits.delay } else { patient };
+        let is_last = self.is_dry && self.in_flight == 0;
+        let due = first_at + if is_last { self.limits.delay } else { patient };
         let few = self.open.tally.records() < FEW;
         let spaced = self.closed_at.filter(|_| few).map(|at| at + patient);
         Some(spaced.map_or(due, |spaced| due.max(spaced)))

@@ -30,8 +30,8 @@ pub struct Settings {
     /// batch. Default 32 MiB.
     pub batch_bytes: NonZeroUsize,
     /// A batch closes this long after its first record, in milliseconds, or up to ten times as long while there is more to
-    /// read at once; one of fewer than 100 records no sooner than ten times as long after the one before, so that a trickle
-    /// makes few parts in ClickHouse. Default 100.
+    /// read at once or another batch is being written; one of fewer than 100 records no sooner than ten times as long after
+    /// the one before, so that a trickle makes few parts in ClickHouse. Default 100.
     pub batch_delay_ms: NonZeroU64,
     /// How many batches are written at once. Default 2.
     pub batches_in_flight: NonZeroU16,

@@ -343,6 +343,27 @@ fn a_batch_that_grows_is_ten_delays_old_at_most() {
 }
 
 #[test]
+fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
+    let many = Step::Come {
+        partition: 0,
+        records: 120,
+        bytes: 1,
+    };
+    let mut world = World::assigned();
+    world.step(&many);
+    world.pass(LIMITS.delay);
+    assert_eq!(world.under_way.len(), 1, "the first has none before it");
+    world.step(&many);
+    world.pass(LIMITS.delay * 5);
+    assert_eq!(world.under_way.len(), 1, "the first is being written");
+    world.step(&Step::Arrive { batch: 0 });
+    assert_eq!(world.under_way.len(), 1, "the second went as the first arrived");
+    world.step(&many);
+    world.pass(LIMITS.delay * PATIENCE);
+    assert_eq!(world.under_way.len(), 2, "the third does not wait for ever");
+}
+
+#[test]
 fn no_batch_is_closed_while_there_is_no_room() {
     let mut world = World::assigned();
     for _ in 0..4 {
