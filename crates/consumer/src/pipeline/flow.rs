@@ -29,7 +29,7 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long no broker may be connected before the run ends, for another to begin with a new client: librdkafka forgets
 /// every broker when one that has just come back tells of none, and then looks for none any more.
-const CUT_OFF: Duration = Duration::from_secs(30);
+const CUT_OFF: Duration = Duration::from_secs(15);
 /// How many records are taken before anything else is looked at.
 const RUN: usize = 1_024;
 
