@@ -65,29 +65,50 @@ impl<'a, S: Sink> Sieve<'a, S> {
     /// Has the sink take as many of the records as it takes, and buries the others, each alone.
     async fn halve(&self, records: &[OwnedMessage]) -> Result<u64, Halt> {
         let mut refused = 0;
-        let mut parts = vec![records];
-        while let Some(part) = parts.pop() {
-            let Inserted::Refused(refusal) = self.courier.insert(self.rows(part)).await? else {
-                continue;
-            };
+        let mut at_fault = Vec::new();
+        if let Inserted::Refused(refusal) = self.attempt(records).await? {
+            at_fault.push((records, refusal));
+        }
+        while let Some((part, refusal)) = at_fault.pop() {
             if let [record] = part {
-                warn!(
-                    partition = record.partition(),
-                    offset = record.offset(),
-                    "a record is refused: {refusal}"
-                );
-                let letter = DeadLetter::of_owned(record, &Reason::Refused(refusal));
-                self.courier
-                    .dead_letters
-                    .bury(&[letter], &self.courier.halt)
-                    .await?;
+                self.bury(record, refusal).await?;
                 refused += 1;
-            } else {
-                let (first, second) = part.split_at(part.len() / 2);
-                parts.extend([second, first]);
+                continue;
+            }
+            let (first, second) = part.split_at(part.len() / 2);
+            let of_first = self.attempt(first).await?;
+            let of_second = match of_first {
+                // What is at fault is in the other half, then. No record is buried that was not refused alone.
+                Inserted::Taken if second.len() > 1 => Inserted::Refused(refusal),
+                _ => self.attempt(second).await?,
+            };
+            for (half, inserted) in [(second, of_second), (first, of_first)] {
+                if let Inserted::Refused(refusal) = inserted {
+                    at_fault.push((half, refusal));
+                }
             }
         }
         Ok(refused)
+    }
+
+    /// Has the sink take the records, or tell why not.
+    async fn attempt(&self, records: &[OwnedMessage]) -> Result<Inserted, Halt> {
+        self.courier.insert(self.rows(records)).await
+    }
+
+    /// Buries a record that was refused alone.
+    async fn bury(&self, record: &OwnedMessage, refusal: String) -> Result<(), Halt> {
+        warn!(
+            partition = record.partition(),
+            offset = record.offset(),
+            "a record is refused: {refusal}"
+        );
+        let letter = DeadLetter::of_owned(record, &Reason::Refused(refusal));
+        self.courier
+            .dead_letters
+            .bury(&[letter], &self.courier.halt)
+            .await
+            .map(drop)
     }
 
     /// The rows of the records that are events.

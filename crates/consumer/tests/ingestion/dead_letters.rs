@@ -1,5 +1,7 @@
 //! Rejected records, in their topic.
 
+use std::num::NonZeroU64;
+
 use consumer::{Error, Publisher};
 use rdkafka::Message;
 use rdkafka::message::{Headers, OwnedMessage};
@@ -232,4 +234,23 @@ async fn a_dead_letter_is_of_the_single_record_and_the_rest_of_its_batch_is_kept
     }
     found.sort();
     assert_eq!(found, refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_the_second_half_is_found_without_writing_that_as_a_whole() {
+    let mut broker = Broker::with_partitions(1);
+    // Longer than the records take to come: they make one full batch.
+    broker.settings.batch_delay_ms = NonZeroU64::new(5_000).unwrap();
+    let all = ids(0..100);
+    assert_eq!(broker.settings.batch_records.get(), all.len());
+    broker.publish(all.iter().map(|id| event(id))).await;
+    let sink = Memory::default();
+    sink.refuse(all.last().cloned());
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    let summary = run.stop().await;
+    assert_eq!((summary.kept, summary.rejected), (99, 1));
+    assert_eq!(sink.distinct(), all[..99]);
+    // The batch, what of it is read again, a half for each of seven halvings, and the last record alone.
+    assert_eq!(sink.writes(), 10);
 }

@@ -124,6 +124,7 @@ struct State {
     kept: Mutex<Vec<String>>,
     closed: AtomicBool,
     waiting: AtomicUsize,
+    writes: AtomicUsize,
     failures: AtomicU32,
     refuses: Mutex<BTreeSet<String>>,
 }
@@ -162,6 +163,7 @@ impl Sink for Memory {
     }
 
     async fn write(&self, rows: &Ids) -> Result<(), SinkError> {
+        self.0.writes.fetch_add(1, Ordering::SeqCst);
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
         while self.0.closed.load(Ordering::SeqCst) {
             sleep(Duration::from_millis(1)).await;
@@ -204,6 +206,11 @@ impl Memory {
     /// How many writes wait.
     pub(crate) fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::SeqCst)
+    }
+
+    /// How often rows were written, or tried to be.
+    pub(crate) fn writes(&self) -> usize {
+        self.0.writes.load(Ordering::SeqCst)
     }
 
     pub(crate) fn fail(&self, times: u32) {
