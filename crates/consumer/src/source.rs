@@ -52,7 +52,7 @@ impl Source {
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "2000")
             // The loop polls at least once a second. A rebalance waits no longer than this for members that do not come.
-            .set("max.poll.interval.ms", "60000")
+            .set("max.poll.interval.ms", "30000")
             // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
             .set("fetch.min.bytes", "1")
             .set("fetch.wait.max.ms", "50")
