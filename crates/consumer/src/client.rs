@@ -1,5 +1,7 @@
 //! What all clients of Kafka have in common.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -8,6 +10,10 @@ use rdkafka::error::KafkaError;
 use tracing::{debug, error, info, warn};
 
 use crate::{Error, Settings};
+
+/// How long a client may be without any broker before another takes its place: librdkafka forgets every broker when one
+/// that has just come back tells of none, and then looks for none any more.
+pub(crate) const CUT_OFF: Duration = Duration::from_secs(15);
 
 /// A context that passes on what librdkafka has to say, and nothing else.
 #[derive(Debug, Clone, Copy)]

@@ -1,22 +1,30 @@
 //! Looking at Kafka from outside of the group.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::time::Instant;
+use tracing::warn;
 
-use crate::client::{self, Logged};
+use crate::client::{self, CUT_OFF, Logged};
 use crate::{Error, Settings};
 
 /// A client that looks at the event topic and its group and joins nothing. Cheap to clone; kept as long as it is
 /// needed, since making one starts threads.
 #[derive(Clone)]
 pub struct Probe {
+    settings: Arc<Settings>,
+    client: Arc<Mutex<Client>>,
+}
+
+/// The client that is asked at the moment.
+struct Client {
     consumer: Arc<BaseConsumer<Logged>>,
-    topic: String,
-    servers: String,
+    /// Since when it has answered nothing.
+    silent_since: Option<Instant>,
 }
 
 /// How far a partition of the event topic is read.
@@ -44,7 +52,7 @@ impl std::fmt::Debug for Probe {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Probe")
-            .field("servers", &self.servers)
+            .field("servers", &self.settings.bootstrap_servers)
             .finish_non_exhaustive()
     }
 }
@@ -52,70 +60,129 @@ impl std::fmt::Debug for Probe {
 impl Probe {
     /// A client for the brokers, the topic and the group of the settings. Nothing is sent yet.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let mut config = client::config(settings);
-        config
-            .set("group.id", &settings.group_id)
-            .set("allow.auto.create.topics", "false");
-        let consumer = client::create(settings, config, Logged)?;
+        let client = Client {
+            consumer: Arc::new(consumer(settings)?),
+            silent_since: None,
+        };
         Ok(Self {
-            consumer: Arc::new(consumer),
-            topic: settings.topic.clone(),
-            servers: settings.bootstrap_servers.clone(),
+            settings: Arc::new(settings.clone()),
+            client: Arc::new(Mutex::new(client)),
         })
     }
 
     /// Asks the brokers for the event topic: an error if they do not answer in time, or do not have it.
     pub async fn ping(&self, timeout: Duration) -> Result<(), Error> {
-        self.ask(move |probe| probe.partitions(timeout).map(drop)).await
+        self.ask(move |asked| asked.partitions(timeout).map(drop)).await
     }
 
     /// How far each partition of the event topic is read.
     pub async fn progress(&self, timeout: Duration) -> Result<Vec<PartitionProgress>, Error> {
-        self.ask(move |probe| {
-            let mut asked = TopicPartitionList::new();
-            for partition in probe.partitions(timeout)? {
-                asked.add_partition(&probe.topic, partition);
-            }
-            let committed = probe
-                .consumer
-                .committed_offsets(asked, timeout)
-                .map_err(|source| probe.cannot(source))?;
-            let progress = committed.elements().into_iter().map(|element| {
-                let partition = element.partition();
-                let (start, end) = probe
-                    .consumer
-                    .fetch_watermarks(&probe.topic, partition, timeout)
-                    .map_err(|source| probe.cannot(source))?;
-                let committed = match element.offset() {
-                    Offset::Offset(offset) => Some(offset),
-                    _ => None,
-                };
-                Ok(PartitionProgress {
-                    partition,
-                    start,
-                    end,
-                    committed,
-                })
+        self.ask(move |asked| asked.progress(timeout)).await
+    }
+
+    /// librdkafka's questions block.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Asked<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let probe = self.clone();
+        let blocking = move || {
+            let consumer = Arc::clone(&probe.client().consumer);
+            let answer = question(&Asked {
+                consumer: &consumer,
+                settings: &probe.settings,
             });
-            progress.collect()
-        })
-        .await
+            let is_silent = matches!(answer, Err(Error::Unreachable { .. } | Error::Topic { .. }));
+            probe.heard(&consumer, is_silent)?;
+            answer
+        };
+        tokio::task::spawn_blocking(blocking).await.map_err(Error::Died)?
+    }
+
+    /// Notes whether a client has answered. One that has not for long is replaced, for the reason that [`CUT_OFF`] tells.
+    fn heard(&self, consumer: &Arc<BaseConsumer<Logged>>, is_silent: bool) -> Result<(), Error> {
+        let mut client = self.client();
+        if !Arc::ptr_eq(&client.consumer, consumer) {
+            return Ok(());
+        }
+        if !is_silent {
+            client.silent_since = None;
+            return Ok(());
+        }
+        let since = *client.silent_since.get_or_insert_with(Instant::now);
+        if since.elapsed() > CUT_OFF {
+            warn!("no broker answers: another client asks");
+            *client = Client {
+                consumer: Arc::new(self::consumer(&self.settings)?),
+                silent_since: None,
+            };
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn consumer(settings: &Settings) -> Result<BaseConsumer<Logged>, Error> {
+    let mut config = client::config(settings);
+    config
+        .set("group.id", &settings.group_id)
+        .set("allow.auto.create.topics", "false");
+    client::create(settings, config, Logged)
+}
+
+/// A client while it is asked.
+struct Asked<'a> {
+    consumer: &'a BaseConsumer<Logged>,
+    settings: &'a Settings,
+}
+
+impl Asked<'_> {
+    fn progress(&self, timeout: Duration) -> Result<Vec<PartitionProgress>, Error> {
+        let mut asked = TopicPartitionList::new();
+        for partition in self.partitions(timeout)? {
+            asked.add_partition(&self.settings.topic, partition);
+        }
+        let committed = self
+            .consumer
+            .committed_offsets(asked, timeout)
+            .map_err(|source| self.cannot(source))?;
+        let progress = committed.elements().into_iter().map(|element| {
+            let partition = element.partition();
+            let (start, end) = self
+                .consumer
+                .fetch_watermarks(&self.settings.topic, partition, timeout)
+                .map_err(|source| self.cannot(source))?;
+            let committed = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            Ok(PartitionProgress {
+                partition,
+                start,
+                end,
+                committed,
+            })
+        });
+        progress.collect()
     }
 
     fn partitions(&self, timeout: Duration) -> Result<Vec<i32>, Error> {
         let metadata = self
             .consumer
-            .fetch_metadata(Some(&self.topic), timeout)
+            .fetch_metadata(Some(&self.settings.topic), timeout)
             .map_err(|source| Error::Unreachable {
-                servers: self.servers.clone(),
+                servers: self.settings.bootstrap_servers.clone(),
                 source,
             })?;
         let topic = metadata
             .topics()
             .iter()
-            .find(|topic| topic.name() == self.topic && topic.error().is_none());
+            .find(|topic| topic.name() == self.settings.topic && topic.error().is_none());
         let topic = topic.ok_or_else(|| Error::NoTopic {
-            topic: self.topic.clone(),
+            topic: self.settings.topic.clone(),
         })?;
         Ok(topic
             .partitions()
@@ -126,19 +193,31 @@ impl Probe {
 
     fn cannot(&self, source: KafkaError) -> Error {
         Error::Topic {
-            topic: self.topic.clone(),
+            topic: self.settings.topic.clone(),
             source,
         }
     }
+}
 
-    /// librdkafka's questions block.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let probe = self.clone();
-        tokio::task::spawn_blocking(move || question(&probe))
-            .await
-            .map_err(Error::Died)?
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_is_not_answered_for_long_is_replaced() {
+        let settings = Settings {
+            // Nobody listens on the port of `discard`.
+            bootstrap_servers: "127.0.0.1:9".to_owned(),
+            ..Settings::default()
+        };
+        let probe = Probe::new(&settings).unwrap();
+        let first = Arc::clone(&probe.client().consumer);
+        let began = Instant::now();
+        while Arc::ptr_eq(&first, &probe.client().consumer) {
+            assert!(began.elapsed() < CUT_OFF * 4, "it is asked for ever");
+            let answer = probe.ping(Duration::from_millis(200)).await;
+            assert!(matches!(answer, Err(Error::Unreachable { .. })), "{answer:?}");
+        }
+        assert!(began.elapsed() > CUT_OFF, "it was given no time to connect");
     }
 }

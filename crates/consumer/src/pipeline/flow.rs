@@ -14,6 +14,7 @@ use tracing::{debug, error, warn};
 
 use super::Summary;
 use crate::batcher::{Batcher, Limits};
+use crate::client::CUT_OFF;
 use crate::dead_letters::DeadLetter;
 use crate::delivery::{Courier, Delivered, Halt};
 use crate::ledger::{Jump, Offset, Partition, Span};
@@ -27,9 +28,6 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long nothing is read before partitions are paused. Pausing drops what was fetched ahead, so a short wait is
 /// simply waited out; a long one is polled through, or the group would evict us.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long no broker may be connected before the run ends, for another to begin with a new client: librdkafka forgets
-/// every broker when one that has just come back tells of none, and then looks for none any more.
-const CUT_OFF: Duration = Duration::from_secs(15);
 /// How many records are taken before anything else is looked at.
 const RUN: usize = 1_024;
 
