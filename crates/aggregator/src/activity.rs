@@ -50,9 +50,14 @@ impl Store {
             grain,
             mentor: None,
         };
-        question
-            .counts(include_str!("../sql/usage.sql"), Registered::ANY)
-            .await
+        match question.cached_usage().await? {
+            Some(counts) => Ok(counts),
+            None => {
+                question
+                    .counts(include_str!("../sql/usage.sql"), Registered::ANY)
+                    .await
+            }
+        }
     }
 
     /// New and veteran users, one count a period of the range, in order; with a mentor, of those active with it.
@@ -74,19 +79,10 @@ impl Store {
             grain,
             mentor,
         };
-        let active = include_str!("../sql/active_cohort.sql");
-        let new = match (new_users_by, mentor) {
-            (NewUsersBy::Activity, _) => active,
-            (NewUsersBy::Registration, None) => include_str!("../sql/registrations_by_period.sql"),
-            (NewUsersBy::Registration, Some(_)) => {
-                include_str!("../sql/registrations_by_period_with_mentor.sql")
-            }
+        let (new_users, veterans) = match question.cached_cohorts(new_users_by).await? {
+            Some(counts) => counts,
+            None => question.cohorts(new_users_by).await?,
         };
-        let (new_users, veterans) = try_join(
-            question.counts(new, Registered::within(range)),
-            question.counts(active, Registered::before(range)),
-        )
-        .await?;
         Ok(range
             .periods(grain)
             .zip(new_users)
@@ -130,15 +126,32 @@ impl Registered {
 
 /// What is asked, short of the statement that answers it.
 #[derive(Clone, Copy)]
-struct Question<'a> {
-    store: &'a Store,
-    org: &'a str,
-    range: DateRange,
-    grain: Grain,
-    mentor: Option<&'a str>,
+pub(crate) struct Question<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) org: &'a str,
+    pub(crate) range: DateRange,
+    pub(crate) grain: Grain,
+    pub(crate) mentor: Option<&'a str>,
 }
 
 impl Question<'_> {
+    /// New users and veterans of each period.
+    async fn cohorts(&self, new_users_by: NewUsersBy) -> Result<(Vec<u64>, Vec<u64>), Error> {
+        let active = include_str!("../sql/active_cohort.sql");
+        let new = match (new_users_by, self.mentor) {
+            (NewUsersBy::Activity, _) => active,
+            (NewUsersBy::Registration, None) => include_str!("../sql/registrations_by_period.sql"),
+            (NewUsersBy::Registration, Some(_)) => {
+                include_str!("../sql/registrations_by_period_with_mentor.sql")
+            }
+        };
+        try_join(
+            self.counts(new, Registered::within(self.range)),
+            self.counts(active, Registered::before(self.range)),
+        )
+        .await
+    }
+
     /// Runs a statement of `sql/` that tells buckets, and fills in those that it does not tell.
     ///
     /// What lies in one part is counted as it lies, which is most of a past; for the rest a second look is taken.

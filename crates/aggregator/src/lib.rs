@@ -11,10 +11,11 @@
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`batch`], `messages`, `names`, `grouped`, `native` and `pieces`: events on their way in
 //! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
-//! - `activity` and `transcripts`: the answers (`sql/`)
+//! - `activity` and `transcripts`: the answers (`sql/`); [`cache`]: the sets of users that activity is counted from
 
 mod activity;
 pub mod batch;
+pub mod cache;
 pub mod error;
 mod grouped;
 mod messages;

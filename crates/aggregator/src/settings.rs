@@ -22,6 +22,9 @@ pub struct Settings {
     pub insert_timeout_secs: u64,
     /// How long one statement that verifies or rebuilds a rollup may take, in seconds. Default 21,600 (6 hours).
     pub maintenance_timeout_secs: u64,
+    /// How much memory the sets of users may take that usage and cohorts are counted from, in bytes; 0: ClickHouse
+    /// counts. Default 96 MiB.
+    pub cache_bytes: usize,
 }
 
 impl Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             query_timeout_secs: 30,
             insert_timeout_secs: 60,
             maintenance_timeout_secs: 6 * 60 * 60,
+            cache_bytes: 96 << 20,
         }
     }
 }

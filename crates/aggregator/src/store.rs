@@ -1,11 +1,11 @@
 //! The handle on the facts and rollups.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use clickhouse::{Client, Compression, query::Query};
 use futures::future::try_join_all;
 
-use crate::{Error, SealedBatch, Settings, batch::Insert};
+use crate::{Error, SealedBatch, Settings, batch::Insert, cache::Cache};
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
 /// connection.
@@ -13,6 +13,7 @@ use crate::{Error, SealedBatch, Settings, batch::Insert};
 pub struct Store {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
+    pub(crate) cache: Arc<Cache>,
 }
 
 impl std::fmt::Debug for Store {
@@ -34,6 +35,7 @@ impl Store {
         Self {
             client,
             settings: settings.clone(),
+            cache: Arc::new(Cache::new(settings.cache_bytes)),
         }
     }
 

@@ -16,7 +16,7 @@ fn range(start: &str, end: &str) -> DateRange {
 #[tokio::test]
 async fn redelivery_cannot_inflate_rollups() {
     let database = Database::migrated("repeated").await;
-    let store = &database.store;
+    let stores = [&database.store, &database.without_memory()];
     let mut oracle = Oracle::default();
     let mut batch = Batch::new();
     for number in 0..1_500 {
@@ -33,7 +33,7 @@ async fn redelivery_cannot_inflate_rollups() {
     }
     let batch = batch.seal();
     let all = range("2024-01-01", "2024-12-31");
-    for _ in 0..3 {
+    for store in stores.repeat(3) {
         store.insert(&batch).await.unwrap();
         for grain in [Grain::Day, Grain::Week] {
             assert_eq!(
@@ -56,7 +56,7 @@ async fn redelivery_cannot_inflate_rollups() {
 #[tokio::test]
 async fn a_user_whose_rows_lie_in_several_parts_is_counted_once() {
     let database = Database::migrated("several_parts").await;
-    let (store, client) = (&database.store, client(&database.settings));
+    let (store, client) = (&database.without_memory(), client(&database.settings));
     for table in ["active_hourly", "active_daily", "active_weekly"] {
         let stop = format!("SYSTEM STOP MERGES several_parts.{table}");
         client.query(&stop).execute().await.unwrap();
@@ -117,25 +117,30 @@ async fn week_boundaries_are_correct() {
         ("2024-01-08", "2024-01-14", vec![1]),
         ("2024-01-09", "2024-01-20", vec![0, 0]),
     ] {
-        let counts = store.usage_summary("org", range(start, end), Grain::Week).await;
-        assert_eq!(counts.unwrap(), expected, "{start} to {end}");
+        for store in [store, &database.without_memory()] {
+            let counts = store.usage_summary("org", range(start, end), Grain::Week).await;
+            assert_eq!(counts.unwrap(), expected, "{start} to {end}");
+        }
     }
 }
 
 #[tokio::test]
 async fn ranges_at_the_ends_of_the_calendar_are_answered() {
     let database = Database::migrated("calendar").await;
-    let store = &database.store;
+    let stores = [&database.store, &database.without_memory()];
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
-    store.insert(&batch.seal()).await.unwrap();
-    for range in [
+    database.store.insert(&batch.seal()).await.unwrap();
+    for (range, store) in [
         range("0001-01-01", "0001-01-31"),
         range("1969-12-30", "1970-01-02"),
         range("2106-02-01", "2106-02-10"),
         range("2149-06-01", "2149-06-10"),
         range("9999-12-01", "9999-12-31"),
-    ] {
+    ]
+    .into_iter()
+    .flat_map(|range| stores.map(|store| (range, store)))
+    {
         for grain in [Grain::Hour, Grain::Day, Grain::Week] {
             let counts = store.usage_summary("org", range, grain).await.unwrap();
             assert_eq!(

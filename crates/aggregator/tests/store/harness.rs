@@ -35,6 +35,14 @@ impl Database {
         database.store.migrate(|_| ()).await.unwrap();
         database
     }
+
+    /// A store that has ClickHouse count, beside the one that counts from memory.
+    pub(crate) fn without_memory(&self) -> Store {
+        Store::new(&Settings {
+            cache_bytes: 0,
+            ..self.settings.clone()
+        })
+    }
 }
 
 /// A client of the database, for what the store does not tell.

@@ -1,0 +1,188 @@
+//! Answers from sets in memory: as fresh and as exact as ClickHouse's own.
+
+use aggregator::{
+    Batch, Settings, Store,
+    cache::{CACHE_BYTES, CACHE_ROWS_TOTAL},
+};
+use events::{DateRange, Grain, NewUsersBy, Oracle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::harness::{Database, client, message, registration};
+
+/// What is measured on this thread, which runs all of a test.
+fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    (recorder, handle)
+}
+
+fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
+    let text = handle.render();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{metric} ")));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+fn range(start: &str, end: &str) -> DateRange {
+    DateRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()
+}
+
+async fn insert(store: &Store, oracle: &mut Oracle, org: &str, numbers: impl IntoIterator<Item = i64>) {
+    let mut batch = Batch::new();
+    for number in numbers {
+        for event in [message(org, number / 3, number), registration(org, number / 2)] {
+            batch.append(&event);
+            oracle.add(&event);
+        }
+    }
+    store.insert(&batch.seal()).await.unwrap();
+}
+
+async fn run(database: &Database, statement: &str) {
+    client(&database.settings)
+        .query(statement)
+        .execute()
+        .await
+        .unwrap();
+}
+
+/// Asks every kind of question about a range, and holds the answers against the oracle's.
+async fn compare(store: &Store, oracle: &Oracle, org: &str, range: DateRange) {
+    for grain in [Grain::Hour, Grain::Day, Grain::Week] {
+        assert_eq!(
+            store.usage_summary(org, range, grain).await.unwrap(),
+            oracle.usage_summary(org, range, grain),
+            "{range:?} by {grain:?}"
+        );
+        for mentor in [None, Some("mentor-1"), Some("nobody")] {
+            for by in [NewUsersBy::Registration, NewUsersBy::Activity] {
+                assert_eq!(
+                    store.cohorts(org, range, grain, mentor, by).await.unwrap(),
+                    oracle.cohorts(org, range, grain, mentor, by),
+                    "{range:?} by {grain:?}, {mentor:?}, {by:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_question_reads_what_is_new_and_is_answered_as_clickhouse_would() {
+    let (recorder, handle) = recorder();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let database = Database::migrated("cached").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    let all = range("2024-01-01", "2024-03-31");
+    insert(store, &mut oracle, "org", 0..1_500).await;
+    compare(store, &oracle, "org", all).await;
+    let rows = value(&handle, CACHE_ROWS_TOTAL);
+    assert!(rows > 1_000, "{rows} rows read");
+    assert!(value(&handle, CACHE_BYTES) > 1_000);
+    compare(store, &oracle, "org", all).await;
+    compare(store, &oracle, "org", range("2024-01-10", "2024-02-09")).await;
+    assert_eq!(value(&handle, CACHE_ROWS_TOTAL), rows, "nothing is new");
+
+    run(&database, "SYSTEM STOP MERGES cached.active_daily").await;
+    run(&database, "SYSTEM STOP MERGES cached.active_hourly").await;
+    run(&database, "SYSTEM STOP MERGES cached.users").await;
+    insert(store, &mut oracle, "org", [700, 1_501]).await;
+    compare(store, &oracle, "org", all).await;
+    let added = value(&handle, CACHE_ROWS_TOTAL) - rows;
+    assert!((1..100).contains(&added), "{added} rows read");
+}
+
+#[tokio::test]
+async fn what_is_inserted_and_merged_between_two_questions_is_seen() {
+    let database = Database::migrated("cached_merges").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    let ranges = [
+        range("2024-01-10", "2024-01-20"),
+        range("2024-01-01", "2024-02-11"),
+        range("2024-01-31", "2024-03-10"),
+        range("1960-01-01", "2024-01-01"),
+    ];
+    for step in 0..24_i64 {
+        // Late ones and repeated ones among them, and those of another organisation in the same parts.
+        insert(store, &mut oracle, "org", (0..step).map(|n| step * 61 - n * n)).await;
+        let mut ignored = Oracle::default();
+        insert(store, &mut ignored, "other", (0..3).map(|n| step * 7 + n)).await;
+        if step % 3 == 1 {
+            for table in ["active_hourly", "active_daily", "users"] {
+                run(&database, &format!("OPTIMIZE TABLE {table} FINAL")).await;
+            }
+        }
+        if step % 4 != 2 {
+            let range = ranges[usize::try_from(step).unwrap() % ranges.len()];
+            let range = match range.period_count(Grain::Hour) {
+                // As many hours as that are no question.
+                10_000.. => range_of_days(range),
+                _ => range,
+            };
+            compare(store, &oracle, "org", range).await;
+        }
+    }
+}
+
+/// The last days of a range.
+fn range_of_days(range: DateRange) -> DateRange {
+    DateRange::new(range.end() - chrono::Days::new(300), range.end()).unwrap()
+}
+
+#[tokio::test]
+async fn a_row_that_is_taken_away_is_missed_and_a_rebuild_brings_it_back() {
+    let database = Database::migrated("cached_taken").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    let all = range("2024-01-01", "2024-03-31");
+    insert(store, &mut oracle, "org", 0..900).await;
+    compare(store, &oracle, "org", all).await;
+    let expected = store.usage_summary("org", all, Grain::Day).await.unwrap();
+
+    let delete =
+        "ALTER TABLE active_daily DELETE WHERE period = '2024-01-05 00:00:00' SETTINGS mutations_sync = 1";
+    run(&database, delete).await;
+    let mut without = expected.clone();
+    without[4] = 0;
+    assert_ne!(without, expected);
+    assert_eq!(
+        store.usage_summary("org", all, Grain::Day).await.unwrap(),
+        without
+    );
+
+    store.rebuild("active_daily").await.unwrap();
+    compare(store, &oracle, "org", all).await;
+    run(&database, "TRUNCATE TABLE active_daily").await;
+    assert_eq!(
+        store.usage_summary("org", all, Grain::Day).await.unwrap(),
+        vec![0; expected.len()]
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_counted_by_clickhouse() {
+    let (recorder, handle) = recorder();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let database = Database::migrated("cached_little").await;
+    let mut oracles: Vec<_> = (0..3).map(|_| Oracle::default()).collect();
+    let all = range("2024-01-01", "2024-03-31");
+    for (number, oracle) in oracles.iter_mut().enumerate() {
+        insert(&database.store, oracle, &format!("org-{number}"), 0..1_500).await;
+    }
+    // Nothing, less than one organisation takes, and less than all three.
+    for cache_bytes in [0, 2_000, 300_000] {
+        let store = Store::new(&Settings {
+            cache_bytes,
+            ..database.settings.clone()
+        });
+        for _ in 0..2 {
+            for (number, oracle) in oracles.iter().enumerate() {
+                compare(&store, oracle, &format!("org-{number}"), all).await;
+                let held = value(&handle, CACHE_BYTES);
+                assert!(
+                    held <= u64::try_from(cache_bytes).unwrap(),
+                    "{held} of {cache_bytes}"
+                );
+            }
+        }
+    }
+}
