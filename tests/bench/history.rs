@@ -40,13 +40,36 @@ impl Org {
         database: &str,
         messages: Range<u32>,
     ) -> anyhow::Result<()> {
-        let conversations = u64::from(self.users) * u64::from(self.days);
-        let rows = conversations * u64::from(messages.end - messages.start);
+        self.say(stack, database, messages, 0..self.conversations()).await
+    }
+
+    /// Has a user say one thing more on the last day: the message of that number, which must be even and above all others.
+    pub(crate) async fn go_on(&self, stack: &Stack, database: &str, message: u32) -> anyhow::Result<()> {
+        let last = self.conversations() - 1..self.conversations();
+        self.say(stack, database, message..message + 1, last).await
+    }
+
+    async fn say(
+        &self,
+        stack: &Stack,
+        database: &str,
+        messages: Range<u32>,
+        conversations: Range<u64>,
+    ) -> anyhow::Result<()> {
+        let of_each = u64::from(messages.end - messages.start);
         let statement = include_str!("history/messages.sql")
             .replace("${first_message}", &messages.start.to_string())
-            .replace("${messages}", &(messages.end - messages.start).to_string())
-            .replace("${rows}", &rows.to_string());
+            .replace("${messages}", &of_each.to_string())
+            .replace("${offset}", &(conversations.start * of_each).to_string())
+            .replace(
+                "${rows}",
+                &((conversations.end - conversations.start) * of_each).to_string(),
+            );
         self.insert(stack, database, &statement).await
+    }
+
+    fn conversations(&self) -> u64 {
+        u64::from(self.users) * u64::from(self.days)
     }
 
     /// Registers every user, on some day of the year before the past began or of the year after.

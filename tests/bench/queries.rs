@@ -11,6 +11,7 @@ use crate::{
     history::{self, Org},
     report::{Column, Table, real},
     stack::Stack,
+    times::Times,
 };
 
 const DATABASE: &str = "queries";
@@ -19,10 +20,18 @@ const MILLION: f64 = 1e6;
 /// How many conversations are streamed in one answer, about.
 const STREAMED: u32 = 1_000_000;
 
+/// How often a question is asked just after an insert.
+const INSERTS: u32 = 20;
+/// Numbers of messages from here on are of these inserts.
+const INSERTED: u32 = 10_000;
+
 const COLUMNS: &[Column] = &[
+    Column("first", 1),
     Column("median", 1),
     Column("p99", 1),
     Column("asked", 0),
+    Column("median after an insert", 1),
+    Column("worst after an insert", 1),
     Column("median at 16", 1),
     Column("p99 at 16", 1),
     Column("asked at 16", 0),
@@ -129,8 +138,9 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
         None => String::new(),
     };
     let caption = format!(
-        "the three endpoints by day, in milliseconds, asked by one and by 16 at a time; {:.1} million messages\n  \
-         users are those active a day; serve had {:.0} MiB at its peak; {streamed}",
+        "the three endpoints by day, in milliseconds, asked for the first time, by one, by one after a message was inserted, \
+         and by 16 at a time\n  \
+         {:.1} million messages; users are those active a day; serve had {:.0} MiB at its peak; {streamed}",
         real(messages) / MILLION,
         api.peak_mib()?
     );
@@ -188,12 +198,14 @@ impl Question {
         api: &Api,
         (org, days): (&Org, u32),
         sizes: &Sizes,
-    ) -> anyhow::Result<[Option<f64>; 8]> {
+    ) -> anyhow::Result<[Option<f64>; 11]> {
         let url = self.url(days);
+        let began = Instant::now();
         let answer = api
             .ask(&org.name, &url)
             .await?
             .context("the organisation is gone")?;
+        let first = began.elapsed().as_secs_f64() * 1e3;
         let began = Instant::now();
         let rows = stack.sql().run_in(DATABASE, &self.statement(org, days)).await?;
         let from_messages = began.elapsed().as_secs_f64() * 1e3;
@@ -209,14 +221,24 @@ impl Question {
             time: Duration::from_secs(sizes.seconds_each),
         };
         let mut alone = api.time(&org.name, &url, stint).await?;
+        let mut after_inserts = Times::default();
+        for insert in 0..INSERTS {
+            org.go_on(stack, DATABASE, INSERTED + insert * 2).await?;
+            let asked = Instant::now();
+            api.ask(&org.name, &url).await?;
+            after_inserts.extend([asked.elapsed()]);
+        }
         (stint.askers, stint.questions) = (16, 1_600);
         let mut together = api.time(&org.name, &url, stint).await?;
         let count = |times: usize| u64::try_from(times).ok().map(real);
         let median = alone.median();
         Ok([
+            Some(first),
             median,
             alone.p99(),
             count(alone.len()),
+            after_inserts.median(),
+            after_inserts.worst(),
             together.median(),
             together.p99(),
             count(together.len()),

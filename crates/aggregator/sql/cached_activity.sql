@@ -5,4 +5,4 @@ WHERE org = {org:String}
     AND period >= toDateTime({since:Int64}, 'UTC')
     AND period < toDateTime({until:Int64}, 'UTC')
     AND NOT has({known:Array(String)}, _part)
-    AND throwIf(toString(serverUUID()) != {server:String}, 'another server lists the parts') = 0
+    AND ${same_parts}

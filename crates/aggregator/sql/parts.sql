@@ -1,10 +1,12 @@
 SELECT
     toString(serverUUID()) AS server,
     table,
-    substring(path, 1, length(path) - length(name) - 1) AS home,
+    extract(path, '/store/[0-9a-f]+/([0-9a-f-]+)/') AS uuid,
     name,
+    hash_of_all_files AS hash,
+    rows,
     min_block_number AS first_block,
     max_block_number AS last_block,
-    if(data_version = toUInt64(min_block_number), 0, toInt64(data_version)) AS mutation
+    data_version AS version
 FROM system.parts
-WHERE active AND database = currentDatabase() AND table IN {tables:Array(String)}
+WHERE active AND database = currentDatabase() AND table IN {tables:Array(String)} AND uuid != ''

@@ -1,3 +1,4 @@
 SELECT ${columns}
 FROM conversations FINAL
+${among}
 WHERE org = {org:String} ${where}

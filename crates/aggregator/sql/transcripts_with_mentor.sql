@@ -10,6 +10,7 @@ AND (
                 fromUnixTimestamp64Milli(toInt64(bitShiftRight(first, 128)), 'UTC'),
                 toUInt128(first)
             FROM conversations FINAL
+            ${among}
             WHERE org = {org:String} AND least_mentor <= {mentor:String} AND greatest_mentor >= {mentor:String}
                 AND least_mentor < greatest_mentor
         )

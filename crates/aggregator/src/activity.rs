@@ -50,7 +50,7 @@ impl Store {
             grain,
             mentor: None,
         };
-        match question.cached_usage().await? {
+        match question.cached_usage().await {
             Some(counts) => Ok(counts),
             None => {
                 question
@@ -79,7 +79,7 @@ impl Store {
             grain,
             mentor,
         };
-        let (new_users, veterans) = match question.cached_cohorts(new_users_by).await? {
+        let (new_users, veterans) = match question.cached_cohorts(new_users_by).await {
             Some(counts) => counts,
             None => question.cohorts(new_users_by).await?,
         };

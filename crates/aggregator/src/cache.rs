@@ -46,6 +46,8 @@ pub(crate) struct Cache {
 #[derive(Debug)]
 struct Slot {
     org: Arc<tokio::sync::Mutex<Org>>,
+    /// The question that it was made for.
+    id: u64,
     bytes: usize,
     /// The question that asked for it last.
     asked: u64,
@@ -88,20 +90,23 @@ impl Cache {
     fn org(&self, name: &str, question: u64) -> Arc<tokio::sync::Mutex<Org>> {
         let mut slots = self.slots();
         let slot = slots.entry(name.to_owned()).or_insert_with(|| Slot {
-            org: Arc::default(),
-            bytes: 0,
+            org: Arc::new(tokio::sync::Mutex::new(Org::new(question))),
+            id: question,
+            bytes: size_of::<(String, Slot, Org)>() + name.len(),
             asked: 0,
         });
         slot.asked = question;
         Arc::clone(&slot.org)
     }
 
-    /// Notes how many bytes an organisation takes now. To make room, those that were asked about longest ago are
-    /// forgotten. Whether there is room for this one.
-    fn note(&self, name: &str, bytes: usize) -> bool {
+    /// Notes how many bytes an organisation takes now, which it has in the slot of that id. To make room, those that were
+    /// asked about longest ago are forgotten. Whether there is room for this one: there is none where it was forgotten
+    /// itself.
+    fn note(&self, name: &str, id: u64, bytes: usize) -> bool {
         let mut slots = self.slots();
-        if let Some(slot) = slots.get_mut(name) {
-            slot.bytes = bytes;
+        match slots.get_mut(name) {
+            Some(slot) if slot.id == id => slot.bytes = size_of::<(String, Slot)>() + name.len() + bytes,
+            _ => return false,
         }
         let mut held: usize = slots.values().map(|slot| slot.bytes).sum();
         while held > self.budget {
@@ -112,14 +117,14 @@ impl Cache {
             let oldest = oldest.clone();
             held -= slots.remove(&oldest).map_or(0, |slot| slot.bytes);
         }
-        gauge!(CACHE_BYTES)
-            .set(u32::try_from(held >> 10).map_or(f64::INFINITY, |kib| f64::from(kib) * 1024.0));
+        let kib = u32::try_from(held >> 10).unwrap_or(u32::MAX);
+        gauge!(CACHE_BYTES).set(f64::from(kib) * 1024.0);
         held <= self.budget
     }
 
     /// Notes that rows were read.
-    fn count(rows: u64) {
-        counter!(CACHE_ROWS_TOTAL).increment(rows);
+    fn count(rows: usize) {
+        counter!(CACHE_ROWS_TOTAL).increment(u64::try_from(rows).unwrap_or(u64::MAX));
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<String, Slot>> {

@@ -332,9 +332,16 @@ impl<'a> Listing<'a> {
             .into_iter()
             .filter_map(|(applies, sql)| applies.then_some(sql))
             .collect();
+        // The rows of the message that a conversation began with name its mentor, whatever they are merged with: what has
+        // no such row need not be merged.
+        let among = match self.filter.mentor {
+            Some(_) => include_str!("../sql/perhaps_with_mentor.sql"),
+            None => "",
+        };
         include_str!("../sql/transcripts.sql")
             .replace("${columns}", columns)
             .replace("${where}", &conditions)
+            .replace("${among}", among)
     }
 
     fn query(&self, store: &Store, sql: &str) -> Query {

@@ -1,104 +1,97 @@
 //! What the held sets answer.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use events::{Grain, NewUsersBy};
 use roaring::RoaringBitmap;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::{
-    org::{Org, Wanted, WantedActivity},
+    org::{Org, Wanted},
     sets::Activity,
 };
-use crate::{Error, activity::Question};
+use crate::activity::Question;
+
+/// How long a question waits for another that reads sets of the same organisation before it has ClickHouse count.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<'a> Question<'a> {
     /// The answer to `usage_summary`; none where the sets are not held.
-    pub(crate) async fn cached_usage(&self) -> Result<Option<Vec<u64>>, Error> {
-        let Some(window) = self.window() else {
-            return Ok(None);
-        };
-        let wanted = Wanted {
-            org: self.org,
-            activity: Some(window),
-            registrations: false,
-        };
-        self.with_sets(&wanted, |org| {
-            org.activity(&window)
-                .map(|activity| self.count(activity, &window, None))
-        })
-        .await
+    pub(crate) async fn cached_usage(&self) -> Option<Vec<u64>> {
+        let count = |_: &Org, wanted: &Wanted<'_>, activity: &Activity| self.count(activity, wanted, None);
+        self.with_sets(false, count).await
     }
 
     /// New users and veterans; none where the sets are not held.
-    pub(crate) async fn cached_cohorts(
-        &self,
-        new_users_by: NewUsersBy,
-    ) -> Result<Option<(Vec<u64>, Vec<u64>)>, Error> {
-        let Some(window) = self.window() else {
-            return Ok(None);
-        };
-        let wanted = Wanted {
-            org: self.org,
-            activity: Some(window),
-            registrations: true,
-        };
+    pub(crate) async fn cached_cohorts(&self, new_users_by: NewUsersBy) -> Option<(Vec<u64>, Vec<u64>)> {
         let (since, until) = self.instants();
-        self.with_sets(&wanted, |org| {
-            let activity = org.activity(&window)?;
+        let count = |org: &Org, wanted: &Wanted<'_>, activity: &Activity| {
             let who = |within: Range<i64>| -> RoaringBitmap {
                 org.users.registered(within).map(|(user, _)| user).collect()
             };
-            let veterans = self.count(activity, &window, Some(&who(i64::MIN..since)));
+            let veterans = self.count(activity, wanted, Some(&who(i64::MIN..since)));
             let new_users = match new_users_by {
-                NewUsersBy::Activity => self.count(activity, &window, Some(&who(since..until))),
+                NewUsersBy::Activity => self.count(activity, wanted, Some(&who(since..until))),
                 NewUsersBy::Registration => {
                     let among = self.mentor.is_some().then(|| {
-                        let all = activity.buckets(window.since..window.until, |_| 0);
+                        let all = activity.buckets(wanted.since..wanted.until, |_| 0);
                         all.into_iter().next().map(|(_, users)| users.into_owned())
                     });
                     self.registrations(org, among.map(Option::unwrap_or_default).as_ref())
                 }
             };
-            Some((new_users, veterans))
-        })
-        .await
+            (new_users, veterans)
+        };
+        self.with_sets(true, count).await
     }
 
     /// Has the sets that a question wants counted, once they are as fresh as ClickHouse; none where they are not held.
     async fn with_sets<T>(
         &self,
-        wanted: &Wanted<'_>,
-        count: impl FnOnce(&Org) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
-        let cache = &self.store.cache;
+        registrations: bool,
+        count: impl FnOnce(&Org, &Wanted<'_>, &Activity) -> T,
+    ) -> Option<T> {
+        let (store, cache) = (self.store, &self.store.cache);
         if cache.is_off() {
-            return Ok(None);
+            return None;
         }
+        let wanted = self.wanted(registrations)?;
         let question = cache.question();
         let org = cache.org(wanted.org, question);
-        let mut org = org.lock().await;
-        match org.refresh(self.store, wanted, question).await {
-            Ok(true) => Ok(count(&org)),
-            Ok(false) => Ok(None),
-            Err(error) if error.is_transient() => Err(error),
-            Err(error) => {
+        let mut org = timeout(PATIENCE, org.lock()).await.ok()?;
+        // The rest of the time is for ClickHouse to count in, if this takes too long.
+        let reading = timeout(
+            store.settings.query_timeout() / 3,
+            org.refresh(store, &wanted, question),
+        );
+        match reading.await {
+            Ok(Ok(true)) => org
+                .activity(&wanted)
+                .map(|activity| count(&org, &wanted, activity)),
+            Ok(Ok(false)) => None,
+            Ok(Err(error)) => {
                 let error: &dyn std::error::Error = &error;
                 warn!(
                     error,
                     "ClickHouse is asked for the counts: sets cannot be read into memory"
                 );
-                Ok(None)
+                None
+            }
+            Err(_elapsed) => {
+                org.give_up(store, wanted.org);
+                None
             }
         }
     }
 
-    /// The activity that is asked about; none where the range lies where there can be none.
-    fn window(&self) -> Option<WantedActivity<'a>> {
+    /// The sets that it is about; none where the range lies where there can be no activity.
+    fn wanted(&self, registrations: bool) -> Option<Wanted<'a>> {
         let seconds = |millis: i64| u32::try_from(millis.div_euclid(1000).clamp(0, i64::from(u32::MAX))).ok();
         let (since, until) = self.instants();
         let (since, until) = (seconds(since)?, seconds(until)?);
-        (since < until).then_some(WantedActivity {
+        (since < until).then_some(Wanted {
+            org: self.org,
             // Weeks are made of days, by which the range may cut them.
             table: match self.grain {
                 Grain::Hour => "active_hourly",
@@ -107,6 +100,7 @@ impl<'a> Question<'a> {
             mentor: self.mentor.unwrap_or_default(),
             since,
             until,
+            registrations,
         })
     }
 
@@ -130,15 +124,10 @@ impl<'a> Question<'a> {
     }
 
     /// Active users of each period, of all or of some.
-    fn count(
-        &self,
-        activity: &Activity,
-        window: &WantedActivity<'_>,
-        among: Option<&RoaringBitmap>,
-    ) -> Vec<u64> {
+    fn count(&self, activity: &Activity, wanted: &Wanted<'_>, among: Option<&RoaringBitmap>) -> Vec<u64> {
         let mut counts = self.zeros();
         let bucket = |period: u32| self.bucket(i64::from(period) * 1000);
-        for (bucket, users) in activity.buckets(window.since..window.until, bucket) {
+        for (bucket, users) in activity.buckets(wanted.since..wanted.until, bucket) {
             if let Some(count) = counts.get_mut(bucket) {
                 *count = among.map_or_else(|| users.len(), |among| users.intersection_len(among));
             }

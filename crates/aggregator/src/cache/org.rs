@@ -1,8 +1,8 @@
 //! What is held of an organisation, and how it is brought up to date.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, mem, ops::Range};
 
-use clickhouse::{Row, query::Query};
+use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
 use super::{
@@ -15,26 +15,25 @@ use crate::{Error, Store};
 /// The rollup that tells when users registered.
 const USERS: &str = "users";
 
-/// What is held is measured each time so many rows have been read.
-const MEASURED_EVERY: u64 = 1 << 16;
+/// How many rows are read before it is seen whether there is room for them.
+const CHUNK: usize = 1 << 16;
+
+/// A held window ends on a multiple of so many seconds, 28 days: as days pass, it need not be read anew each time.
+const STRIDE: u32 = 28 * 86_400;
 
 /// The sets that a question is answered from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) org: &'a str,
-    pub(super) activity: Option<WantedActivity<'a>>,
-    /// Whether it matters when users registered.
-    pub(super) registrations: bool,
-}
-
-/// Who was active in a window, with a mentor or (empty) with any.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct WantedActivity<'a> {
+    /// The rollup of activity.
     pub(super) table: &'static str,
+    /// Whom users were active with; empty: anybody.
     pub(super) mentor: &'a str,
-    /// In seconds; the end is excluded.
+    /// When users were active, in seconds; the end is excluded.
     pub(super) since: u32,
     pub(super) until: u32,
+    /// Whether it matters when users registered.
+    pub(super) registrations: bool,
 }
 
 /// What is held of one organisation.
@@ -43,8 +42,19 @@ pub(super) struct Org {
     pub(super) users: Users,
     registrations: Reading,
     activities: HashMap<Key, Held>,
-    /// How long the windows are, in seconds, that were found too much to hold or to read in time.
-    unfit: Option<u32>,
+    too_much: TooMuch,
+    /// Of its slot in the cache.
+    id: u64,
+    /// What would be too much if what is being read takes too long.
+    reading: Option<TooMuch>,
+}
+
+/// What was found too much to hold, or to read in time: ClickHouse counts it.
+#[derive(Debug, Default, Clone)]
+struct TooMuch {
+    /// Windows of so many seconds, and longer ones, by their tables.
+    windows: HashMap<&'static str, u32>,
+    registrations: bool,
 }
 
 type Key = (&'static str, String);
@@ -78,13 +88,23 @@ struct Known {
 }
 
 impl Org {
-    /// The activity that was wanted when this was brought up to date last.
-    pub(super) fn activity(&self, wanted: &WantedActivity<'_>) -> Option<&Activity> {
+    /// Nothing yet, in the slot of that id.
+    pub(super) fn new(id: u64) -> Self {
+        Self {
+            id,
+            ..Self::default()
+        }
+    }
+
+    /// The activity that is wanted, once it is held.
+    pub(super) fn activity(&self, wanted: &Wanted<'_>) -> Option<&Activity> {
         let held = self.activities.get(&wanted.key());
         held.map(|held| &held.activity)
     }
 
     /// Reads what a question needs and is not held. Whether it is held then.
+    ///
+    /// It may be given up at any moment. What is held then is not taken for whole, and is read again.
     pub(super) async fn refresh(
         &mut self,
         store: &Store,
@@ -95,136 +115,139 @@ impl Org {
             return Ok(true);
         }
         let question = store.cache.last_question();
-        let tables = [
-            wanted.activity.map(|wanted| wanted.table),
-            wanted.registrations.then_some(USERS),
-        ];
-        let tables: Vec<_> = tables.into_iter().flatten().collect();
-        let listing = Listing::of(store, &tables).await?;
+        let tables: &[_] = if wanted.registrations {
+            &[wanted.table, USERS]
+        } else {
+            &[wanted.table]
+        };
+        let listing = Listing::of(store, tables).await?;
         // No part may mean that none may be seen, which ClickHouse does not tell.
         if tables.iter().any(|table| listing.parts(table).is_empty()) {
             return Ok(false);
         }
-        if let Some(activity) = &wanted.activity {
-            let reading = Reading {
-                parts: listing.parts(activity.table),
-                question,
-            };
-            if !self.read_activity(store, wanted.org, activity, reading).await? {
-                return Ok(false);
-            }
+        let reading = |table| Reading {
+            parts: listing.parts(table),
+            question,
+        };
+        if !self.read_activity(store, wanted, reading(wanted.table)).await? {
+            return Ok(false);
         }
         if wanted.registrations {
-            let reading = Reading {
-                parts: listing.parts(USERS),
-                question,
-            };
-            return self.read_registrations(store, wanted.org, reading).await;
+            return self.read_registrations(store, wanted, reading(USERS)).await;
         }
         Ok(true)
     }
 
+    /// Notes that what was being read took too long.
+    pub(super) fn give_up(&mut self, store: &Store, org: &str) {
+        if let Some(too_much) = self.reading.take() {
+            self.too_much = too_much;
+            self.forget(store, org);
+        }
+    }
+
     /// Whether all that a question needs was listed after it had come.
     fn is_fresh(&self, wanted: &Wanted<'_>, question: u64) -> bool {
-        let activity = wanted.activity.is_none_or(|wanted| {
-            let held = self.activities.get(&wanted.key());
-            held.is_some_and(|held| held.reading.question >= question && wanted.is_within(&held.window))
-        });
-        activity && (!wanted.registrations || self.registrations.question >= question)
+        let held = self.activities.get(&wanted.key());
+        held.is_some_and(|held| {
+            held.reading.question >= question
+                && held.window.start <= wanted.since
+                && wanted.until <= held.window.end
+        }) && (!wanted.registrations || self.registrations.question >= question)
     }
 
     async fn read_activity(
         &mut self,
         store: &Store,
-        org: &str,
-        wanted: &WantedActivity<'_>,
+        wanted: &Wanted<'_>,
         reading: Reading,
     ) -> Result<bool, Error> {
-        // It is not back before it is whole again: who stops waiting leaves nothing half read behind.
-        let before = self.activities.remove(&wanted.key());
-        let window = self.window(wanted, before.as_ref().map(|held| &held.window));
-        let length = window.end - window.start;
-        let known = before
-            .as_ref()
-            .filter(|held| held.window == window)
-            .and_then(|held| held.reading.parts.known_among(&reading.parts));
-        let (mut activity, known) = match (before, known) {
-            (Some(held), Some(known)) => (held.activity, known),
-            _ if self.unfit.is_some_and(|unfit| length >= unfit) => return Ok(false),
-            _ => (Activity::default(), Vec::new()),
+        let key = wanted.key();
+        let held = self.activities.get(&key).map(|held| held.window.clone());
+        let Some(window) = self.window(wanted, held.as_ref()) else {
+            return Ok(false);
         };
+        let before = self
+            .activities
+            .get_mut(&key)
+            .map(|held| mem::take(&mut held.reading));
+        let known = before
+            .filter(|_| held.as_ref() == Some(&window))
+            .and_then(|before| before.parts.known_among(&reading.parts))
+            .unwrap_or_default();
+        if known.is_empty() {
+            self.activities.insert(key.clone(), Held::of(window.clone()));
+        }
         if known.len() < reading.parts.len() {
             let sql = include_str!("../../sql/cached_activity.sql").replace("${table}", wanted.table);
-            let query = read(store, &sql, org, &reading.parts, &known)
+            let query = query(store, &sql, wanted.org, &reading.parts, &known)
+                .param("table", wanted.table)
                 .param("mentor", wanted.mentor)
                 .param("since", i64::from(window.start))
                 .param("until", i64::from(window.end));
-            // So it is called if this takes longer than the question may.
-            let unfit = self.unfit.replace(length);
-            let read = async {
-                let (mut rows, mut count) = (query.fetch::<Active>()?, 0_u64);
-                while let Some(Active { period, user }) = rows.next().await? {
-                    activity.learn(period, self.users.number(user));
-                    count += 1;
-                    if count.is_multiple_of(MEASURED_EVERY) && !self.fits(store, org, &activity) {
-                        return Ok(false);
+            let mut too_much = self.too_much.clone();
+            too_much.windows.insert(wanted.table, window.end - window.start);
+            let learn = |org: &mut Self, rows: Vec<Active>| {
+                if let Some(held) = org.activities.get_mut(&key) {
+                    for Active { period, user } in rows {
+                        held.activity.learn(period, org.users.number(user));
                     }
                 }
-                Cache::count(count);
-                Ok(self.fits(store, org, &activity))
             };
-            let fits = store.run(read).await;
-            if !matches!(fits, Ok(false)) {
-                self.unfit = unfit;
-            }
-            if !fits? {
-                self.forget(store, org);
+            if !self.read(store, wanted, query, learn, too_much).await? {
                 return Ok(false);
             }
         }
-        let held = Held {
-            activity,
-            window,
-            reading,
-        };
-        self.activities.insert(wanted.key(), held);
+        if let Some(held) = self.activities.get_mut(&key) {
+            held.reading = reading;
+        }
         Ok(true)
     }
 
-    /// The window to hold: one that has all that was held before, if that is not too much.
-    fn window(&self, wanted: &WantedActivity<'_>, held: Option<&Range<u32>>) -> Range<u32> {
-        let wanted = wanted.since..wanted.until;
-        let both = held.map(|held| wanted.start.min(held.start)..wanted.end.max(held.end));
-        both.filter(|both| self.unfit.is_none_or(|unfit| both.end - both.start < unfit))
-            .unwrap_or(wanted)
+    /// The window to hold: one that has all that was held before, if that is not too much. If it is, the later is held, and
+    /// for the other there is none: they would be read by turns.
+    fn window(&self, wanted: &Wanted<'_>, held: Option<&Range<u32>>) -> Option<Range<u32>> {
+        let until = wanted.until.checked_next_multiple_of(STRIDE).unwrap_or(u32::MAX);
+        let too_much = self.too_much.windows.get(wanted.table).copied();
+        let fits = |window: &Range<u32>| too_much.is_none_or(|length| window.end - window.start < length);
+        let wanted = wanted.since..until;
+        let Some(held) = held else {
+            return Some(wanted).filter(fits);
+        };
+        let both = wanted.start.min(held.start)..wanted.end.max(held.end);
+        if both == *held || fits(&both) {
+            return Some(both);
+        }
+        Some(wanted).filter(|wanted| wanted.end > held.end && fits(wanted))
     }
 
     async fn read_registrations(
         &mut self,
         store: &Store,
-        org: &str,
+        wanted: &Wanted<'_>,
         reading: Reading,
     ) -> Result<bool, Error> {
-        let known = self.registrations.parts.known_among(&reading.parts);
-        let known = known.unwrap_or_else(|| {
+        if self.too_much.registrations {
+            return Ok(false);
+        }
+        let before = mem::take(&mut self.registrations);
+        let known = before.parts.known_among(&reading.parts).unwrap_or_default();
+        if known.is_empty() {
             self.users.unlearn();
-            Vec::new()
-        });
-        self.registrations = Reading::default();
+        }
         if known.len() < reading.parts.len() {
             let sql = include_str!("../../sql/cached_users.sql");
-            let query = read(store, sql, org, &reading.parts, &known);
-            let read = async {
-                let mut rows = query.fetch::<Known>()?;
-                while let Some(row) = rows.next().await? {
-                    self.users
-                        .learn(row.user, row.registered_at, row.first_message_at);
-                }
-                Ok(())
+            let query = query(store, sql, wanted.org, &reading.parts, &known).param("table", USERS);
+            let too_much = TooMuch {
+                registrations: true,
+                ..self.too_much.clone()
             };
-            store.run(read).await?;
-            if !store.cache.note(org, self.bytes()) {
-                self.forget(store, org);
+            let learn = |org: &mut Self, rows: Vec<Known>| {
+                for row in rows {
+                    org.users.learn(row.user, row.registered_at, row.first_message_at);
+                }
+            };
+            if !self.read(store, wanted, query, learn, too_much).await? {
                 return Ok(false);
             }
         }
@@ -232,45 +255,89 @@ impl Org {
         Ok(true)
     }
 
-    /// Whether there is room for what is being read, be it in the place of what else is held of the organisation.
-    fn fits(&mut self, store: &Store, org: &str, read: &Activity) -> bool {
-        if store.cache.note(org, self.bytes() + read.bytes()) {
+    /// Reads rows, as far as there is room for what is learned from them. Whether there is room for all.
+    async fn read<R: RowOwned + RowRead>(
+        &mut self,
+        store: &Store,
+        wanted: &Wanted<'_>,
+        query: Query,
+        learn: impl Fn(&mut Self, Vec<R>),
+        too_much: TooMuch,
+    ) -> Result<bool, Error> {
+        self.reading = Some(too_much);
+        let mut rows = query.fetch::<R>()?;
+        loop {
+            let mut chunk = Vec::new();
+            while chunk.len() < CHUNK
+                && let Some(row) = rows.next().await?
+            {
+                chunk.push(row);
+            }
+            let is_last = chunk.len() < CHUNK;
+            Cache::count(chunk.len());
+            learn(self, chunk);
+            if !self.fits(store, wanted) {
+                self.give_up(store, wanted.org);
+                return Ok(false);
+            }
+            if is_last {
+                self.reading = None;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Whether there is room for what is held, be it without what is not wanted now.
+    fn fits(&mut self, store: &Store, wanted: &Wanted<'_>) -> bool {
+        if store.cache.note(wanted.org, self.id, self.bytes()) {
             return true;
         }
-        self.activities.clear();
-        store.cache.note(org, self.bytes() + read.bytes())
+        let key = wanted.key();
+        self.activities.retain(|other, _| *other == key);
+        store.cache.note(wanted.org, self.id, self.bytes())
     }
 
     /// Forgets everything but what is too much.
     fn forget(&mut self, store: &Store, org: &str) {
         *self = Self {
-            unfit: self.unfit,
-            ..Self::default()
+            too_much: mem::take(&mut self.too_much),
+            ..Self::new(self.id)
         };
-        store.cache.note(org, self.bytes());
+        store.cache.note(org, self.id, self.bytes());
     }
 
     fn bytes(&self) -> usize {
-        let activities = self.activities.values().map(|held| held.activity.bytes());
-        size_of::<Self>() + self.users.bytes() + activities.sum::<usize>()
+        let activities = self.activities.iter().map(|((_, mentor), held)| {
+            size_of::<(Key, Held)>() + mentor.len() + held.reading.parts.bytes() + held.activity.bytes()
+        });
+        size_of::<Self>() + self.users.bytes() + self.registrations.parts.bytes() + activities.sum::<usize>()
     }
 }
 
-impl WantedActivity<'_> {
+impl Held {
+    /// Nothing of a window yet.
+    fn of(window: Range<u32>) -> Self {
+        Self {
+            activity: Activity::default(),
+            window,
+            reading: Reading::default(),
+        }
+    }
+}
+
+impl Wanted<'_> {
     fn key(&self) -> Key {
         (self.table, self.mentor.to_owned())
-    }
-
-    fn is_within(&self, window: &Range<u32>) -> bool {
-        window.start <= self.since && self.until <= window.end
     }
 }
 
 /// A query for what parts have, but for those that are known.
-fn read(store: &Store, sql: &str, org: &str, parts: &Parts, known: &[String]) -> Query {
+fn query(store: &Store, sql: &str, org: &str, parts: &Parts, known: &[String]) -> Query {
+    let sql = sql.replace("${same_parts}", include_str!("../../sql/same_parts.sql"));
     store
-        .query(sql, org)
+        .query(&sql, org)
         .with_setting("max_parallel_replicas", "1")
         .param("server", parts.server())
+        .param("uuid", parts.table())
         .param("known", known)
 }

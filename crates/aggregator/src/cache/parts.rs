@@ -5,30 +5,53 @@ use serde::Deserialize;
 
 use crate::{Error, Store};
 
-/// A part of a table. It never changes: an insert makes it, and a merge or a mutation makes another of it.
-/// <https://clickhouse.com/docs/operations/system-tables/parts>
-#[derive(Debug, Clone, Row, Deserialize)]
-struct Part {
-    /// Which server lists it: another may have other parts of the same names.
+/// A line of the list.
+#[derive(Debug, Row, Deserialize)]
+struct Listed {
     server: String,
     table: String,
-    /// Where the table is kept: elsewhere once another table has taken its place.
-    home: String,
+    uuid: String,
     name: String,
-    /// The first insert that it has rows of, and the last; inserts are numbered in order.
+    hash: String,
+    rows: u64,
     first_block: i64,
     last_block: i64,
-    /// The last mutation that it went through; 0: none.
-    mutation: i64,
+    version: u64,
 }
-
-/// The parts of a table at one moment, in the order of their inserts.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Parts(Vec<Part>);
 
 /// The parts of several tables at one moment.
 #[derive(Debug)]
-pub(super) struct Listing(Vec<Part>);
+pub(super) struct Listing(Vec<Listed>);
+
+/// The parts of a table at one moment, in the order of their inserts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    of: Origin,
+    parts: Vec<Part>,
+}
+
+/// Where parts are found: elsewhere others may have the same names.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Origin {
+    server: String,
+    /// Another once a table has taken the place of one of its name.
+    table: String,
+}
+
+/// A part of a table. It never changes: an insert makes it, and a merge or a mutation makes another of it.
+/// <https://clickhouse.com/docs/operations/system-tables/parts>
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    name: String,
+    /// Of all its files.
+    hash: String,
+    rows: u64,
+    /// The first insert that it has rows of, and the last; inserts are numbered in order.
+    first_block: i64,
+    last_block: i64,
+    /// The last mutation that it went through, or if there was none its first block: both are numbered by one counter.
+    version: u64,
+}
 
 impl Listing {
     /// What there is now of these tables.
@@ -42,37 +65,68 @@ impl Listing {
 
     /// Those of one table.
     pub(super) fn parts(&self, table: &str) -> Parts {
-        let mut parts: Vec<Part> = self
-            .0
-            .iter()
-            .filter(|part| part.table == table)
-            .cloned()
-            .collect();
+        let listed = || self.0.iter().filter(|part| part.table == table);
+        let of = listed().next().map(|part| Origin {
+            server: part.server.clone(),
+            table: part.uuid.clone(),
+        });
+        let part = |part: &Listed| Part {
+            name: part.name.clone(),
+            hash: part.hash.clone(),
+            rows: part.rows,
+            first_block: part.first_block,
+            last_block: part.last_block,
+            version: part.version,
+        };
+        let mut parts: Vec<Part> = listed().map(part).collect();
         parts.sort_by_key(|part| part.first_block);
-        Parts(parts)
+        Parts {
+            of: of.unwrap_or_default(),
+            parts,
+        }
     }
 }
 
 impl Parts {
     /// Whether there are none, or none that may be seen.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.parts.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.parts.len()
     }
 
     /// The server that listed them.
     pub(super) fn server(&self) -> &str {
-        self.0.first().map_or("", |part| &part.server)
+        &self.of.server
+    }
+
+    /// Which table they are of, by its UUID.
+    pub(super) fn table(&self) -> &str {
+        &self.of.table
+    }
+
+    /// About how much memory they take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self
+            .parts
+            .iter()
+            .map(|part| part.name.capacity() + part.hash.capacity());
+        self.parts.capacity() * size_of::<Part>() + texts.sum::<usize>()
     }
 
     /// Which parts of a later list have no row but of these, by their names. `None` where a row of these may be gone.
     pub(super) fn known_among(&self, now: &Self) -> Option<Vec<String>> {
         let mut known = Vec::new();
-        let mut rest = self.0.as_slice();
-        for part in &now.0 {
+        if self.is_empty() {
+            return Some(known);
+        }
+        if self.of != now.of {
+            return None;
+        }
+        let mut rest = self.parts.as_slice();
+        for part in &now.parts {
             let ended = rest.iter().take_while(|read| read.last_block <= part.last_block);
             let (inside, later) = rest.split_at(ended.count());
             rest = later;
@@ -88,13 +142,15 @@ impl Parts {
 }
 
 impl Part {
-    /// Whether it has all rows of these parts, as far as it goes.
+    /// Whether it has all rows of these parts, whose last blocks are within its own. Otherwise a mutation may have taken
+    /// some away, or it stands empty in the place of parts that were dropped, or another part has got a name again.
     fn keeps(&self, parts: &[Self]) -> bool {
-        let kept = |part: &Self| {
-            part.server == self.server && part.home == self.home && part.first_block >= self.first_block
-        };
-        let mutation = parts.iter().map(|part| part.mutation).max();
-        parts.iter().all(kept) && mutation.is_none_or(|mutation| mutation == self.mutation)
+        parts.iter().all(|part| {
+            part.first_block >= self.first_block
+                && part.version >= self.version
+                && part.rows <= self.rows
+                && (part.name != self.name || part.hash == self.hash)
+        })
     }
 
     /// Whether these parts, all inside, leave no insert out.
@@ -114,60 +170,83 @@ impl Part {
 mod tests {
     use super::*;
 
-    /// Parts by their first and last blocks and their mutation.
-    fn parts(blocks: &[(i64, i64, i64)]) -> Parts {
-        let part = |&(first_block, last_block, mutation): &(i64, i64, i64)| Part {
-            server: "server".to_owned(),
-            table: "table".to_owned(),
-            home: "home".to_owned(),
-            name: format!("all_{first_block}_{last_block}"),
+    /// Parts by their first and last blocks and their versions, which have as many rows as blocks.
+    fn parts(blocks: &[(i64, i64, u64)]) -> Parts {
+        let part = |&(first_block, last_block, version): &(i64, i64, u64)| Part {
+            name: format!("all_{first_block}_{last_block}_{version}"),
+            hash: String::new(),
+            rows: u64::try_from(last_block - first_block + 1).unwrap(),
             first_block,
             last_block,
-            mutation,
+            version,
         };
-        Parts(blocks.iter().map(part).collect())
+        Parts {
+            of: Origin::default(),
+            parts: blocks.iter().map(part).collect(),
+        }
     }
 
-    fn known(read: &[(i64, i64, i64)], now: &[(i64, i64, i64)]) -> Option<Vec<String>> {
+    fn known(read: &[(i64, i64, u64)], now: &[(i64, i64, u64)]) -> Option<Vec<String>> {
         parts(read).known_among(&parts(now))
     }
 
     #[test]
     fn a_part_is_known_as_it_was_read_or_merged() {
-        let read = [(1, 4, 0), (5, 5, 0), (6, 6, 0)];
+        let read = [(1, 4, 1), (5, 5, 5), (6, 6, 6)];
         assert_eq!(known(&read, &read).unwrap().len(), 3);
-        assert_eq!(known(&read, &[(1, 6, 0), (7, 7, 0)]).unwrap(), ["all_1_6"]);
-        assert_eq!(known(&read, &[(1, 4, 0), (5, 6, 0)]).unwrap().len(), 2);
-        assert_eq!(known(&[], &[(1, 1, 0)]).unwrap().len(), 0);
+        assert_eq!(known(&read, &[(1, 6, 1), (7, 7, 7)]).unwrap(), ["all_1_6_1"]);
+        assert_eq!(known(&read, &[(1, 4, 1), (5, 6, 5)]).unwrap().len(), 2);
+        assert_eq!(known(&[], &[(1, 1, 1)]).unwrap().len(), 0);
+        // Merged with what came after a mutation.
+        assert_eq!(
+            known(&[(1, 4, 5), (6, 6, 6)], &[(1, 4, 5), (6, 6, 6)])
+                .unwrap()
+                .len(),
+            2
+        );
+        assert_eq!(known(&[(1, 4, 5), (5, 5, 6)], &[(1, 5, 5)]).unwrap().len(), 1);
     }
 
     #[test]
     fn a_part_that_has_an_insert_besides_is_not_known() {
         // Block 5 came and was merged since; blocks 7 and 8 likewise.
-        assert_eq!(known(&[(1, 4, 0), (6, 6, 0)], &[(1, 6, 0)]).unwrap().len(), 0);
-        let now = [(1, 4, 0), (5, 8, 0)];
-        assert_eq!(known(&[(1, 4, 0), (5, 6, 0)], &now).unwrap(), ["all_1_4"]);
-        assert_eq!(known(&[(2, 4, 0)], &[(1, 4, 0)]).unwrap().len(), 0);
+        assert_eq!(known(&[(1, 4, 1), (6, 6, 6)], &[(1, 6, 1)]).unwrap().len(), 0);
+        let now = [(1, 4, 1), (5, 8, 5)];
+        assert_eq!(known(&[(1, 4, 1), (5, 6, 5)], &now).unwrap(), ["all_1_4_1"]);
+        assert_eq!(known(&[(2, 4, 2)], &[(1, 4, 1)]).unwrap().len(), 0);
     }
 
     #[test]
     fn what_was_read_may_be_gone() {
-        let read = [(1, 4, 0), (5, 6, 0)];
+        let read = [(1, 4, 1), (5, 6, 5)];
         for now in [
-            &[(1, 4, 0)][..],
-            &[(5, 6, 0)],
-            &[(1, 3, 0), (5, 6, 0)],
-            &[(2, 4, 0), (5, 6, 0)],
-            &[(1, 4, 7), (5, 6, 0)],
+            &[(1, 4, 1)][..],
+            &[(5, 6, 5)],
+            &[(1, 3, 1), (5, 6, 5)],
+            &[(2, 4, 2), (5, 6, 5)],
+            &[(1, 4, 7), (5, 6, 5)],
             &[(1, 6, 7)],
             &[],
         ] {
             assert_eq!(known(&read, now), None, "{now:?}");
         }
-        let mut elsewhere = parts(&read);
-        for part in &mut elsewhere.0 {
-            part.home = "another home".to_owned();
-        }
-        assert_eq!(parts(&read).known_among(&elsewhere), None);
+        // One of two had been through a mutation, and both have when they are merged.
+        assert_eq!(known(&[(1, 2, 7), (3, 3, 3)], &[(1, 3, 7)]), None);
+    }
+
+    #[test]
+    fn what_has_a_known_name_may_be_something_else() {
+        let read = [(1, 4, 1), (5, 6, 5)];
+        let with = |change: fn(&mut Parts)| {
+            let mut now = parts(&read);
+            change(&mut now);
+            parts(&read).known_among(&now)
+        };
+        assert_eq!(with(|now| now.of.table = "another".to_owned()), None);
+        assert_eq!(with(|now| now.of.server = "another".to_owned()), None);
+        assert_eq!(with(|now| now.parts[0].hash = "another".to_owned()), None);
+        // As what is truncated is for a while.
+        assert_eq!(with(|now| now.parts[0].rows = 0), None);
+        assert_eq!(with(|_| ()).unwrap().len(), 2);
     }
 }

@@ -76,7 +76,7 @@ impl Users {
         self.numbers.allocation_size()
             + self.hashes.capacity() * size_of::<u128>()
             + self.since.capacity() * size_of::<i64>()
-            + self.registered.serialized_size()
+            + bytes(&self.registered)
     }
 }
 
@@ -128,15 +128,18 @@ impl Activity {
 
     /// About how much memory it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        /// What a bitmap takes besides its containers, and each of these besides its numbers.
-        const BESIDES: usize = 64;
-        self.periods
-            .values()
-            .map(|users| users.serialized_size() + BESIDES * (1 + containers(users)))
-            .sum()
+        self.periods.values().map(bytes).sum()
     }
 }
 
-fn containers(users: &RoaringBitmap) -> usize {
-    usize::try_from(users.statistics().n_containers).unwrap_or(0)
+fn bytes(users: &RoaringBitmap) -> usize {
+    /// What a bitmap takes besides its containers, and each of these besides its numbers.
+    const BESIDES: u64 = 64;
+    const BITSET: u64 = 8_192;
+    let of = users.statistics();
+    // It takes the numbers of arrays for twice as large as they are.
+    let containers = of.n_bytes_array_containers / 2
+        + u64::from(of.n_bitset_containers) * BITSET
+        + of.n_bytes_run_containers;
+    usize::try_from(containers + BESIDES * u64::from(1 + of.n_containers)).unwrap_or(usize::MAX)
 }

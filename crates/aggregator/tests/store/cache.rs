@@ -1,11 +1,15 @@
 //! Answers from sets in memory: as fresh and as exact as ClickHouse's own.
 
+use std::time::Duration;
+
 use aggregator::{
     Batch, Settings, Store,
     cache::{CACHE_BYTES, CACHE_ROWS_TOTAL},
 };
 use events::{DateRange, Grain, NewUsersBy, Oracle};
+use futures::future::join_all;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tokio::time::timeout;
 
 use crate::harness::{Database, client, message, registration};
 
@@ -94,6 +98,8 @@ async fn a_question_reads_what_is_new_and_is_answered_as_clickhouse_would() {
 
 #[tokio::test]
 async fn what_is_inserted_and_merged_between_two_questions_is_seen() {
+    let (recorder, handle) = recorder();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
     let database = Database::migrated("cached_merges").await;
     let (store, mut oracle) = (&database.store, Oracle::default());
     let ranges = [
@@ -121,6 +127,23 @@ async fn what_is_inserted_and_merged_between_two_questions_is_seen() {
             };
             compare(store, &oracle, "org", range).await;
         }
+    }
+    assert!(value(&handle, CACHE_ROWS_TOTAL) > 1_000, "ClickHouse has counted");
+}
+
+#[tokio::test]
+async fn many_questions_at_once_are_each_as_fresh_as_if_they_were_alone() {
+    let database = Database::migrated("cached_crowd").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    let all = range("2024-01-01", "2024-01-31");
+    for step in 0..10 {
+        insert(store, &mut oracle, "org", step * 50..step * 60 + 20).await;
+        let asked = (0..16).map(async |asker| match asker % 4 {
+            // Who stops waiting leaves nothing wrong behind.
+            0 => drop(timeout(Duration::from_millis(asker), compare(store, &oracle, "org", all)).await),
+            _ => compare(store, &oracle, "org", all).await,
+        });
+        join_all(asked).await;
     }
 }
 
@@ -152,6 +175,8 @@ async fn a_row_that_is_taken_away_is_missed_and_a_rebuild_brings_it_back() {
     store.rebuild("active_daily").await.unwrap();
     compare(store, &oracle, "org", all).await;
     run(&database, "TRUNCATE TABLE active_daily").await;
+    let mut ignored = Oracle::default();
+    insert(store, &mut ignored, "other", [1]).await;
     assert_eq!(
         store.usage_summary("org", all, Grain::Day).await.unwrap(),
         vec![0; expected.len()]
@@ -168,21 +193,42 @@ async fn what_does_not_fit_is_counted_by_clickhouse() {
     for (number, oracle) in oracles.iter_mut().enumerate() {
         insert(&database.store, oracle, &format!("org-{number}"), 0..1_500).await;
     }
-    // Nothing, less than one organisation takes, and less than all three.
-    for cache_bytes in [0, 2_000, 300_000] {
-        let store = Store::new(&Settings {
+    let rows = || value(&handle, CACHE_ROWS_TOTAL);
+    let with = |cache_bytes| {
+        Store::new(&Settings {
             cache_bytes,
             ..database.settings.clone()
-        });
-        for _ in 0..2 {
-            for (number, oracle) in oracles.iter().enumerate() {
-                compare(&store, oracle, &format!("org-{number}"), all).await;
-                let held = value(&handle, CACHE_BYTES);
-                assert!(
-                    held <= u64::try_from(cache_bytes).unwrap(),
-                    "{held} of {cache_bytes}"
-                );
-            }
+        })
+    };
+
+    let nothing = with(0);
+    compare(&nothing, &oracles[0], "org-0", all).await;
+    assert_eq!(rows(), 0);
+
+    // Days fit and hours do not, which is found out once.
+    let little = with(50_000);
+    let mut read = Vec::new();
+    for grain in [Grain::Hour, Grain::Hour, Grain::Day, Grain::Day] {
+        let before = rows();
+        let counts = little.usage_summary("org-0", all, grain).await.unwrap();
+        assert_eq!(counts, oracles[0].usage_summary("org-0", all, grain));
+        assert!(value(&handle, CACHE_BYTES) <= 50_000);
+        read.push(rows() - before);
+    }
+    assert!(read[0] > 0 && read[1] == 0, "hours were read again: {read:?}");
+    assert!(read[2] > 0 && read[3] == 0, "days were not held: {read:?}");
+
+    // All that is asked about one organisation fits, and not all about three.
+    let some = with(250_000);
+    for round in 0..2 {
+        for (number, oracle) in oracles.iter().enumerate() {
+            let before = rows();
+            compare(&some, oracle, &format!("org-{number}"), all).await;
+            assert!(value(&handle, CACHE_BYTES) <= 250_000);
+            assert!(rows() > before, "round {round}: nothing was forgotten");
+            let before = rows();
+            compare(&some, oracle, &format!("org-{number}"), all).await;
+            assert_eq!(rows(), before, "round {round}: one was not held");
         }
     }
 }
