@@ -114,6 +114,8 @@ impl Org {
         if self.is_fresh(wanted, question) {
             return Ok(true);
         }
+        // One that was given up may have left it.
+        self.reading = None;
         let question = store.cache.last_question();
         let tables: &[_] = if wanted.registrations {
             &[wanted.table, USERS]
