@@ -1,6 +1,11 @@
 //! The handle on the facts and rollups.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use clickhouse::{Client, Compression, query::Query};
 use futures::future::try_join_all;
@@ -14,6 +19,8 @@ pub struct Store {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
     pub(crate) cache: Arc<Cache>,
+    /// Organisations of which an event has arrived, as they are asked about.
+    known_orgs: Arc<Mutex<HashSet<String>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -36,6 +43,7 @@ impl Store {
             client,
             settings: settings.clone(),
             cache: Arc::new(Cache::new(settings.cache_bytes)),
+            known_orgs: Arc::default(),
         }
     }
 
@@ -82,13 +90,30 @@ impl Store {
         self.within(self.settings.insert_timeout(), insert).await
     }
 
-    /// Whether any event of the organisation has arrived.
+    /// Whether any event of the organisation has arrived. What has arrived once has for ever, so that is asked once.
     ///
     /// # Errors
     /// Those of any query: see [`Error`].
     pub async fn org_exists(&self, org: &str) -> Result<bool, Error> {
+        /// So many are remembered; then it begins anew.
+        const REMEMBERED: usize = 10_000;
+        if self.known_orgs().contains(org) {
+            return Ok(true);
+        }
         let query = self.query(include_str!("../sql/org_exists.sql"), org);
-        self.run(query.fetch_one::<bool>()).await
+        let exists = self.run(query.fetch_one::<bool>()).await?;
+        if exists {
+            let mut known = self.known_orgs();
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            known.insert(org.to_owned());
+        }
+        Ok(exists)
+    }
+
+    fn known_orgs(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.known_orgs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A query about an organisation, which it names `{org:String}`.
