@@ -336,10 +336,11 @@ impl Parts {
         self.role("ingest", variables).await
     }
 
-    /// Starts `serve`, with a key for all orgs.
-    pub(crate) async fn serve(&self) -> Process {
+    /// Starts `serve`, with a key for all orgs and with further variables of the environment.
+    pub(crate) async fn serve(&self, variables: &[(&str, &str)]) -> Process {
         let keys = format!("{}=*", Self::KEY);
-        let mut serve = self.role("serve", &[("ROLLCALL__AUTH__KEYS", &keys)]).await;
+        let variables = [&[("ROLLCALL__AUTH__KEYS", keys.as_str())], variables].concat();
+        let mut serve = self.role("serve", &variables).await;
         serve.ready.api_key = Some(Self::KEY.to_owned());
         serve
     }

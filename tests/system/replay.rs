@@ -82,7 +82,7 @@ fn tally(records: &[Stored]) -> BTreeMap<String, usize> {
 async fn dead_letters_come_back_to_where_they_came_from_after_a_fix() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
-    let api = parts.serve().await;
+    let api = parts.serve(&[]).await;
     let ingest = parts
         .ingest(&[("ROLLCALL__KAFKA__MAX_RECORD_BYTES", "3000")])
         .await;

@@ -109,7 +109,7 @@ async fn ingest_that_is_killed_goes_on_where_it_was() {
     let dir = tempdir().unwrap();
     let oracle = oracle("only", MANY);
     let parts = Parts::start(dir.path()).await;
-    let api = parts.serve().await;
+    let api = parts.serve(&[]).await;
     let ingest = parts.ingest(&SMALL).await;
     let kill = async {
         some_arrived(&api, "only").await;

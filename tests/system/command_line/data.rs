@@ -195,5 +195,5 @@ async fn up_takes_real_parts_in_the_place_of_embedded_ones() {
     up.settled().await;
     assert_eq!(conversations(&up).await, 10);
     assert!(up.signal("INT").await.success());
-    assert_eq!(conversations(&parts.serve().await).await, 10);
+    assert_eq!(conversations(&parts.serve(&[]).await).await, 10);
 }

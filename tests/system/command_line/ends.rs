@@ -40,7 +40,7 @@ async fn each_command_ends_in_time_when_asked_to() {
     for signal in ["TERM", "INT"] {
         let dir = tempdir().unwrap();
         let parts = Parts::start(dir.path()).await;
-        let (ingest, serve) = (parts.ingest(&[]).await, parts.serve().await);
+        let (ingest, serve) = (parts.ingest(&[]).await, parts.serve(&[]).await);
         parts.kafka.publish([event(1)]).await;
         ingest.settled().await;
         let _half = half_a_request(serve.ready.api_url.as_deref().unwrap());

@@ -50,7 +50,7 @@ async fn the_ready_file_tells_what_applies() {
         &dir.path().join("ingest"),
         &[&PARTS_OF_KAFKA[..], &store].concat(),
     );
-    let serve = parts.serve().await;
+    let serve = parts.serve(&[]).await;
     tells(&serve, &dir.path().join("serve"), &store);
     assert_eq!(serve.ready.database.as_deref(), Some("rollcall"));
     assert_eq!(ingest.ready.clickhouse_url, parts.clickhouse.ready.clickhouse_url);
