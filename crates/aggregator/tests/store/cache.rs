@@ -11,7 +11,7 @@ use futures::future::join_all;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::timeout;
 
-use crate::harness::{Database, client, message, registration};
+use crate::harness::{Database, message, registration, run};
 
 /// What is measured on this thread, which runs all of a test.
 fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
@@ -41,14 +41,6 @@ async fn insert(store: &Store, oracle: &mut Oracle, org: &str, numbers: impl Int
         }
     }
     store.insert(&batch.seal()).await.unwrap();
-}
-
-async fn run(database: &Database, statement: &str) {
-    client(&database.settings)
-        .query(statement)
-        .execute()
-        .await
-        .unwrap();
 }
 
 /// Asks every kind of question about a range, and holds the answers against the oracle's.

@@ -52,6 +52,15 @@ pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
         .with_database(&settings.database)
 }
 
+/// Runs a statement that answers nothing.
+pub(crate) async fn run(database: &Database, statement: &str) {
+    client(&database.settings)
+        .query(statement)
+        .execute()
+        .await
+        .unwrap();
+}
+
 /// The statements that make what the database holds, without its name.
 pub(crate) async fn schema(settings: &Settings) -> String {
     let client = client(settings);

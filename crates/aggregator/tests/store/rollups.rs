@@ -7,7 +7,7 @@ use events::{Body, DateRange, Event, Grain, Role, Timestamp, TranscriptFilter};
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use uuid::Uuid;
 
-use crate::harness::{Database, annotation, client, message, registration, schema};
+use crate::harness::{Database, annotation, client, message, registration, run, schema};
 
 /// The events `numbers`, of two organisations and every kind.
 fn batch(numbers: std::ops::Range<i64>) -> SealedBatch {
@@ -37,14 +37,6 @@ async fn conversations(database: &Database) -> u64 {
     let filter = TranscriptFilter::default();
     let page = database.store.transcripts_page("large", &filter, 0, 1).await;
     page.unwrap().total
-}
-
-async fn run(database: &Database, statement: &str) {
-    client(&database.settings)
-        .query(statement)
-        .execute()
-        .await
-        .unwrap();
 }
 
 /// A message that shares its id, its conversation or its instant with others, and lacks what may be lacking.
