@@ -1,5 +1,3 @@
 SELECT conversation_id
-FROM messages
-WHERE org = {org:String} AND conversation_id IN CAST(? AS Array(UInt128))
-GROUP BY conversation_id
-HAVING toDate(min(time), 'UTC') < toDate({since_day:UInt16})
+FROM conversations
+WHERE org = {org:String} AND conversation_id IN CAST(? AS Array(UInt128)) AND first_day < {since_day:UInt16}

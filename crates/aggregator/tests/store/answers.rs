@@ -3,7 +3,7 @@ use chrono::NaiveDate;
 use events::{DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
 use futures::TryStreamExt;
 
-use crate::harness::{Database, annotation, client, message, registration};
+use crate::harness::{Database, annotation, client, message, registration, run};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -93,6 +93,47 @@ async fn a_user_whose_rows_lie_in_several_parts_is_counted_once() {
                     oracle.cohorts("org", range, grain, mentor, by),
                     "{range:?} by {grain:?}, {mentor:?}, {by:?}"
                 );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_whose_rows_lie_in_several_parts_is_listed_once_from_its_true_beginning() {
+    let database = Database::migrated("conversations_in_parts").await;
+    let store = &database.store;
+    run(
+        &database,
+        "SYSTEM STOP MERGES conversations_in_parts.conversations",
+    )
+    .await;
+    let mut oracle = Oracle::default();
+    // The second tells that some began days before the first said, and the third repeats.
+    for numbers in [400..1_500, 0..60, 700..710] {
+        let mut batch = Batch::new();
+        for event in numbers.map(|number| message("org", number * 7 % 150, number)) {
+            batch.append(&event);
+            oracle.add(&event);
+        }
+        store.insert(&batch.seal()).await.unwrap();
+        for (start, end) in [
+            (None, None),
+            (None, Some("2024-01-03")),
+            (Some("2024-01-02"), Some("2024-01-18")),
+            (Some("2024-01-04"), None),
+        ] {
+            let filter = TranscriptFilter {
+                start: start.map(day),
+                end: end.map(day),
+                ..TranscriptFilter::default()
+            };
+            let all = oracle.transcripts("org", &filter);
+            for offset in [0, 30] {
+                let page = store.transcripts_page("org", &filter, offset, 20).await.unwrap();
+                assert_eq!(page.total, u64::try_from(all.len()).unwrap(), "{filter:?}");
+                let skipped = usize::try_from(offset).unwrap();
+                let listed: Vec<_> = all.iter().skip(skipped).take(20).cloned().collect();
+                assert_eq!(page.conversations, listed, "{filter:?} from {offset}");
             }
         }
     }

@@ -1,1 +1,0 @@
-AND first >= bitShiftLeft(toUInt256({since:Int64}), 128)

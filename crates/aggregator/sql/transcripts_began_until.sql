@@ -1,1 +1,0 @@
-AND first < bitShiftLeft(toUInt256({until:Int64}), 128)
