@@ -1,0 +1,3 @@
+ALTER TABLE conversations
+    MODIFY COLUMN least_mentor SimpleAggregateFunction(min, LowCardinality(String)),
+    MODIFY COLUMN greatest_mentor SimpleAggregateFunction(max, LowCardinality(String))
