@@ -17,7 +17,7 @@ macro_rules! migrations {
 }
 
 /// Every migration; that at index `i` makes version `i + 1`.
-pub(crate) const MIGRATIONS: [Migration; 36] = migrations![
+pub(crate) const MIGRATIONS: [Migration; 37] = migrations![
     "0001_messages",
     "0002_annotations",
     "0003_registrations",
@@ -54,6 +54,7 @@ pub(crate) const MIGRATIONS: [Migration; 36] = migrations![
     "0034_drop_first_user_and_last_model",
     "0035_conversations_first_day",
     "0036_conversations_mentors",
+    "0037_messages_small_blocks",
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions
