@@ -311,6 +311,8 @@ impl<'a> Listing<'a> {
         self.query(store, include_str!("../sql/transcripts_total.sql"))
             // It reads its table three times, and all must see the same parts.
             .with_setting("enable_shared_storage_snapshot_in_query", "1")
+            // Most may lie in several parts, where many merges are due: they are grouped side by side, in no hash table.
+            .with_setting("optimize_aggregation_in_order", "1")
     }
 
     /// Selects of the conversations that match.
