@@ -17,7 +17,7 @@ macro_rules! migrations {
 }
 
 /// Every migration; that at index `i` makes version `i + 1`.
-pub(crate) const MIGRATIONS: [Migration; 37] = migrations![
+pub(crate) static MIGRATIONS: [Migration; 37] = migrations![
     "0001_messages",
     "0002_annotations",
     "0003_registrations",
@@ -117,7 +117,7 @@ impl Store {
                 known,
             });
         }
-        for (version, (name, statement)) in (1_u32..).zip(MIGRATIONS).skip_while(|(v, _)| *v <= found) {
+        for (version, (name, statement)) in (1_u32..).zip(&MIGRATIONS).skip_while(|(v, _)| *v <= found) {
             let made = self.run_idempotent(statement).await;
             // Another that migrates may be further on, and have dropped what this statement builds upon. All that is
             // to be dropped is dropped by whoever comes later, too.
