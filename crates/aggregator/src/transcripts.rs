@@ -92,9 +92,9 @@ impl Store {
     /// The ids of a page, and how many match in all.
     async fn page(&self, listing: &Listing<'_>, offset: u64, limit: u64) -> Result<(Vec<u128>, u64), Error> {
         let end = usize::try_from(offset.saturating_add(limit)).unwrap_or(usize::MAX);
+        let total = || self.run(listing.count(self).fetch_one::<u64>());
         if end <= TOP && listing.is_unfiltered() {
-            let total = self.run(listing.total(self).fetch_one());
-            let (top, total) = try_join(self.top(listing, end), total).await?;
+            let (top, total) = try_join(self.top(listing, end), total()).await?;
             if let Some(top) = top {
                 let skipped = usize::try_from(offset).unwrap_or(TOP);
                 return Ok((top.into_iter().skip(skipped).collect(), total));
@@ -106,7 +106,7 @@ impl Store {
         let total = match listed.first() {
             Some(first) => first.total,
             None if offset == 0 => 0,
-            None => self.run(listing.count(self).fetch_one()).await?,
+            None => total().await?,
         };
         Ok((
             listed.iter().map(|listed| listed.conversation_id).collect(),
@@ -302,12 +302,11 @@ impl<'a> Listing<'a> {
         )
     }
 
+    /// How many match. Without a filter, only those are merged that may lie in several parts.
     fn count(&self, store: &Store) -> Query {
-        self.query(store, &self.matching("count()"))
-    }
-
-    /// As [`Self::count`] without a filter, and faster: only what may lie in several parts is merged.
-    fn total(&self, store: &Store) -> Query {
+        if !self.is_unfiltered() {
+            return self.query(store, &self.matching("count()"));
+        }
         self.query(store, include_str!("../sql/transcripts_total.sql"))
             // It reads its table three times, and all must see the same parts.
             .with_setting("enable_shared_storage_snapshot_in_query", "1")
