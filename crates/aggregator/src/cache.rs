@@ -1,16 +1,21 @@
-//! The sets of users that questions were answered from, held in memory.
+//! What questions were answered from, held in memory.
 //!
 //! A set only grows, so what was read of it stays true; and a part of a table never changes, so what was read of it need
 //! not be read again. Each question lists the parts that there are now, reads what the held sets have not seen, and
 //! counts. Where anything that was read may be gone (a rebuilt rollup, a row deleted by hand), the sets are read anew. So
 //! an answer from the cache is as fresh and as exact as one from ClickHouse.
 //!
-//! - `sets`: users by number, and who was active when
 //! - `parts`: which parts have something new
-//! - `org`: what is held of an organisation, and how it is brought up to date
+//! - `sets`: users by number, and who was active when
+//! - `org`: the sets that are held of an organisation, and how they are brought up to date
 //! - `answers`: the counts
+//! - `conversations`: what is held of an organisation's conversations: `beginnings`, how many there are and which are the
+//!   latest, and `details`, what those show that a page had
 
 mod answers;
+mod beginnings;
+mod conversations;
+mod details;
 mod org;
 mod parts;
 mod sets;
@@ -21,16 +26,22 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
-use org::Org;
+pub(crate) use self::{beginnings::count, conversations::Look};
+use self::{conversations::Conversations, org::Org};
 
-/// How much memory the held sets take, in bytes.
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+
+/// How much memory is taken by what is held, in bytes.
 pub const CACHE_BYTES: &str = "rollcall_cache_bytes";
 
-/// How many rows of rollups have been read into them.
+/// How many rows have been read into it.
 pub const CACHE_ROWS_TOTAL: &str = "rollcall_cache_rows_total";
+
+/// How long a question waits for another that reads of the same organisation before it has ClickHouse answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is held of all organisations, within a budget.
 #[derive(Debug)]
@@ -46,11 +57,20 @@ pub(crate) struct Cache {
 #[derive(Debug)]
 struct Slot {
     org: Arc<tokio::sync::Mutex<Org>>,
+    conversations: Arc<tokio::sync::Mutex<Conversations>>,
     /// The question that it was made for.
     id: u64,
-    bytes: usize,
+    /// By their [`Share`]s.
+    bytes: [usize; 2],
     /// The question that asked for it last.
     asked: u64,
+}
+
+/// What takes memory in a slot.
+#[derive(Debug, Clone, Copy)]
+enum Share {
+    Activity,
+    Conversations,
 }
 
 impl Cache {
@@ -58,13 +78,9 @@ impl Cache {
         describe_gauge!(
             CACHE_BYTES,
             Unit::Bytes,
-            "memory of the sets of users that activity is counted from"
+            "memory of what is held of organisations to answer from"
         );
-        describe_counter!(
-            CACHE_ROWS_TOTAL,
-            Unit::Count,
-            "rows of rollups read into these sets"
-        );
+        describe_counter!(CACHE_ROWS_TOTAL, Unit::Count, "rows read into it");
         Self {
             budget,
             questions: AtomicU64::new(0),
@@ -86,36 +102,40 @@ impl Cache {
         self.questions.load(Ordering::SeqCst)
     }
 
-    /// What is held of the organisation that a question asks about.
-    fn org(&self, name: &str, question: u64) -> Arc<tokio::sync::Mutex<Org>> {
+    /// What is held of the organisation that a question asks about, in its slot.
+    fn held<T>(&self, name: &str, question: u64, part: impl Fn(&Slot) -> &Arc<T>) -> Arc<T> {
         let mut slots = self.slots();
         let slot = slots.entry(name.to_owned()).or_insert_with(|| Slot {
             org: Arc::new(tokio::sync::Mutex::new(Org::new(question))),
+            conversations: Arc::new(tokio::sync::Mutex::new(Conversations::new(question))),
             id: question,
-            bytes: size_of::<(String, Slot, Org)>() + name.len(),
+            bytes: [size_of::<Org>(), size_of::<Conversations>()],
             asked: 0,
         });
         slot.asked = question;
-        Arc::clone(&slot.org)
+        Arc::clone(part(slot))
     }
 
-    /// Notes how many bytes an organisation takes now, which it has in the slot of that id. To make room, those that were
-    /// asked about longest ago are forgotten. Whether there is room for this one: there is none where it was forgotten
-    /// itself.
-    fn note(&self, name: &str, id: u64, bytes: usize) -> bool {
+    /// Notes how many bytes a share of an organisation takes now, which it has in the slot of that id. To make room, those
+    /// that were asked about longest ago are forgotten. Whether there is room for this one: there is none where it was
+    /// forgotten itself.
+    fn note(&self, name: &str, id: u64, share: Share, bytes: usize) -> bool {
         let mut slots = self.slots();
         match slots.get_mut(name) {
-            Some(slot) if slot.id == id => slot.bytes = size_of::<(String, Slot)>() + name.len() + bytes,
+            Some(slot) if slot.id == id => match share {
+                Share::Activity => slot.bytes[0] = bytes,
+                Share::Conversations => slot.bytes[1] = bytes,
+            },
             _ => return false,
         }
-        let mut held: usize = slots.values().map(|slot| slot.bytes).sum();
+        let mut held: usize = slots.iter().map(|(name, slot)| slot.bytes(name)).sum();
         while held > self.budget {
             let others = slots.iter().filter(|(other, _)| *other != name);
             let Some((oldest, _)) = others.min_by_key(|(_, slot)| slot.asked) else {
                 break;
             };
             let oldest = oldest.clone();
-            held -= slots.remove(&oldest).map_or(0, |slot| slot.bytes);
+            held -= slots.remove(&oldest).map_or(0, |slot| slot.bytes(&oldest));
         }
         let kib = u32::try_from(held >> 10).unwrap_or(u32::MAX);
         gauge!(CACHE_BYTES).set(f64::from(kib) * 1024.0);
@@ -129,5 +149,11 @@ impl Cache {
 
     fn slots(&self) -> MutexGuard<'_, HashMap<String, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn bytes(&self, name: &str) -> usize {
+        size_of::<(String, Self)>() + name.len() + self.bytes.iter().sum::<usize>()
     }
 }

@@ -11,7 +11,7 @@
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`batch`], `messages`, `names`, `grouped`, `native` and `pieces`: events on their way in
 //! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
-//! - `activity` and `transcripts`: the answers (`sql/`); [`cache`]: the sets of users that activity is counted from
+//! - `activity` and `transcripts`: the answers (`sql/`); [`cache`]: what is held in memory for them
 
 mod activity;
 pub mod batch;

@@ -22,8 +22,8 @@ pub struct Settings {
     pub insert_timeout_secs: u64,
     /// How long one statement that verifies or rebuilds a rollup may take, in seconds. Default 21,600 (6 hours).
     pub maintenance_timeout_secs: u64,
-    /// How much memory the sets of users may take that usage and cohorts are counted from, in bytes. 0: ClickHouse
-    /// counts, which is right where several servers answer by turns at [`url`](Self::url). Default 96 MiB.
+    /// How much memory the sets of users and the latest conversations may take that questions are answered from, in bytes. 0:
+    /// ClickHouse answers, which is right where several servers do so by turns at [`url`](Self::url). Default 96 MiB.
     pub cache_bytes: usize,
 }
 

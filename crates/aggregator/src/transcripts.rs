@@ -3,7 +3,10 @@
 //! The rollup of conversations tells which there are and in what order. What a listed one shows is then read by
 //! key, a chunk at a time: its annotation, and what its messages tell.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+};
 
 use chrono::NaiveDate;
 use clickhouse::{Row, query::Query};
@@ -16,7 +19,10 @@ use futures::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{Error, Store};
+use crate::{
+    Error, Store,
+    cache::{Look, count},
+};
 
 /// How many conversations are read at once. Their ids, of 39 digits at most, stay within ClickHouse's default
 /// `max_query_size` of 256 KiB.
@@ -81,7 +87,13 @@ impl Store {
                 conversations: Vec::new(),
             });
         };
-        let (ids, total) = self.page(&listing, offset, limit).await?;
+        let look = Look::at(self, org);
+        let (ids, total) = self.page(&listing, look.as_ref(), offset, limit).await?;
+        if let Some(look) = look
+            && let Some(conversations) = look.conversations(&ids).await?
+        {
+            return Ok(TranscriptPage { total, conversations });
+        }
         // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
         let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
         let reads = chunks.into_iter().map(|ids| self.conversations(org, ids));
@@ -90,14 +102,31 @@ impl Store {
     }
 
     /// The ids of a page, and how many match in all.
-    async fn page(&self, listing: &Listing<'_>, offset: u64, limit: u64) -> Result<(Vec<u128>, u64), Error> {
+    async fn page(
+        &self,
+        listing: &Listing<'_>,
+        look: Option<&Look<'_>>,
+        offset: u64,
+        limit: u64,
+    ) -> Result<(Vec<u128>, u64), Error> {
         let end = usize::try_from(offset.saturating_add(limit)).unwrap_or(usize::MAX);
-        let total = || self.run(listing.count(self).fetch_one::<u64>());
-        if end <= TOP && listing.is_unfiltered() {
-            let (top, total) = try_join(self.top(listing, end), total()).await?;
-            if let Some(top) = top {
-                let skipped = usize::try_from(offset).unwrap_or(TOP);
-                return Ok((top.into_iter().skip(skipped).collect(), total));
+        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut known_total = None;
+        if listing.is_unfiltered() {
+            if let Some(look) = look
+                && let Some(held) = look.fresh().await
+            {
+                let total = held.beginnings.total(listing.days());
+                if let Some(top) = held.beginnings.top(&listing.days(), end) {
+                    return Ok((top.into_iter().skip(skipped).collect(), total));
+                }
+                known_total = Some(total);
+            }
+            if end <= TOP {
+                let (top, total) = try_join(self.top(listing, end), self.total(listing, known_total)).await?;
+                if let Some(top) = top {
+                    return Ok((top.into_iter().skip(skipped).collect(), total));
+                }
             }
         }
         let listed = self
@@ -106,12 +135,24 @@ impl Store {
         let total = match listed.first() {
             Some(first) => first.total,
             None if offset == 0 => 0,
-            None => total().await?,
+            None => self.total(listing, known_total).await?,
         };
         Ok((
             listed.iter().map(|listed| listed.conversation_id).collect(),
             total,
         ))
+    }
+
+    /// How many match, unless that is known.
+    async fn total(&self, listing: &Listing<'_>, known: Option<u64>) -> Result<u64, Error> {
+        match known {
+            Some(total) => Ok(total),
+            None if listing.is_unfiltered() => count(self, listing.org, listing.days()).await,
+            None => {
+                let matching = listing.query(self, &listing.matching("count()"));
+                self.run(matching.fetch_one::<u64>()).await
+            }
+        }
     }
 
     /// The first ids of an unfiltered list, or all where there are fewer; none where they are not found this way.
@@ -187,7 +228,7 @@ impl Store {
     }
 
     /// What the conversations of these ids show, in the order of the ids.
-    async fn conversations(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Conversation>, Error> {
+    pub(crate) async fn conversations(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Conversation>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -289,6 +330,10 @@ impl<'a> Listing<'a> {
         self.filter.mentor.is_none() && self.filter.topics.is_empty()
     }
 
+    fn days(&self) -> RangeInclusive<u16> {
+        self.first_day..=self.last_day
+    }
+
     fn ids(&self, store: &Store) -> Query {
         self.query(store, &format!("{} {ORDER}", self.matching("conversation_id")))
     }
@@ -300,18 +345,6 @@ impl<'a> Listing<'a> {
             store,
             &format!("{matching} {ORDER} LIMIT {limit} OFFSET {offset}"),
         )
-    }
-
-    /// How many match. Without a filter, only those are merged that may lie in several parts.
-    fn count(&self, store: &Store) -> Query {
-        if !self.is_unfiltered() {
-            return self.query(store, &self.matching("count()"));
-        }
-        self.query(store, include_str!("../sql/transcripts_total.sql"))
-            // It reads its table three times, and all must see the same parts.
-            .with_setting("enable_shared_storage_snapshot_in_query", "1")
-            // Most may lie in several parts, where many merges are due: they are grouped side by side, in no hash table.
-            .with_setting("optimize_aggregation_in_order", "1")
     }
 
     /// Selects of the conversations that match.

@@ -1,6 +1,6 @@
 //! What the held sets answer.
 
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
 use events::{Grain, NewUsersBy};
 use roaring::RoaringBitmap;
@@ -8,13 +8,11 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::{
+    PATIENCE,
     org::{Org, Wanted},
     sets::Activity,
 };
 use crate::activity::Question;
-
-/// How long a question waits for another that reads sets of the same organisation before it has ClickHouse count.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<'a> Question<'a> {
     /// The answer to `usage_summary`; none where the sets are not held.
@@ -58,7 +56,7 @@ impl<'a> Question<'a> {
         }
         let wanted = self.wanted(registrations)?;
         let question = cache.question();
-        let org = cache.org(wanted.org, question);
+        let org = cache.held(wanted.org, question, |slot| &slot.org);
         let mut org = timeout(PATIENCE, org.lock()).await.ok()?;
         // The rest of the time is for ClickHouse to count in, if this takes too long.
         let reading = timeout(

@@ -6,7 +6,7 @@ use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
 use super::{
-    Cache,
+    Cache, Share,
     parts::{Listing, Parts},
     sets::{Activity, Users},
 };
@@ -182,8 +182,10 @@ impl Org {
         }
         if known.len() < reading.parts.len() {
             let sql = include_str!("../../sql/cached_activity.sql").replace("${table}", wanted.table);
-            let query = query(store, &sql, wanted.org, &reading.parts, &known)
-                .param("table", wanted.table)
+            let query = reading
+                .parts
+                .query(store, wanted.table, &sql, wanted.org)
+                .param("known", &known)
                 .param("mentor", wanted.mentor)
                 .param("since", i64::from(window.start))
                 .param("until", i64::from(window.end));
@@ -239,7 +241,10 @@ impl Org {
         }
         if known.len() < reading.parts.len() {
             let sql = include_str!("../../sql/cached_users.sql");
-            let query = query(store, sql, wanted.org, &reading.parts, &known).param("table", USERS);
+            let query = reading
+                .parts
+                .query(store, USERS, sql, wanted.org)
+                .param("known", &known);
             let too_much = TooMuch {
                 registrations: true,
                 ..self.too_much.clone()
@@ -291,12 +296,17 @@ impl Org {
 
     /// Whether there is room for what is held, be it without what is not wanted now.
     fn fits(&mut self, store: &Store, wanted: &Wanted<'_>) -> bool {
-        if store.cache.note(wanted.org, self.id, self.bytes()) {
+        if store
+            .cache
+            .note(wanted.org, self.id, Share::Activity, self.bytes())
+        {
             return true;
         }
         let key = wanted.key();
         self.activities.retain(|other, _| *other == key);
-        store.cache.note(wanted.org, self.id, self.bytes())
+        store
+            .cache
+            .note(wanted.org, self.id, Share::Activity, self.bytes())
     }
 
     /// Forgets everything but what is too much.
@@ -305,7 +315,7 @@ impl Org {
             too_much: mem::take(&mut self.too_much),
             ..Self::new(self.id)
         };
-        store.cache.note(org, self.id, self.bytes());
+        store.cache.note(org, self.id, Share::Activity, self.bytes());
     }
 
     fn bytes(&self) -> usize {
@@ -331,15 +341,4 @@ impl Wanted<'_> {
     fn key(&self) -> Key {
         (self.table, self.mentor.to_owned())
     }
-}
-
-/// A query for what parts have, but for those that are known.
-fn query(store: &Store, sql: &str, org: &str, parts: &Parts, known: &[String]) -> Query {
-    let sql = sql.replace("${same_parts}", include_str!("../../sql/same_parts.sql"));
-    store
-        .query(&sql, org)
-        .with_setting("max_parallel_replicas", "1")
-        .param("server", parts.server())
-        .param("uuid", parts.table())
-        .param("known", known)
 }

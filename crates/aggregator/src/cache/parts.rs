@@ -1,6 +1,8 @@
 //! Parts of a table, and what a later list of them tells of what was read before.
 
-use clickhouse::Row;
+use std::collections::HashSet;
+
+use clickhouse::{Row, query::Query};
 use serde::Deserialize;
 
 use crate::{Error, Store};
@@ -24,14 +26,14 @@ struct Listed {
 pub(super) struct Listing(Vec<Listed>);
 
 /// The parts of a table at one moment, in the order of their inserts.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     of: Origin,
     parts: Vec<Part>,
 }
 
 /// Where parts are found: elsewhere others may have the same names.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Origin {
     server: String,
     /// Another once a table has taken the place of one of its name.
@@ -40,7 +42,7 @@ struct Origin {
 
 /// A part of a table. It never changes: an insert makes it, and a merge or a mutation makes another of it.
 /// <https://clickhouse.com/docs/operations/system-tables/parts>
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Part {
     name: String,
     /// Of all its files.
@@ -97,14 +99,36 @@ impl Parts {
         self.parts.len()
     }
 
-    /// The server that listed them.
-    pub(super) fn server(&self) -> &str {
-        &self.of.server
+    /// Whether one of them has that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| part.name == name)
     }
 
-    /// Which table they are of, by its UUID.
-    pub(super) fn table(&self) -> &str {
-        &self.of.table
+    /// The last insert that they have rows of.
+    pub(super) fn last_block(&self) -> i64 {
+        self.parts
+            .iter()
+            .map(|part| part.last_block)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// How many rows they have, but for those that are known.
+    pub(super) fn rows_besides(&self, known: &HashSet<String>) -> u64 {
+        let besides = self.parts.iter().filter(|part| !known.contains(&part.name));
+        besides.map(|part| part.rows).sum()
+    }
+
+    /// A query about an organisation that fails where `table` has not these parts, but another server's or those of a table
+    /// that has taken its place. It says so by `${same_parts}`.
+    pub(super) fn query(&self, store: &Store, table: &str, sql: &str, org: &str) -> Query {
+        let sql = sql.replace("${same_parts}", include_str!("../../sql/same_parts.sql"));
+        store
+            .query(&sql, org)
+            .with_setting("max_parallel_replicas", "1")
+            .param("server", &self.of.server)
+            .param("uuid", &self.of.table)
+            .param("table", table)
     }
 
     /// About how much memory they take, in bytes.
@@ -138,6 +162,21 @@ impl Parts {
             }
         }
         rest.is_empty().then_some(known)
+    }
+
+    /// The first insert of these parts that lies, in a later list, in a part that has others besides.
+    pub(super) fn first_mixed(&self, now: &Self, known: &HashSet<String>) -> Option<i64> {
+        let mixed = now.parts.iter().filter(|part| !known.contains(&part.name));
+        mixed
+            .filter_map(|mixed| {
+                let mut inside = self
+                    .parts
+                    .iter()
+                    .filter(|part| part.last_block >= mixed.first_block);
+                inside.find(|part| part.last_block <= mixed.last_block)
+            })
+            .map(|part| part.first_block)
+            .min()
     }
 }
 

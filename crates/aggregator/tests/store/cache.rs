@@ -8,25 +8,9 @@ use aggregator::{
 };
 use events::{DateRange, Grain, NewUsersBy, Oracle};
 use futures::future::join_all;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::timeout;
 
-use crate::harness::{Database, message, registration, run};
-
-/// What is measured on this thread, which runs all of a test.
-fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
-    (recorder, handle)
-}
-
-fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
-    let text = handle.render();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{metric} ")));
-    line.map_or(0, |value| value.parse().unwrap())
-}
+use crate::harness::{Database, message, recorder, registration, run, value};
 
 fn range(start: &str, end: &str) -> DateRange {
     DateRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()

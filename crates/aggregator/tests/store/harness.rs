@@ -2,6 +2,7 @@
 
 use aggregator::{Settings, Store};
 use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use testbed::ClickHouse;
 use uuid::Uuid;
 
@@ -43,6 +44,21 @@ impl Database {
             ..self.settings.clone()
         })
     }
+}
+
+/// What is measured on this thread, which runs all of a test.
+pub(crate) fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    (recorder, handle)
+}
+
+pub(crate) fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
+    let text = handle.render();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{metric} ")));
+    line.map_or(0, |value| value.parse().unwrap())
 }
 
 /// A client of the database, for what the store does not tell.

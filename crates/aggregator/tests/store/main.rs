@@ -6,5 +6,6 @@ mod answers;
 mod cache;
 mod failures;
 mod harness;
+mod listed;
 mod rollups;
 mod schema;

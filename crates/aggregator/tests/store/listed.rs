@@ -1,0 +1,267 @@
+//! Pages of conversations from memory: as fresh and as exact as ClickHouse's own.
+
+use aggregator::{Batch, Store, TranscriptPage, cache::CACHE_ROWS_TOTAL};
+use events::{Event, Oracle, TranscriptFilter};
+use futures::future::join_all;
+
+use crate::harness::{Database, annotation, client, message, recorder, run, value};
+
+const TABLES: [&str; 3] = ["conversations", "messages", "conversation_annotations"];
+
+async fn insert(
+    store: &Store,
+    oracles: &mut [&mut Oracle],
+    events: impl IntoIterator<Item = Event<'static>>,
+) {
+    let mut batch = Batch::new();
+    for event in events {
+        batch.append(&event);
+        for oracle in oracles.iter_mut() {
+            oracle.add(&event);
+        }
+    }
+    store.insert(&batch.seal()).await.unwrap();
+}
+
+fn between(start: Option<&str>, end: Option<&str>) -> TranscriptFilter {
+    TranscriptFilter {
+        start: start.map(|day| day.parse().unwrap()),
+        end: end.map(|day| day.parse().unwrap()),
+        ..TranscriptFilter::default()
+    }
+}
+
+async fn page(store: &Store, filter: &TranscriptFilter, offset: u64, limit: u64) -> TranscriptPage {
+    store
+        .transcripts_page("org", filter, offset, limit)
+        .await
+        .unwrap()
+}
+
+/// Asks for pages of all conversations, of those of the last days and of earlier ones, and holds them against the oracle's.
+async fn compare(store: &Store, oracle: &Oracle) {
+    for filter in [
+        between(None, None),
+        between(None, Some("2024-02-03")),
+        between(Some("2024-02-01"), None),
+        between(Some("2024-01-05"), Some("2024-02-18")),
+    ] {
+        let all = oracle.transcripts("org", &filter);
+        for (offset, limit) in [(0, 25), (25, 50), (990, 20), (1 << 40, 10)] {
+            let page = page(store, &filter, offset, limit).await;
+            assert_eq!(page.total, u64::try_from(all.len()).unwrap(), "{filter:?}");
+            let listed = all.iter().skip(offset.try_into().unwrap());
+            let listed: Vec<_> = listed.take(limit.try_into().unwrap()).cloned().collect();
+            assert_eq!(page.conversations, listed, "{filter:?} from {offset}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_read_once_and_what_is_new_of_it_is_seen() {
+    let (recorder, handle) = recorder();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let database = Database::migrated("listed").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    for table in TABLES {
+        run(&database, &format!("SYSTEM STOP MERGES listed.{table}")).await;
+    }
+    let all = (0..1_800).map(|number| message("org", number / 3, number));
+    insert(store, &mut [&mut oracle], all).await;
+    compare(store, &oracle).await;
+    let rows = || value(&handle, CACHE_ROWS_TOTAL);
+    let before = rows();
+    assert!(before > 600, "{before} rows read");
+    compare(store, &oracle).await;
+    assert_eq!(rows(), before, "nothing is new");
+
+    for (new, event) in [
+        (
+            "another message of a listed conversation",
+            message("org", 595, 1_786),
+        ),
+        ("a conversation", message("org", 601, 1_801)),
+        ("an annotation", annotation("org", 599, 1_799)),
+        ("a message that makes one begin earlier", message("org", 598, 700)),
+    ] {
+        let before = rows();
+        insert(store, &mut [&mut oracle], [event]).await;
+        compare(store, &oracle).await;
+        let added = rows() - before;
+        assert!((1..12).contains(&added), "{new}: {added} rows read");
+    }
+}
+
+#[tokio::test]
+async fn what_is_merged_with_what_was_not_seen_is_counted_once() {
+    let database = Database::migrated("listed_merges").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    for step in 0..30_i64 {
+        // Late ones, repeated ones and more of what was begun, and another organisation in the same parts.
+        let said = (0..20 + step * 3).map(|number| {
+            let number = (step * 97 + number * number * 5) % 2_200;
+            message("org", number * 7 % 900, number)
+        });
+        let noted = (0..step % 4).map(|number| annotation("org", step * 31 + number, step));
+        let others = (0..3).map(|number| message("other", step, step * 7 + number));
+        insert(store, &mut [&mut oracle], said.chain(noted).chain(others)).await;
+        if step % 3 == 1 {
+            for table in TABLES {
+                run(&database, &format!("OPTIMIZE TABLE {table} FINAL")).await;
+            }
+        }
+        if step % 5 != 2 {
+            compare(store, &oracle).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_that_ask_while_the_same_rows_are_inserted_and_merged_are_all_told_the_same() {
+    let database = Database::migrated("listed_crowd").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    let events =
+        |step: i64| (0..60).map(move |number| message("org", number * 7 % 45, step % 5 * 60 + number));
+    for step in 0..5 {
+        insert(store, &mut [&mut oracle], events(step)).await;
+    }
+    let repeats = async {
+        for step in 0..40 {
+            insert(store, &mut [], events(step)).await;
+        }
+    };
+    let merges = async {
+        for _ in 0..150 {
+            run(&database, "OPTIMIZE TABLE conversations").await;
+        }
+    };
+    let questions = (0..6).map(async |_| {
+        for _ in 0..4 {
+            compare(store, &oracle).await;
+        }
+    });
+    futures::join!(repeats, merges, join_all(questions));
+}
+
+#[tokio::test]
+async fn the_latest_of_many_stay_the_latest_as_newer_ones_come_and_some_turn_out_to_be_older() {
+    let database = Database::migrated("listed_many").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    // First many at once, then so many that the earlier are let go, then all but a few of the latest begin earlier.
+    let each = |numbers: std::ops::Range<i64>| numbers.map(|number| message("org", number, number));
+    insert(store, &mut [&mut oracle], each(0..3_000)).await;
+    compare(store, &oracle).await;
+    for first in [3_000, 4_000, 5_000, 6_000] {
+        insert(store, &mut [&mut oracle], each(first..first + 1_000)).await;
+        compare(store, &oracle).await;
+    }
+    for first in [3_000, 4_500] {
+        let earlier = (first..first + 1_500).map(|number| message("org", number, number - 3_000));
+        insert(store, &mut [&mut oracle], earlier.chain(each(0..10))).await;
+        compare(store, &oracle).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_seen_lately_and_merged_with_what_was_not_is_read_by_itself() {
+    let (recorder, handle) = recorder();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let database = Database::migrated("listed_lately").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    // Merges leave the first part alone.
+    let few = "ALTER TABLE conversations MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 20000";
+    run(&database, few).await;
+    run(&database, "SYSTEM STOP MERGES listed_lately.messages").await;
+    let many = (0..3_000).map(|number| message("org", number, number));
+    insert(store, &mut [&mut oracle], many).await;
+    compare(store, &oracle).await;
+    let mut was_mixed = false;
+    for step in 0..12 {
+        let before = value(&handle, CACHE_ROWS_TOTAL);
+        let new = |number: i64| message("org", 4_000 + number, 3_000 - number);
+        insert(store, &mut [&mut oracle], [new(step * 3), new(step * 3 + 1)]).await;
+        compare(store, &oracle).await;
+        insert(store, &mut [&mut oracle], [new(step * 3 + 2), new(step * 3)]).await;
+        run(&database, "OPTIMIZE TABLE conversations").await;
+        let parts = parts(&database).await;
+        assert!(parts.len() > 1, "{parts:?}");
+        was_mixed |= parts.len() == 2;
+        compare(store, &oracle).await;
+        let added = value(&handle, CACHE_ROWS_TOTAL) - before;
+        assert!((1..200).contains(&added), "step {step}: {added} rows read");
+    }
+    assert!(was_mixed, "what was seen was never merged with what was not");
+}
+
+/// The rows of each part of `conversations`.
+async fn parts(database: &Database) -> Vec<u64> {
+    let rows = "SELECT rows FROM system.parts
+        WHERE active AND database = currentDatabase() AND table = 'conversations'";
+    client(&database.settings).query(rows).fetch_all().await.unwrap()
+}
+
+#[tokio::test]
+async fn more_than_is_remembered_is_counted_anew() {
+    let database = Database::migrated("listed_flood").await;
+    let (store, without_memory) = (&database.store, database.without_memory());
+    let all = TranscriptFilter::default();
+    run(&database, "SYSTEM STOP MERGES listed_flood.conversations").await;
+    let each = 11_000;
+    for step in 0..6 {
+        let numbers = step * each..(step + 1) * each;
+        insert(
+            store,
+            &mut [],
+            numbers.map(|number| message("org", number, number)),
+        )
+        .await;
+        let told = page(store, &all, 0, 3).await;
+        assert_eq!(told.total, u64::try_from((step + 1) * each).unwrap());
+        assert_eq!(told, page(&without_memory, &all, 0, 3).await);
+    }
+    run(&database, "SYSTEM START MERGES listed_flood.conversations").await;
+    // Merged with one that no question has seen.
+    insert(store, &mut [], [message("org", 200_000, 1)]).await;
+    run(&database, "OPTIMIZE TABLE conversations FINAL").await;
+    let told = page(store, &all, 0, 3).await;
+    assert_eq!(told.total, u64::try_from(6 * each + 1).unwrap());
+    assert_eq!(told, page(&without_memory, &all, 0, 3).await);
+}
+
+#[tokio::test]
+async fn conversations_that_are_taken_away_are_missed_and_a_rebuild_brings_them_back() {
+    let database = Database::migrated("listed_taken").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    let all = between(None, None);
+    insert(
+        store,
+        &mut [&mut oracle],
+        (0..300).map(|number| message("org", number / 3, number)),
+    )
+    .await;
+    compare(store, &oracle).await;
+
+    let delete = "ALTER TABLE conversations DELETE WHERE first_day >= 19730 SETTINGS mutations_sync = 1";
+    run(&database, delete).await;
+    let left = page(store, &all, 0, 10).await;
+    let without_memory = database.without_memory();
+    assert!((1..100).contains(&left.total), "{} are left", left.total);
+    assert_eq!(left.total, page(&without_memory, &all, 0, 10).await.total);
+    let latest = left.conversations.first().unwrap().inserted_at.as_millis();
+    assert!(latest < 19_730 * 86_400_000, "{latest} is listed");
+
+    store.rebuild("conversations").await.unwrap();
+    compare(store, &oracle).await;
+
+    // Facts that are taken away are not shown any more either.
+    let delete = "ALTER TABLE messages DELETE WHERE role = 'assistant' SETTINGS mutations_sync = 1";
+    run(&database, delete).await;
+    let listed = page(store, &all, 0, 10).await;
+    assert_eq!(listed, page(&database.without_memory(), &all, 0, 10).await);
+    assert!(
+        listed
+            .conversations
+            .iter()
+            .all(|listed| listed.message_count <= 2)
+    );
+}
