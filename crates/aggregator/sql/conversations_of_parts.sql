@@ -7,3 +7,4 @@ WHERE org = {org:String} AND ${listed} AND ${same_parts} AND conversation_id IN
     WHERE org = {org:String} AND ${listed} AND NOT has({known:Array(String)}, _part)
 )
 GROUP BY conversation_id, part
+LIMIT {limit:UInt64}

@@ -6,19 +6,21 @@
 //! an answer from the cache is as fresh and as exact as one from ClickHouse.
 //!
 //! - `parts`: which parts have something new
-//! - `sets`: users by number, and who was active when
-//! - `org`: the sets that are held of an organisation, and how they are brought up to date
+//! - `column` and `sets`: users by number, and who was active when
+//! - `window` and `org`: the sets that are held of an organisation, and how they are brought up to date
 //! - `answers`: the counts
 //! - `conversations`: what is held of an organisation's conversations: `beginnings`, how many there are and which are the
 //!   latest, and `details`, what those show that a page had
 
 mod answers;
 mod beginnings;
+mod column;
 mod conversations;
 mod details;
 mod org;
 mod parts;
 mod sets;
+mod window;
 
 use std::{
     collections::HashMap,

@@ -87,46 +87,46 @@ impl Store {
                 conversations: Vec::new(),
             });
         };
-        let look = Look::at(self, org);
-        let (ids, total) = self.page(&listing, look.as_ref(), offset, limit).await?;
-        if let Some(look) = look
+        let end = usize::try_from(offset.saturating_add(limit)).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut total = None;
+        if listing.is_unfiltered()
+            && let Some(look) = Look::at(self, org)
+            && let Some((held_total, page)) = look.page(listing.days(), skipped, end).await?
+        {
+            if let Some(conversations) = page {
+                return Ok(TranscriptPage {
+                    total: held_total,
+                    conversations,
+                });
+            }
+            total = Some(held_total);
+        }
+        let (ids, total) = self.page(&listing, total, offset, limit).await?;
+        // A look that begins now: what ClickHouse has listed may be newer than what the first was told.
+        if let Some(look) = Look::at(self, org)
             && let Some(conversations) = look.conversations(&ids).await?
         {
             return Ok(TranscriptPage { total, conversations });
         }
-        // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
-        let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
-        let reads = chunks.into_iter().map(|ids| self.conversations(org, ids));
-        let conversations = stream::iter(reads).buffered(2).try_concat().await?;
+        let conversations = self.conversations(org, &ids).await?;
         Ok(TranscriptPage { total, conversations })
     }
 
-    /// The ids of a page, and how many match in all.
+    /// The ids of a page, and how many match in all, as ClickHouse lists them.
     async fn page(
         &self,
         listing: &Listing<'_>,
-        look: Option<&Look<'_>>,
+        known_total: Option<u64>,
         offset: u64,
         limit: u64,
     ) -> Result<(Vec<u128>, u64), Error> {
         let end = usize::try_from(offset.saturating_add(limit)).unwrap_or(usize::MAX);
-        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
-        let mut known_total = None;
-        if listing.is_unfiltered() {
-            if let Some(look) = look
-                && let Some(held) = look.fresh().await
-            {
-                let total = held.beginnings.total(listing.days());
-                if let Some(top) = held.beginnings.top(&listing.days(), end) {
-                    return Ok((top.into_iter().skip(skipped).collect(), total));
-                }
-                known_total = Some(total);
-            }
-            if end <= TOP {
-                let (top, total) = try_join(self.top(listing, end), self.total(listing, known_total)).await?;
-                if let Some(top) = top {
-                    return Ok((top.into_iter().skip(skipped).collect(), total));
-                }
+        if end <= TOP && listing.is_unfiltered() {
+            let (top, total) = try_join(self.top(listing, end), self.total(listing, known_total)).await?;
+            if let Some(top) = top {
+                let skipped = usize::try_from(offset).unwrap_or(TOP);
+                return Ok((top.into_iter().skip(skipped).collect(), total));
             }
         }
         let listed = self
@@ -221,17 +221,22 @@ impl Store {
             .map_err(|error| error.1)
             .map_ok(move |ids| {
                 let (store, org) = (store.clone(), org.clone());
-                async move { store.conversations(&org, ids).await }
+                async move { store.chunk(&org, ids).await }
             })
             .try_buffered(2)
             .boxed()
     }
 
     /// What the conversations of these ids show, in the order of the ids.
-    pub(crate) async fn conversations(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Conversation>, Error> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
+    pub(crate) async fn conversations(&self, org: &str, ids: &[u128]) -> Result<Vec<Conversation>, Error> {
+        // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
+        let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
+        let reads = chunks.into_iter().map(|ids| self.chunk(org, ids));
+        stream::iter(reads).buffered(2).try_concat().await
+    }
+
+    /// The same of one chunk.
+    async fn chunk(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Conversation>, Error> {
         let list = list(&ids);
         let by_ids = |statement| self.query(statement, org).bind(&list);
         let (told, annotations) = try_join(

@@ -1,8 +1,6 @@
 //! What the held sets answer.
 
-use std::ops::Range;
-
-use events::{Grain, NewUsersBy};
+use events::{Grain, NewUsersBy, Timestamp};
 use roaring::RoaringBitmap;
 use tokio::time::timeout;
 use tracing::warn;
@@ -23,20 +21,17 @@ impl<'a> Question<'a> {
 
     /// New users and veterans; none where the sets are not held.
     pub(crate) async fn cached_cohorts(&self, new_users_by: NewUsersBy) -> Option<(Vec<u64>, Vec<u64>)> {
-        let (since, until) = self.instants();
         let count = |org: &Org, wanted: &Wanted<'_>, activity: &Activity| {
-            let who = |within: Range<i64>| -> RoaringBitmap {
-                org.users.registered(within).map(|(user, _)| user).collect()
-            };
-            let veterans = self.count(activity, wanted, Some(&who(i64::MIN..since)));
+            let who = |within| org.users.who_registered(within);
+            let veterans = self.count(activity, wanted, Some(&who(0..wanted.since)));
             let new_users = match new_users_by {
-                NewUsersBy::Activity => self.count(activity, wanted, Some(&who(since..until))),
+                NewUsersBy::Activity => self.count(activity, wanted, Some(&who(wanted.since..wanted.until))),
                 NewUsersBy::Registration => {
                     let among = self.mentor.is_some().then(|| {
                         let all = activity.buckets(wanted.since..wanted.until, |_| 0);
                         all.into_iter().next().map(|(_, users)| users.into_owned())
                     });
-                    self.registrations(org, among.map(Option::unwrap_or_default).as_ref())
+                    self.registrations(org, wanted, among.map(Option::unwrap_or_default).as_ref())
                 }
             };
             (new_users, veterans)
@@ -77,18 +72,20 @@ impl<'a> Question<'a> {
                 None
             }
             Err(_elapsed) => {
-                org.give_up(store, wanted.org);
+                org.give_up_in_time(store, wanted.org);
                 None
             }
         }
     }
 
-    /// The sets that it is about; none where the range lies where there can be no activity.
+    /// The sets that it is about; none where the range goes beyond the instants that can be held, the first of which stands
+    /// for all before.
     fn wanted(&self, registrations: bool) -> Option<Wanted<'a>> {
-        let seconds = |millis: i64| u32::try_from(millis.div_euclid(1000).clamp(0, i64::from(u32::MAX))).ok();
-        let (since, until) = self.instants();
-        let (since, until) = (seconds(since)?, seconds(until)?);
-        (since < until).then_some(Wanted {
+        let seconds = |instant: Timestamp| {
+            let seconds = u32::try_from(instant.as_millis() / 1000).ok();
+            seconds.filter(|seconds| *seconds > 0)
+        };
+        Some(Wanted {
             org: self.org,
             // Weeks are made of days, by which the range may cut them.
             table: match self.grain {
@@ -96,18 +93,10 @@ impl<'a> Question<'a> {
                 Grain::Day | Grain::Week => "active_daily",
             },
             mentor: self.mentor.unwrap_or_default(),
-            since,
-            until,
+            since: seconds(self.range.first_instant())?,
+            until: seconds(self.range.end_instant())?,
             registrations,
         })
-    }
-
-    /// The range in milliseconds; its end is excluded.
-    fn instants(&self) -> (i64, i64) {
-        (
-            self.range.first_instant().as_millis(),
-            self.range.end_instant().as_millis(),
-        )
     }
 
     fn zeros(&self) -> Vec<u64> {
@@ -115,16 +104,17 @@ impl<'a> Question<'a> {
         vec![0; usize::try_from(periods).unwrap_or(usize::MAX)]
     }
 
-    /// The place of the period that an instant in milliseconds falls in.
-    fn bucket(&self, instant: i64) -> usize {
+    /// The place of the period that a second falls in.
+    fn bucket(&self, second: u32) -> usize {
         let first = self.range.first_period(self.grain).start.as_millis();
-        usize::try_from((instant - first).div_euclid(self.grain.millis())).unwrap_or(usize::MAX)
+        let since_first = i64::from(second) * 1000 - first;
+        usize::try_from(since_first.div_euclid(self.grain.millis())).unwrap_or(usize::MAX)
     }
 
     /// Active users of each period, of all or of some.
     fn count(&self, activity: &Activity, wanted: &Wanted<'_>, among: Option<&RoaringBitmap>) -> Vec<u64> {
         let mut counts = self.zeros();
-        let bucket = |period: u32| self.bucket(i64::from(period) * 1000);
+        let bucket = |period: u32| self.bucket(period);
         for (bucket, users) in activity.buckets(wanted.since..wanted.until, bucket) {
             if let Some(count) = counts.get_mut(bucket) {
                 *count = among.map_or_else(|| users.len(), |among| users.intersection_len(among));
@@ -134,10 +124,9 @@ impl<'a> Question<'a> {
     }
 
     /// Users by the period that they registered in, of all or of some.
-    fn registrations(&self, org: &Org, among: Option<&RoaringBitmap>) -> Vec<u64> {
+    fn registrations(&self, org: &Org, wanted: &Wanted<'_>, among: Option<&RoaringBitmap>) -> Vec<u64> {
         let mut counts = self.zeros();
-        let (since, until) = self.instants();
-        for (user, at) in org.users.registered(since..until) {
+        for (user, at) in org.users.registered(wanted.since..wanted.until) {
             if among.is_none_or(|among| among.contains(user))
                 && let Some(count) = counts.get_mut(self.bucket(at))
             {

@@ -21,6 +21,9 @@ const LATEST: usize = 2_000;
 /// So many rows of new parts are taken in one by one; of more, ClickHouse counts all.
 const FEW_ROWS: u64 = 100_000;
 
+/// So many rows may be read to take them in: what merges make known parts new to the statement would have all read.
+const ROWS: usize = 200_000;
+
 /// The beginnings of so many conversations are remembered from new parts, as merges mix those with newer ones.
 const REMEMBERED: usize = 50_000;
 
@@ -81,6 +84,16 @@ struct OfPart {
 struct Begun {
     conversation_id: u128,
     began_at: i64,
+    parts: Vec<String>,
+}
+
+/// What became of parts that are new.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    TakenIn,
+    /// ClickHouse saw other parts than were listed: merges were quicker.
+    Moved,
+    TooMany,
 }
 
 impl Beginnings {
@@ -124,21 +137,22 @@ impl Beginnings {
     /// to be listed again.
     pub(super) async fn refresh(&mut self, store: &Store, org: &str, now: &Parts) -> Result<bool, Error> {
         let known = self.parts.as_ref().and_then(|before| {
-            let known: HashSet<String> = before.known_among(now)?.into_iter().collect();
+            let known = before.known_among(now)?;
             let is_few = now.rows_besides(&known) <= FEW_ROWS;
             let is_told = before
                 .first_mixed(now, &known)
                 .is_none_or(|first| first >= self.recent.since);
             (is_few && is_told).then_some(known)
         });
-        match known {
-            Some(known) if known.len() == now.len() => {}
-            Some(known) => {
-                if !self.take_in(store, org, now, &known).await? {
-                    return Ok(false);
-                }
-            }
-            None => {
+        let outcome = match known {
+            Some(known) if known.len() == now.len() => Outcome::TakenIn,
+            Some(known) => self.take_in(store, org, now, &known).await?,
+            None => Outcome::TooMany,
+        };
+        match outcome {
+            Outcome::TakenIn => {}
+            Outcome::Moved => return Ok(false),
+            Outcome::TooMany => {
                 let Some(all) = Self::all(store, org, now).await? else {
                     return Ok(false);
                 };
@@ -148,7 +162,10 @@ impl Beginnings {
         // Nothing may be awaited between: what was taken in would be taken in again.
         self.parts = Some(now.clone());
         if self.latest.places.len() < LATEST / 2 && self.latest.end.is_some() {
-            self.latest = Latest::read(store, org, now, &self.days).await?;
+            let Some(latest) = Latest::read(store, org, now, &self.days).await? else {
+                return Ok(false);
+            };
+            self.latest = latest;
         }
         Ok(true)
     }
@@ -170,8 +187,11 @@ impl Beginnings {
             .into_iter()
             .filter_map(|(day, conversations)| Some((day, u64::try_from(conversations).ok()?)))
             .collect();
+        let Some(latest) = Latest::read(store, org, now, &days).await? else {
+            return Ok(None);
+        };
         Ok(Some(Self {
-            latest: Latest::read(store, org, now, &days).await?,
+            latest,
             days,
             recent: Recent {
                 since: now.last_block() + 1,
@@ -181,25 +201,28 @@ impl Beginnings {
         }))
     }
 
-    /// Takes in the parts that are not known; not where ClickHouse saw other parts than these.
+    /// Takes in the parts that are not known, all or nothing.
     async fn take_in(
         &mut self,
         store: &Store,
         org: &str,
         now: &Parts,
         known: &HashSet<String>,
-    ) -> Result<bool, Error> {
-        let names: Vec<&String> = known.iter().collect();
+    ) -> Result<Outcome, Error> {
         let sql = include_str!("../../sql/conversations_of_parts.sql").replace("${listed}", LISTED);
         let query = now
             .query(store, Self::TABLE, &sql, org)
             .with_setting("enable_shared_storage_snapshot_in_query", "1")
             .param("last_block", now.last_block())
-            .param("known", names);
+            .param("known", known)
+            .param("limit", ROWS);
         let rows = store.run(query.fetch_all::<OfPart>()).await?;
         Cache::count(rows.len());
         if rows.iter().any(|row| !now.has(&row.part)) {
-            return Ok(false);
+            return Ok(Outcome::Moved);
+        }
+        if rows.len() == ROWS {
+            return Ok(Outcome::TooMany);
         }
         let mut before = HashMap::<u128, i64>::new();
         let mut besides = HashMap::<u128, i64>::new();
@@ -229,7 +252,7 @@ impl Beginnings {
             self.recent.began_at.insert(id, began_at);
         }
         self.latest.trim();
-        Ok(true)
+        Ok(Outcome::TakenIn)
     }
 
     /// Notes that a conversation began then, and not when it was held to have.
@@ -252,27 +275,45 @@ impl Beginnings {
 }
 
 impl Latest {
-    /// The latest of all, of which so many began on each day.
-    async fn read(store: &Store, org: &str, now: &Parts, days: &BTreeMap<u16, u64>) -> Result<Self, Error> {
+    /// The latest of all, of which so many began on each day; none where ClickHouse saw other parts than these.
+    async fn read(
+        store: &Store,
+        org: &str,
+        now: &Parts,
+        days: &BTreeMap<u16, u64>,
+    ) -> Result<Option<Self>, Error> {
         let limit = u64::try_from(LATEST).unwrap_or(u64::MAX);
         let mut begun = 0;
         let since_day = days.iter().rev().find_map(|(day, conversations)| {
             begun += conversations;
             (begun >= limit).then_some(*day)
         });
-        let sql = include_str!("../../sql/latest_begun.sql");
+        let sql = include_str!("../../sql/latest_begun.sql").replace("${listed}", LISTED);
         let query = now
-            .query(store, Beginnings::TABLE, sql, org)
+            .query(store, Beginnings::TABLE, &sql, org)
+            .with_setting("enable_shared_storage_snapshot_in_query", "1")
+            .param("last_block", now.last_block())
             .param("since_day", since_day.unwrap_or_default())
             .param("limit", limit);
         let rows = store.run(query.fetch_all::<Begun>()).await?;
         Cache::count(rows.len());
+        if rows.iter().flat_map(|row| &row.parts).any(|part| !now.has(part)) {
+            return Ok(None);
+        }
         let places: BTreeSet<Place> = rows
             .into_iter()
             .map(|row| (Reverse(row.began_at), row.conversation_id))
             .collect();
-        let end = places.last().copied().filter(|_| places.len() >= LATEST);
-        Ok(Self { places, end })
+        let end = since_day.and_then(|_| places.last().copied());
+        // So many began since that day, unless one has turned out meanwhile to have begun before.
+        let are_since = |since_day| {
+            let began_since = |(Reverse(began_at), _): Place| day(began_at) >= since_day;
+            places.len() == LATEST && end.is_some_and(began_since)
+        };
+        if since_day.is_some_and(|since_day| !are_since(since_day)) {
+            return Ok(None);
+        }
+        Ok(Some(Self { places, end }))
     }
 
     /// Lets go of the earliest where there are many more than are needed.

@@ -65,14 +65,19 @@ impl Details {
         if known.len() == now.len() || self.held.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        if now.rows_besides(&known.iter().cloned().collect()) > FEW_ROWS {
+        if now.rows_besides(&known) > FEW_ROWS {
             return Ok(None);
         }
         let sql = include_str!("../../sql/conversations_changed.sql").replace("${table}", table);
-        let query = now.query(store, table, &sql, org).param("known", known);
+        let query = now
+            .query(store, table, &sql, org)
+            .param("known", known)
+            .param("limit", FEW_ROWS);
         let changed: Vec<u128> = store.run(query.fetch_all()).await?;
         Cache::count(changed.len());
-        Ok(Some(changed))
+        // There may be more: known parts that were merged meanwhile are new to the statement.
+        let are_all = u64::try_from(changed.len()).is_ok_and(|changed| changed < FEW_ROWS);
+        Ok(are_all.then_some(changed))
     }
 
     /// Those of these ids that there are, in the order of the ids; what is not held is read.
@@ -82,12 +87,12 @@ impl Details {
         org: &str,
         ids: &[u128],
     ) -> Result<Vec<Conversation>, Error> {
-        let missing = ids
+        let missing: Vec<u128> = ids
             .iter()
             .copied()
             .filter(|id| !self.held.contains_key(id))
             .collect();
-        let read = store.conversations(org, missing).await?;
+        let read = store.conversations(org, &missing).await?;
         Cache::count(read.len());
         for conversation in read {
             self.bytes += bytes(&conversation);
@@ -96,6 +101,7 @@ impl Details {
         let conversations = ids.iter().filter_map(|id| self.held.get(id).cloned()).collect();
         if self.bytes > BYTES {
             self.held.retain(|id, _| ids.contains(id));
+            self.held.shrink_to_fit();
             self.bytes = self.held.values().map(bytes).sum();
             if self.bytes > BYTES {
                 self.clear();

@@ -1,6 +1,10 @@
 //! What is held of an organisation, and how it is brought up to date.
 
-use std::{collections::HashMap, mem, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    ops::Range,
+};
 
 use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
@@ -9,6 +13,7 @@ use super::{
     Cache, Share,
     parts::{Listing, Parts},
     sets::{Activity, Users},
+    window::{Held, Reading},
 };
 use crate::{Error, Store};
 
@@ -20,6 +25,9 @@ const CHUNK: usize = 1 << 16;
 
 /// A held window ends on a multiple of so many seconds, 28 days: as days pass, it need not be read anew each time.
 const STRIDE: u32 = 28 * 86_400;
+
+/// Of parts that are new, and of what was known mixed with it, so many rows are read in one go.
+const MANY_ROWS: u64 = 1_000_000;
 
 /// The sets that a question is answered from.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +55,8 @@ pub(super) struct Org {
     id: u64,
     /// What would be too much if what is being read takes too long.
     reading: Option<TooMuch>,
+    /// Whether something has been read to its end, from where the next question goes on.
+    has_progress: bool,
 }
 
 /// What was found too much to hold, or to read in time: ClickHouse counts it.
@@ -58,21 +68,6 @@ struct TooMuch {
 }
 
 type Key = (&'static str, String);
-
-/// How far a table has been read.
-#[derive(Debug, Default)]
-struct Reading {
-    parts: Parts,
-    /// The last question that had come when the parts were listed: for it and those before, nothing newer need be read.
-    question: u64,
-}
-
-#[derive(Debug)]
-struct Held {
-    activity: Activity,
-    window: Range<u32>,
-    reading: Reading,
-}
 
 #[derive(Debug, Row, Deserialize)]
 struct Active {
@@ -114,8 +109,9 @@ impl Org {
         if self.is_fresh(wanted, question) {
             return Ok(true);
         }
-        // One that was given up may have left it.
+        // One that was given up may have left them.
         self.reading = None;
+        self.has_progress = false;
         let question = store.cache.last_question();
         let tables: &[_] = if wanted.registrations {
             &[wanted.table, USERS]
@@ -140,8 +136,15 @@ impl Org {
         Ok(true)
     }
 
-    /// Notes that what was being read took too long.
-    pub(super) fn give_up(&mut self, store: &Store, org: &str) {
+    /// Notes that what was being read took too long. Where some of it has been read, the next question goes on with the rest.
+    pub(super) fn give_up_in_time(&mut self, store: &Store, org: &str) {
+        if !self.has_progress {
+            self.give_up(store, org);
+        }
+    }
+
+    /// Notes that what was being read is too much.
+    fn give_up(&mut self, store: &Store, org: &str) {
         if let Some(too_much) = self.reading.take() {
             self.too_much = too_much;
             self.forget(store, org);
@@ -165,47 +168,81 @@ impl Org {
         reading: Reading,
     ) -> Result<bool, Error> {
         let key = wanted.key();
-        let held = self.activities.get(&key).map(|held| held.window.clone());
-        let Some(window) = self.window(wanted, held.as_ref()) else {
+        let held = self.activities.get(&key);
+        let Some(window) = self.window(wanted, held.map(|held| &held.window)) else {
             return Ok(false);
         };
-        let before = self
-            .activities
-            .get_mut(&key)
-            .map(|held| mem::take(&mut held.reading));
-        let known = before
-            .filter(|_| held.as_ref() == Some(&window))
-            .and_then(|before| before.parts.known_among(&reading.parts))
-            .unwrap_or_default();
-        if known.is_empty() {
-            self.activities.insert(key.clone(), Held::of(window.clone()));
-        }
-        if known.len() < reading.parts.len() {
-            let sql = include_str!("../../sql/cached_activity.sql").replace("${table}", wanted.table);
-            let query = reading
-                .parts
-                .query(store, wanted.table, &sql, wanted.org)
-                .param("known", &known)
-                .param("mentor", wanted.mentor)
-                .param("since", i64::from(window.start))
-                .param("until", i64::from(window.end));
-            let mut too_much = self.too_much.clone();
-            too_much.windows.insert(wanted.table, window.end - window.start);
-            let learn = |org: &mut Self, rows: Vec<Active>| {
-                if let Some(held) = org.activities.get_mut(&key) {
-                    for Active { period, user } in rows {
-                        held.activity.learn(period, org.users.number(user));
-                    }
-                }
-            };
-            if !self.read(store, wanted, query, learn, too_much).await? {
-                return Ok(false);
+        // What has been read stays, unless it may be gone or is not wanted any more.
+        let known = held
+            .filter(|held| window.start <= held.window.start && held.window.end <= window.end)
+            .and_then(|held| held.reading.parts.known_among(&reading.parts));
+        let known = match known {
+            Some(known) if !known.is_empty() && reading.parts.rows_besides(&known) <= MANY_ROWS => known,
+            _ => {
+                let nothing = Held::of(window.end..window.end);
+                self.activities.insert(key.clone(), nothing);
+                HashSet::new()
             }
+        };
+        if let Some(read) = self.activities.get(&key).map(|held| held.window.clone())
+            && known.len() < reading.parts.len()
+            && !read.is_empty()
+            && !self
+                .read_window(store, wanted, &reading.parts, &known, read)
+                .await?
+        {
+            return Ok(false);
         }
         if let Some(held) = self.activities.get_mut(&key) {
-            held.reading = reading;
+            held.reading = Reading {
+                parts: reading.parts.clone(),
+                ..reading
+            };
+        }
+        while let Some((stretch, read)) = self.activities.get(&key).and_then(|held| held.next(&window)) {
+            if !self
+                .read_window(store, wanted, &reading.parts, &HashSet::new(), stretch)
+                .await?
+            {
+                return Ok(false);
+            }
+            self.has_progress = true;
+            if let Some(held) = self.activities.get_mut(&key) {
+                held.window = read;
+            }
         }
         Ok(true)
+    }
+
+    /// Reads a window of what these parts have, but for those that are known. Whether there is room for it.
+    async fn read_window(
+        &mut self,
+        store: &Store,
+        wanted: &Wanted<'_>,
+        parts: &Parts,
+        known: &HashSet<String>,
+        window: Range<u32>,
+    ) -> Result<bool, Error> {
+        let sql = include_str!("../../sql/cached_activity.sql").replace("${table}", wanted.table);
+        let query = parts
+            .query(store, wanted.table, &sql, wanted.org)
+            .param("known", known)
+            .param("mentor", wanted.mentor)
+            .param("since", i64::from(window.start))
+            .param("until", i64::from(window.end));
+        let key = wanted.key();
+        let all = self.activities.get(&key).map_or(0, |held| held.window.end);
+        let mut too_much = self.too_much.clone();
+        let length = all.max(window.end) - window.start;
+        too_much.windows.insert(wanted.table, length);
+        let learn = |org: &mut Self, rows: Vec<Active>| {
+            if let Some(held) = org.activities.get_mut(&key) {
+                for Active { period, user } in rows {
+                    held.activity.learn(period, org.users.number(user));
+                }
+            }
+        };
+        self.read(store, wanted, query, learn, too_much).await
     }
 
     /// The window to hold: one that has all that was held before, if that is not too much. If it is, the later is held, and
@@ -323,17 +360,6 @@ impl Org {
             size_of::<(Key, Held)>() + mentor.len() + held.reading.parts.bytes() + held.activity.bytes()
         });
         size_of::<Self>() + self.users.bytes() + self.registrations.parts.bytes() + activities.sum::<usize>()
-    }
-}
-
-impl Held {
-    /// Nothing of a window yet.
-    fn of(window: Range<u32>) -> Self {
-        Self {
-            activity: Activity::default(),
-            window,
-            reading: Reading::default(),
-        }
     }
 }
 

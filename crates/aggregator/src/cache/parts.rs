@@ -141,8 +141,8 @@ impl Parts {
     }
 
     /// Which parts of a later list have no row but of these, by their names. `None` where a row of these may be gone.
-    pub(super) fn known_among(&self, now: &Self) -> Option<Vec<String>> {
-        let mut known = Vec::new();
+    pub(super) fn known_among(&self, now: &Self) -> Option<HashSet<String>> {
+        let mut known = HashSet::new();
         if self.is_empty() {
             return Some(known);
         }
@@ -158,7 +158,7 @@ impl Parts {
                 return None;
             }
             if part.is_of(inside) {
-                known.push(part.name.clone());
+                known.insert(part.name.clone());
             }
         }
         rest.is_empty().then_some(known)
@@ -226,7 +226,8 @@ mod tests {
     }
 
     fn known(read: &[(i64, i64, u64)], now: &[(i64, i64, u64)]) -> Option<Vec<String>> {
-        parts(read).known_among(&parts(now))
+        let known = parts(read).known_among(&parts(now))?;
+        Some(known.into_iter().collect())
     }
 
     #[test]

@@ -7,16 +7,21 @@ use std::ops::Range;
 use hashbrown::HashTable;
 use roaring::{MultiOps, RoaringBitmap};
 
+use super::column::Column;
+
 /// No registration, or no message, in the rollup `users`.
 const NEVER: i64 = i64::MAX;
+
+/// The same in what is held, and what is held of an instant that it cannot tell, in seconds.
+const NEVER_HELD: u32 = u32::MAX;
 
 /// The users of an organisation, numbered as they are met, and when each registered.
 #[derive(Debug, Default)]
 pub(super) struct Users {
     numbers: HashTable<u32>,
-    hashes: Vec<u128>,
-    /// The earliest registration, or while there is none the first message, in milliseconds.
-    since: Vec<i64>,
+    hashes: Column<u128>,
+    /// The earliest registration, or while there is none the first message, in seconds since 1970.
+    since: Column<u32>,
     /// Those of whom a registration is known.
     registered: RoaringBitmap,
 }
@@ -25,59 +30,76 @@ impl Users {
     /// The number of a user.
     pub(super) fn number(&mut self, user: u128) -> u32 {
         let hashes = &self.hashes;
-        let at = |number: u32| usize::try_from(number).ok().and_then(|at| hashes.get(at));
         let found = self.numbers.entry(
             short(user),
-            |&number| at(number) == Some(&user),
-            |&number| at(number).copied().map_or(0, short),
+            |&number| hashes.get(number) == Some(&user),
+            |&number| hashes.get(number).copied().map_or(0, short),
         );
         let next = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
         let number = *found.or_insert(next).get();
         if number == next {
             self.hashes.push(user);
-            self.since.push(NEVER);
+            self.since.push(NEVER_HELD);
         }
         number
     }
 
-    /// Takes in a row of the rollup `users`.
+    /// Takes in a row of the rollup `users`, which is in milliseconds.
     pub(super) fn learn(&mut self, user: u128, registered_at: i64, first_message_at: i64) {
         let number = self.number(user);
-        let Some(since) = usize::try_from(number).ok().and_then(|at| self.since.get_mut(at)) else {
+        let Some(since) = self.since.get_mut(number) else {
             return;
         };
         if registered_at == NEVER {
             if !self.registered.contains(number) {
-                *since = first_message_at.min(*since);
+                *since = held(first_message_at).min(*since);
             }
         } else if self.registered.insert(number) {
-            *since = registered_at;
+            *since = held(registered_at);
         } else {
-            *since = registered_at.min(*since);
+            *since = held(registered_at).min(*since);
         }
     }
 
     /// Forgets when users registered. Their numbers stay.
     pub(super) fn unlearn(&mut self) {
-        self.since.fill(NEVER);
+        self.since.iter_mut().for_each(|since| *since = NEVER_HELD);
         self.registered.clear();
     }
 
-    /// Those who registered within these milliseconds, with when they did.
-    pub(super) fn registered(&self, within: Range<i64>) -> impl Iterator<Item = (u32, i64)> {
+    /// Those who registered within these seconds, with when they did. Before 1970 and from 2106 on, that is not held.
+    pub(super) fn registered(&self, within: Range<u32>) -> impl Iterator<Item = (u32, u32)> {
         (0..)
-            .zip(&self.since)
+            .zip(self.since.iter())
             .map(|(number, since)| (number, *since))
             .filter(move |(_, since)| within.contains(since))
     }
 
+    /// The same, as a set.
+    pub(super) fn who_registered(&self, within: Range<u32>) -> RoaringBitmap {
+        let bits: Vec<u8> = self
+            .since
+            .chunks(8)
+            .map(|chunk| {
+                let bits = (0..).zip(chunk);
+                bits.fold(0, |bits, (bit, since)| {
+                    bits | u8::from(within.contains(since)) << bit
+                })
+            })
+            .collect();
+        RoaringBitmap::from_lsb0_bytes(0, &bits)
+    }
+
     /// About how much memory they take, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.numbers.allocation_size()
-            + self.hashes.capacity() * size_of::<u128>()
-            + self.since.capacity() * size_of::<i64>()
-            + bytes(&self.registered)
+        self.numbers.allocation_size() + self.hashes.bytes() + self.since.bytes() + bytes(&self.registered)
     }
+}
+
+/// An instant in milliseconds, as it is held: later ones than any are as if there were none, earlier ones as the first.
+fn held(millis: i64) -> u32 {
+    let seconds = millis.div_euclid(1000).clamp(0, i64::from(NEVER_HELD));
+    u32::try_from(seconds).unwrap_or(NEVER_HELD)
 }
 
 /// What is a hash already serves as one.

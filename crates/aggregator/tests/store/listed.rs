@@ -1,6 +1,6 @@
 //! Pages of conversations from memory: as fresh and as exact as ClickHouse's own.
 
-use aggregator::{Batch, Store, TranscriptPage, cache::CACHE_ROWS_TOTAL};
+use aggregator::{Batch, Settings, Store, TranscriptPage, cache::CACHE_ROWS_TOTAL};
 use events::{Event, Oracle, TranscriptFilter};
 use futures::future::join_all;
 
@@ -264,4 +264,25 @@ async fn conversations_that_are_taken_away_are_missed_and_a_rebuild_brings_them_
             .iter()
             .all(|listed| listed.message_count <= 2)
     );
+}
+
+#[tokio::test]
+async fn conversations_that_do_not_fit_are_listed_by_clickhouse() {
+    let database = Database::migrated("listed_little").await;
+    let mut oracle = Oracle::default();
+    let events = (0..2_500).map(|number| message("org", number, number));
+    insert(&database.store, &mut [&mut oracle], events).await;
+    for cache_bytes in [1, 50_000, 220_000, 400_000] {
+        let store = Store::new(&Settings {
+            cache_bytes,
+            ..database.settings.clone()
+        });
+        for _ in 0..2 {
+            compare(&store, &oracle).await;
+            // Another organisation takes the room.
+            let all = between(None, None);
+            let others = store.transcripts_page("other", &all, 0, 1).await.unwrap();
+            assert_eq!(others.total, 0);
+        }
+    }
 }
