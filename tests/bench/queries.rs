@@ -25,6 +25,9 @@ const INSERTS: u32 = 20;
 /// Numbers of messages from here on are of these inserts.
 const INSERTED: u32 = 10_000;
 
+/// How long the same answer may take from the message table. Of many million messages some take minutes each.
+const WITHOUT_ROLLUPS: Duration = Duration::from_secs(60);
+
 const COLUMNS: &[Column] = &[
     Column("first", 1),
     Column("median", 1),
@@ -139,7 +142,8 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
     };
     let caption = format!(
         "the three endpoints by day, in milliseconds, asked for the first time, by one, by one after a message was inserted, \
-         and by 16 at a time\n  \
+         and by 16 at a time; \
+         what took longer than a minute from the message table is not told\n  \
          {:.1} million messages; users are those active a day; serve had {:.0} MiB at its peak; {streamed}",
         real(messages) / MILLION,
         api.peak_mib()?
@@ -207,14 +211,20 @@ impl Question {
             .context("the organisation is gone")?;
         let first = began.elapsed().as_secs_f64() * 1e3;
         let began = Instant::now();
-        let rows = stack.sql().run_in(DATABASE, &self.statement(org, days)).await?;
-        let from_messages = began.elapsed().as_secs_f64() * 1e3;
-        let (told, summed) = (sum(&answer, self.counts), sum_of_rows(&rows, self.counts.len()));
-        ensure!(
-            told == summed,
-            "{url} of {}: the API tells {told}, the messages {summed}",
-            org.name
-        );
+        let statement = self.statement(org, days);
+        let rows = stack
+            .sql()
+            .run_within(DATABASE, &statement, WITHOUT_ROLLUPS)
+            .await?;
+        let from_messages = rows.as_ref().map(|_| began.elapsed().as_secs_f64() * 1e3);
+        if let Some(rows) = rows {
+            let (told, summed) = (sum(&answer, self.counts), sum_of_rows(&rows, self.counts.len()));
+            ensure!(
+                told == summed,
+                "{url} of {}: the API tells {told}, the messages {summed}",
+                org.name
+            );
+        }
         let mut stint = Stint {
             askers: 1,
             questions: 200,
@@ -242,8 +252,10 @@ impl Question {
             together.median(),
             together.p99(),
             count(together.len()),
-            Some(from_messages),
-            median.map(|median| from_messages / median),
+            from_messages,
+            median
+                .zip(from_messages)
+                .map(|(median, from_messages)| from_messages / median),
         ])
     }
 }

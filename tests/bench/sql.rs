@@ -7,6 +7,9 @@ use anyhow::{Context, bail};
 /// How long a statement may take: some go over all messages there are.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
+/// How the engine says that a statement took too long.
+const TOO_LONG: &str = "(TIMEOUT_EXCEEDED)";
+
 /// The engine's HTTP interface.
 #[derive(Debug, Clone)]
 pub(crate) struct Sql {
@@ -29,18 +32,36 @@ impl Sql {
 
     /// Runs a statement in a database.
     pub(crate) async fn run_in(&self, database: &str, statement: &str) -> anyhow::Result<String> {
+        let answer = self.run_within(database, statement, PATIENCE).await?;
+        answer.context("a statement took too long")
+    }
+
+    /// Runs a statement in a database; none where it takes longer than that.
+    pub(crate) async fn run_within(
+        &self,
+        database: &str,
+        statement: &str,
+        limit: Duration,
+    ) -> anyhow::Result<Option<String>> {
+        let seconds = limit.as_secs();
         let asked = self
             .http
-            .post(format!("{}/?database={database}", self.url))
+            .post(format!(
+                "{}/?database={database}&max_execution_time={seconds}",
+                self.url
+            ))
             .timeout(PATIENCE)
             .body(statement.to_owned());
         let answer = asked.send().await.context("the engine does not answer")?;
         let status = answer.status();
         let text = answer.text().await.context("the engine breaks off")?;
+        if text.contains(TOO_LONG) {
+            return Ok(None);
+        }
         if !status.is_success() {
             bail!("the engine refuses a statement: {text}");
         }
-        Ok(text)
+        Ok(Some(text))
     }
 
     /// The number that a statement tells.

@@ -2,7 +2,7 @@ SELECT part, day, sum(conversations) AS conversations
 FROM
 (
     -- As they lie: right for all that lie in one part.
-    SELECT _part AS part, first_day AS day, toInt64(count()) AS conversations
+    SELECT ${part} AS part, first_day AS day, toInt64(count()) AS conversations
     FROM conversations
     WHERE org = {org:String} AND ${listed}
     GROUP BY part, day
