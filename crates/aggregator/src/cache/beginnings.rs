@@ -19,7 +19,10 @@ use crate::{Error, Store};
 const LATEST: usize = 2_000;
 
 /// Among so many rows they are looked for, as a conversation may have a row in each of several parts.
-const LATEST_ROWS: usize = 20_000;
+const LATEST_ROWS: u64 = 20_000;
+
+/// More rows than there are.
+const ALL_ROWS: u64 = 1 << 40;
 
 /// So many rows of new parts are taken in one by one; of more, ClickHouse counts all.
 const FEW_ROWS: u64 = 100_000;
@@ -287,39 +290,54 @@ impl Latest {
         now: &Parts,
         days: &BTreeMap<u16, u64>,
     ) -> Result<Option<Self>, Error> {
-        let limit = u64::try_from(LATEST).unwrap_or(u64::MAX);
         let mut begun = 0;
         let since_day = days.iter().rev().find_map(|(day, conversations)| {
             begun += conversations;
-            (begun >= limit).then_some(*day)
+            usize::try_from(begun)
+                .is_ok_and(|begun| begun >= LATEST)
+                .then_some(*day)
         });
+        let Some(since_day) = since_day else {
+            let places = Self::among(store, org, now, 0, ALL_ROWS).await?;
+            return Ok(places.map(|places| Self { places, end: None }));
+        };
+        for rows in [LATEST_ROWS, ALL_ROWS] {
+            let Some(places) = Self::among(store, org, now, since_day, rows).await? else {
+                return Ok(None);
+            };
+            // So many began since that day, unless one has turned out meanwhile to have begun before.
+            let end = places.last().copied();
+            let is_since = |(Reverse(began_at), _): Place| day(began_at) >= since_day;
+            if places.len() == LATEST && end.is_some_and(is_since) {
+                return Ok(Some(Self { places, end }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The latest by that many rows, the latest of that day and those after; none where ClickHouse saw other parts than these.
+    async fn among(
+        store: &Store,
+        org: &str,
+        now: &Parts,
+        since_day: u16,
+        rows: u64,
+    ) -> Result<Option<BTreeSet<Place>>, Error> {
         let sql = include_str!("../../sql/latest_begun.sql").replace("${listed}", LISTED);
         let query = now
             .query(store, Beginnings::TABLE, &sql, org)
             .with_setting("enable_shared_storage_snapshot_in_query", "1")
             .param("last_block", now.last_block())
-            .param("since_day", since_day.unwrap_or_default())
-            .param("rows", LATEST_ROWS)
-            .param("limit", limit);
+            .param("since_day", since_day)
+            .param("rows", rows)
+            .param("limit", LATEST);
         let rows = store.run(query.fetch_all::<Begun>()).await?;
         Cache::count(rows.len());
-        if rows.iter().flat_map(|row| &row.parts).any(|part| !now.has(part)) {
-            return Ok(None);
-        }
-        let places: BTreeSet<Place> = rows
+        let are_listed = rows.iter().flat_map(|row| &row.parts).all(|part| now.has(part));
+        let places = rows
             .into_iter()
-            .map(|row| (Reverse(row.began_at), row.conversation_id))
-            .collect();
-        let end = since_day.and_then(|_| places.last().copied());
-        // So many began since that day, unless one has turned out meanwhile to have begun before.
-        let are_since = |since_day| {
-            let began_since = |(Reverse(began_at), _): Place| day(began_at) >= since_day;
-            places.len() == LATEST && end.is_some_and(began_since)
-        };
-        if since_day.is_some_and(|since_day| !are_since(since_day)) {
-            return Ok(None);
-        }
-        Ok(Some(Self { places, end }))
+            .map(|row| (Reverse(row.began_at), row.conversation_id));
+        Ok(are_listed.then(|| places.collect()))
     }
 
     /// Lets go of the earliest where there are many more than are needed.

@@ -231,9 +231,9 @@ impl Org {
             .param("since", i64::from(window.start))
             .param("until", i64::from(window.end));
         let key = wanted.key();
-        let all = self.activities.get(&key).map_or(0, |held| held.window.end);
         let mut too_much = self.too_much.clone();
-        let length = all.max(window.end) - window.start;
+        let held = self.activities.get(&key).map_or(&window, |held| &held.window);
+        let length = held.end.max(window.end) - held.start.min(window.start);
         too_much.windows.insert(wanted.table, length);
         let learn = |org: &mut Self, rows: Vec<Active>| {
             if let Some(held) = org.activities.get_mut(&key) {

@@ -67,7 +67,8 @@ impl Users {
         self.registered.clear();
     }
 
-    /// Those who registered within these seconds, with when they did. Before 1970 and from 2106 on, that is not held.
+    /// Those who registered within these seconds, with when they did. Who did before 1970 did so in its first second, and who
+    /// did from 2106 on has not.
     pub(super) fn registered(&self, within: Range<u32>) -> impl Iterator<Item = (u32, u32)> {
         (0..)
             .zip(self.since.iter())

@@ -7,6 +7,9 @@ use super::{parts::Parts, sets::Activity};
 /// So many seconds, 14 days, are read at once: what takes longer than a question waits goes on with the next.
 const STRETCH: u32 = 14 * 86_400;
 
+/// A window that is longer than so many stretches is read in longer ones: a question may ask about a century.
+const STRETCHES: u32 = 27;
+
 /// How far a table has been read.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -38,11 +41,12 @@ impl Held {
     /// What to read next on the way to a window that has this one in it, the later first, and what is held then.
     pub(super) fn next(&self, window: &Range<u32>) -> Option<(Range<u32>, Range<u32>)> {
         let Range { start, end } = self.window;
+        let stretch = STRETCH.max((window.end - window.start) / STRETCHES);
         if end < window.end {
-            let until = end.saturating_add(STRETCH).min(window.end);
+            let until = end.saturating_add(stretch).min(window.end);
             return Some((end..until, start..until));
         }
-        let since = start.saturating_sub(STRETCH).max(window.start);
+        let since = start.saturating_sub(stretch).max(window.start);
         (since < start).then_some((since..start, since..end))
     }
 }
@@ -63,5 +67,15 @@ mod tests {
         let expected = [70..84, 84..90, 46..60, 32..46, 20..32].map(days);
         assert_eq!(stretches, expected);
         assert_eq!(held.window, days(20..90));
+
+        let century = days(10_000..46_500);
+        let mut held = Held::of(century.end..century.end);
+        let mut stretches = 0;
+        while let Some((_, then)) = held.next(&century) {
+            stretches += 1;
+            held.window = then;
+        }
+        assert!(stretches <= 28, "{stretches} stretches");
+        assert_eq!(held.window, century);
     }
 }
