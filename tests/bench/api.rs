@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::ensure;
+use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -47,10 +48,10 @@ impl Api {
     }
 
     /// The answer to a question about an organisation, such as `usage-summary/?start_date=…`; none where there is no
-    /// such organisation yet.
+    /// such organisation yet, and where the answer takes longer than the API waits for one.
     pub(crate) async fn ask(&self, org: &str, question: &str) -> anyhow::Result<Option<Value>> {
         let answer = self.request(org, question).send().await?;
-        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+        if [StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE].contains(&answer.status()) {
             return Ok(None);
         }
         let (status, text) = (answer.status(), answer.text().await?);
@@ -87,7 +88,7 @@ impl Api {
                     let answer = http.execute(again).await?;
                     let status = answer.status();
                     answer.bytes().await?;
-                    if status == reqwest::StatusCode::SERVICE_UNAVAILABLE {
+                    if status == StatusCode::SERVICE_UNAVAILABLE {
                         return Ok(None);
                     }
                     ensure!(status.is_success(), "{}: {status}", request.url());

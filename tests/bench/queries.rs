@@ -20,6 +20,10 @@ const MILLION: f64 = 1e6;
 /// How many conversations are streamed in one answer, about.
 const STREAMED: u32 = 1_000_000;
 
+/// How often a question is asked before it is timed: what is read into memory first is read by several of an organisation
+/// that is large.
+const WARM_UP: u32 = 5;
+
 /// How often a question is asked just after an insert.
 const INSERTS: u32 = 20;
 /// Numbers of messages from here on are of these inserts.
@@ -143,7 +147,7 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
     let caption = format!(
         "the three endpoints by day, in milliseconds, asked for the first time, by one, by one after a message was inserted, \
          and by 16 at a time; \
-         what took longer than a minute from the message table is not told\n  \
+         what took longer than half a minute, or from the message table than a minute, is not told\n  \
          {:.1} million messages; users are those active a day; serve had {:.0} MiB at its peak; {streamed}",
         real(messages) / MILLION,
         api.peak_mib()?
@@ -163,14 +167,19 @@ async fn stream(stack: &Stack, org: &Org, longest: u32) -> anyhow::Result<String
     let api = Api::start(stack, DATABASE).await?;
     let began = Instant::now();
     let question = format!("transcripts/?start_date={first}&end_date={last}");
-    let bytes = api.read_through(&org.name, &question).await?;
-    Ok(format!(
-        "another had {:.0} MiB while it streamed {:.2} million conversations, {:.0} MB in {:.0} s",
-        api.peak_mib()?,
-        f64::from(org.users) * f64::from(days) / MILLION,
-        real(bytes) / MILLION,
-        began.elapsed().as_secs_f64()
-    ))
+    let conversations = f64::from(org.users) * f64::from(days) / MILLION;
+    let read = api.read_through(&org.name, &question).await;
+    let (peak, seconds) = (api.peak_mib()?, began.elapsed().as_secs_f64());
+    Ok(match read {
+        Ok(bytes) => format!(
+            "another had {peak:.0} MiB while it streamed {conversations:.2} million conversations, \
+             {:.0} MB in {seconds:.0} s",
+            real(bytes) / MILLION
+        ),
+        Err(error) => format!(
+            "another failed after {seconds:.0} s to stream {conversations:.2} million conversations: {error:#}"
+        ),
+    })
 }
 
 impl Question {
@@ -205,11 +214,11 @@ impl Question {
     ) -> anyhow::Result<[Option<f64>; 11]> {
         let url = self.url(days);
         let began = Instant::now();
-        let answer = api
-            .ask(&org.name, &url)
-            .await?
-            .context("the organisation is gone")?;
-        let first = began.elapsed().as_secs_f64() * 1e3;
+        let mut answer = api.ask(&org.name, &url).await?;
+        let first = answer.as_ref().map(|_| began.elapsed().as_secs_f64() * 1e3);
+        for _ in 0..WARM_UP {
+            answer = api.ask(&org.name, &url).await?;
+        }
         let began = Instant::now();
         let statement = self.statement(org, days);
         let rows = stack
@@ -217,7 +226,7 @@ impl Question {
             .run_within(DATABASE, &statement, WITHOUT_ROLLUPS)
             .await?;
         let from_messages = rows.as_ref().map(|_| began.elapsed().as_secs_f64() * 1e3);
-        if let Some(rows) = rows {
+        if let Some((answer, rows)) = answer.zip(rows) {
             let (told, summed) = (sum(&answer, self.counts), sum_of_rows(&rows, self.counts.len()));
             ensure!(
                 told == summed,
@@ -235,15 +244,15 @@ impl Question {
         for insert in 0..INSERTS {
             org.go_on(stack, DATABASE, INSERTED + insert * 2).await?;
             let asked = Instant::now();
-            api.ask(&org.name, &url).await?;
-            after_inserts.extend([asked.elapsed()]);
+            let answer = api.ask(&org.name, &url).await?;
+            after_inserts.extend(answer.map(|_| asked.elapsed()));
         }
         (stint.askers, stint.questions) = (16, 1_600);
         let mut together = api.time(&org.name, &url, stint).await?;
         let count = |times: usize| u64::try_from(times).ok().map(real);
         let median = alone.median();
         Ok([
-            Some(first),
+            first,
             median,
             alone.p99(),
             count(alone.len()),

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 /// How long a statement may take: some go over all messages there are.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// How the engine says that a statement took too long.
-const TOO_LONG: &str = "(TIMEOUT_EXCEEDED)";
+/// How the engine says that a statement took too long, or more memory than there is.
+const TOO_MUCH: [&str; 2] = ["(TIMEOUT_EXCEEDED)", "(MEMORY_LIMIT_EXCEEDED)"];
 
 /// The engine's HTTP interface.
 #[derive(Debug, Clone)]
@@ -33,10 +33,10 @@ impl Sql {
     /// Runs a statement in a database.
     pub(crate) async fn run_in(&self, database: &str, statement: &str) -> anyhow::Result<String> {
         let answer = self.run_within(database, statement, PATIENCE).await?;
-        answer.context("a statement took too long")
+        answer.context("a statement took too much time or memory")
     }
 
-    /// Runs a statement in a database; none where it takes longer than that.
+    /// Runs a statement in a database; none where it takes longer than that, or too much memory.
     pub(crate) async fn run_within(
         &self,
         database: &str,
@@ -55,7 +55,7 @@ impl Sql {
         let answer = asked.send().await.context("the engine does not answer")?;
         let status = answer.status();
         let text = answer.text().await.context("the engine breaks off")?;
-        if text.contains(TOO_LONG) {
+        if TOO_MUCH.iter().any(|told| text.contains(told)) {
             return Ok(None);
         }
         if !status.is_success() {
