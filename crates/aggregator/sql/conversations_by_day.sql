@@ -1,21 +1,21 @@
-SELECT part, day, sum(conversations) AS conversations
+SELECT day, sum(conversations) AS conversations, ${unlisted}
 FROM
 (
     -- As they lie: right for all that lie in one part.
-    SELECT ${part} AS part, first_day AS day, toInt64(count()) AS conversations
+    SELECT first_day AS day, toInt64(count()) AS conversations
     FROM conversations
-    WHERE org = {org:String} AND ${listed}
-    GROUP BY part, day
+    WHERE org = {org:String} AND ${among}
+    GROUP BY day
     UNION ALL
     -- Of those that lie in several, all but the earliest are taken off. A few others that share a short hash with them lie
     -- in one part and change nothing, and to look for the hash takes half as long as to look for the id.
-    SELECT '' AS part, arrayJoin(arrayPopFront(arraySort(groupArray(first_day)))) AS day, toInt64(-1) AS conversations
+    SELECT arrayJoin(arrayPopFront(arraySort(groupArray(first_day)))) AS day, toInt64(-1) AS conversations
     FROM conversations
-    WHERE org = {org:String} AND ${listed} AND toUInt32(cityHash64(conversation_id)) IN
+    WHERE org = {org:String} AND ${among} AND toUInt32(cityHash64(conversation_id)) IN
     (
         SELECT toUInt32(cityHash64(conversation_id))
         FROM conversations
-        WHERE org = {org:String} AND ${listed} AND _part !=
+        WHERE org = {org:String} AND ${among} AND _part !=
         (
             SELECT argMax(name, rows)
             FROM system.parts
@@ -24,4 +24,9 @@ FROM
     )
     GROUP BY conversation_id
 )
-GROUP BY part, day
+GROUP BY day
+SETTINGS
+    -- All reads must see the same parts.
+    enable_shared_storage_snapshot_in_query = 1,
+    -- Most may lie in several parts, where many merges are due: they are grouped side by side, in no hash table.
+    optimize_aggregation_in_order = 1

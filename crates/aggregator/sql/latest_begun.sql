@@ -11,7 +11,7 @@ WITH latest AS
 SELECT
     conversation_id,
     toInt64(bitShiftRight(min(first), 128)) AS began_at,
-    groupUniqArray(_part) AS parts
+    ${unlisted}
 FROM conversations
 WHERE org = {org:String} AND ${listed} AND ${same_parts} AND conversation_id IN (SELECT conversation_id FROM latest)
 GROUP BY conversation_id

@@ -9,14 +9,15 @@
 //! - `column` and `sets`: users by number, and who was active when
 //! - `window` and `org`: the sets that are held of an organisation, and how they are brought up to date
 //! - `answers`: the counts
-//! - `conversations`: what is held of an organisation's conversations: `beginnings`, how many there are and which are the
-//!   latest, and `details`, what those show that a page had
+//! - `conversations`: what is held of an organisation's conversations: `beginnings`, how many there are, `latest`, which are
+//!   the latest, and `details`, what those show that a page had
 
 mod answers;
 mod beginnings;
 mod column;
 mod conversations;
 mod details;
+mod latest;
 mod org;
 mod parts;
 mod sets;
@@ -31,10 +32,13 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::{beginnings::count, conversations::Look};
-use self::{conversations::Conversations, org::Org};
-
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use tokio::time::timeout;
+use tracing::warn;
+
+pub(crate) use self::conversations::HeldConversations;
+use self::{conversations::Conversations, org::Org};
+use crate::{Error, Store};
 
 /// How much memory is taken by what is held, in bytes.
 pub const CACHE_BYTES: &str = "rollcall_cache_bytes";
@@ -44,6 +48,54 @@ pub const CACHE_ROWS_TOTAL: &str = "rollcall_cache_rows_total";
 
 /// How long a question waits for another that reads of the same organisation before it has ClickHouse answer.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What took too much time is left to ClickHouse for so long before it is tried again.
+const WHILE: Duration = Duration::from_secs(600);
+
+/// What is held of an organisation, and what may be asked of it.
+trait Held<Wanted: ?Sized> {
+    /// Reads what a question needs and is not held. Whether it is held then.
+    ///
+    /// It may be given up at any moment. What is held then is not taken for whole.
+    async fn refresh(&mut self, store: &Store, wanted: &Wanted, question: u64) -> Result<bool, Error>;
+
+    /// Notes that reading took too long. Where some of it has been read to its end, the next question goes on with the rest.
+    fn give_up_in_time(&mut self, store: &Store, wanted: &Wanted);
+}
+
+/// What is held, once it is as fresh as ClickHouse; none where it cannot be.
+async fn fresh<'a, T, Wanted>(
+    store: &Store,
+    held: &'a tokio::sync::Mutex<T>,
+    wanted: &Wanted,
+    question: u64,
+) -> Option<tokio::sync::MutexGuard<'a, T>>
+where
+    T: Held<Wanted>,
+    Wanted: ?Sized,
+{
+    let mut held = timeout(PATIENCE, held.lock()).await.ok()?;
+    // The rest of the time is for ClickHouse to answer in, if this takes too long.
+    let limit = store.settings.query_timeout() / 3;
+    // In a box, as few questions have something to read.
+    let reading = Box::pin(held.refresh(store, wanted, question));
+    match timeout(limit, reading).await {
+        Ok(Ok(true)) => Some(held),
+        Ok(Ok(false)) => None,
+        Ok(Err(error)) => {
+            let error: &dyn std::error::Error = &error;
+            warn!(
+                error,
+                "ClickHouse is asked for an answer: what it is made of cannot be read into memory"
+            );
+            None
+        }
+        Err(_elapsed) => {
+            held.give_up_in_time(store, wanted);
+            None
+        }
+    }
+}
 
 /// What is held of all organisations, within a budget.
 #[derive(Debug)]

@@ -11,10 +11,11 @@
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`batch`], `messages`, `names`, `grouped`, `native` and `pieces`: events on their way in
 //! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
-//! - `activity` and `transcripts`: the answers (`sql/`); [`cache`]: what is held in memory for them
+//! - `activity`, `transcripts` and `by_day`: the answers (`sql/`); [`cache`]: what is held in memory for them
 
 mod activity;
 pub mod batch;
+mod by_day;
 pub mod cache;
 pub mod error;
 mod grouped;

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    ops::RangeInclusive,
+    ops::{Range, RangeInclusive},
 };
 
 use chrono::NaiveDate;
@@ -19,17 +19,14 @@ use futures::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{
-    Error, Store,
-    cache::{Look, count},
-};
+use crate::{Error, Store, cache::HeldConversations};
 
 /// How many conversations are read at once. Their ids, of 39 digits at most, stay within ClickHouse's default
 /// `max_query_size` of 256 KiB.
 const CHUNK: usize = 5_000;
 
 /// How many conversations make the top of a list, which is looked for in its latest days.
-const TOP: usize = 1_000;
+pub(crate) const TOP: usize = 1_000;
 
 /// How many times as many days are looked at for the top when those so far did not fill it.
 const WIDEN: u16 = 16;
@@ -87,12 +84,10 @@ impl Store {
                 conversations: Vec::new(),
             });
         };
-        let end = usize::try_from(offset.saturating_add(limit)).unwrap_or(usize::MAX);
-        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
         let mut total = None;
         if listing.is_unfiltered()
-            && let Some(look) = Look::at(self, org)
-            && let Some((held_total, page)) = look.page(listing.days(), skipped, end).await?
+            && let Some(held) = HeldConversations::at(self, org)
+            && let Some((held_total, page)) = held.page(listing.days(), offset, limit).await?
         {
             if let Some(conversations) = page {
                 return Ok(TranscriptPage {
@@ -103,9 +98,9 @@ impl Store {
             total = Some(held_total);
         }
         let (ids, total) = self.page(&listing, total, offset, limit).await?;
-        // A look that begins now: what ClickHouse has listed may be newer than what the first was told.
-        if let Some(look) = Look::at(self, org)
-            && let Some(conversations) = look.conversations(&ids).await?
+        // Another question to what is held: what ClickHouse has listed may be newer than what the first was told.
+        if let Some(held) = HeldConversations::at(self, org)
+            && let Some(conversations) = held.conversations(&ids).await?
         {
             return Ok(TranscriptPage { total, conversations });
         }
@@ -121,12 +116,12 @@ impl Store {
         offset: u64,
         limit: u64,
     ) -> Result<(Vec<u128>, u64), Error> {
-        let end = usize::try_from(offset.saturating_add(limit)).unwrap_or(usize::MAX);
-        if end <= TOP && listing.is_unfiltered() {
-            let (top, total) = try_join(self.top(listing, end), self.total(listing, known_total)).await?;
+        let page = places(offset, limit);
+        if page.end <= TOP && listing.is_unfiltered() {
+            let (top, total) =
+                try_join(self.top(listing, page.end), self.total(listing, known_total)).await?;
             if let Some(top) = top {
-                let skipped = usize::try_from(offset).unwrap_or(TOP);
-                return Ok((top.into_iter().skip(skipped).collect(), total));
+                return Ok((top.into_iter().skip(page.start).collect(), total));
             }
         }
         let listed = self
@@ -147,7 +142,7 @@ impl Store {
     async fn total(&self, listing: &Listing<'_>, known: Option<u64>) -> Result<u64, Error> {
         match known {
             Some(total) => Ok(total),
-            None if listing.is_unfiltered() => count(self, listing.org, listing.days()).await,
+            None if listing.is_unfiltered() => self.count_conversations(listing.org, listing.days()).await,
             None => {
                 let matching = listing.query(self, &listing.matching("count()"));
                 self.run(matching.fetch_one::<u64>()).await
@@ -255,6 +250,12 @@ impl Store {
             })
             .collect())
     }
+}
+
+/// The places of a page in its list.
+pub(crate) fn places(offset: u64, limit: u64) -> Range<usize> {
+    let place = |place| usize::try_from(place).unwrap_or(usize::MAX);
+    place(offset)..place(offset.saturating_add(limit))
 }
 
 /// One literal, which ClickHouse reads in one go; a list of numbers this large would be an expression each.

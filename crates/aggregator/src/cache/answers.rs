@@ -2,11 +2,9 @@
 
 use events::{Grain, NewUsersBy, Timestamp};
 use roaring::RoaringBitmap;
-use tokio::time::timeout;
-use tracing::warn;
 
 use super::{
-    PATIENCE,
+    fresh,
     org::{Org, Wanted},
     sets::Activity,
 };
@@ -52,30 +50,9 @@ impl<'a> Question<'a> {
         let wanted = self.wanted(registrations)?;
         let question = cache.question();
         let org = cache.held(wanted.org, question, |slot| &slot.org);
-        let mut org = timeout(PATIENCE, org.lock()).await.ok()?;
-        // The rest of the time is for ClickHouse to count in, if this takes too long.
-        let reading = timeout(
-            store.settings.query_timeout() / 3,
-            org.refresh(store, &wanted, question),
-        );
-        match reading.await {
-            Ok(Ok(true)) => org
-                .activity(&wanted)
-                .map(|activity| count(&org, &wanted, activity)),
-            Ok(Ok(false)) => None,
-            Ok(Err(error)) => {
-                let error: &dyn std::error::Error = &error;
-                warn!(
-                    error,
-                    "ClickHouse is asked for the counts: sets cannot be read into memory"
-                );
-                None
-            }
-            Err(_elapsed) => {
-                org.give_up_in_time(store, wanted.org);
-                None
-            }
-        }
+        let org = fresh(store, &org, &wanted, question).await?;
+        let activity = org.activity(&wanted)?;
+        Some(count(&org, &wanted, activity))
     }
 
     /// The sets that it is about; none where the range goes beyond the instants that can be held, the first of which stands

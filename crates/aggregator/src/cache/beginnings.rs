@@ -1,28 +1,28 @@
 //! When the conversations of an organisation began: how many on each day, and which are the latest.
 //!
 //! Counts are of inserts, each of which is taken in once: what a conversation adds depends on whether it was counted
-//! before. Where that cannot be told any more, ClickHouse counts them all anew.
+//! before. Where that cannot be told any more, ClickHouse counts them all anew, a stretch of ids after the other.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::RangeInclusive,
 };
 
-use clickhouse::{Row, query::Query};
+use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Cache, parts::Parts};
-use crate::{Error, Store};
+use super::{Cache, latest::Latest, parts::Parts};
+use crate::{
+    Error, Store,
+    by_day::{BY_DAY, OfDay},
+};
 
-/// How many of the latest conversations are held at least, if there are so many.
-const LATEST: usize = 2_000;
+/// About so many rows are counted at once: what takes longer than a question waits goes on with the next.
+const STRETCH_ROWS: u64 = 1_000_000;
 
-/// Among so many rows they are looked for, as a conversation may have a row in each of several parts.
-const LATEST_ROWS: u64 = 20_000;
-
-/// More rows than there are.
-const ALL_ROWS: u64 = 1 << 40;
+/// The latest parts that have so many rows together are taken in one by one at first too, as merges soon mix them with newer
+/// ones.
+const YOUNG_ROWS: u64 = 20_000;
 
 /// So many rows of new parts are taken in one by one; of more, ClickHouse counts all.
 const FEW_ROWS: u64 = 100_000;
@@ -30,37 +30,23 @@ const FEW_ROWS: u64 = 100_000;
 /// So many rows may be read to take them in: what merges make known parts new to the statement would have all read.
 const ROWS: usize = 200_000;
 
-/// The beginnings of so many conversations are remembered from new parts, as merges mix those with newer ones.
+/// The beginnings of so many conversations at most are remembered from new parts, as merges mix those with newer ones.
 const REMEMBERED: usize = 50_000;
 
-const DAY_MILLIS: i64 = 86_400_000;
-
-/// Tells how many conversations began on each day.
-const BY_DAY: &str = include_str!("../../sql/conversations_by_day.sql");
-
-/// Leaves out what was inserted after parts were listed.
-const LISTED: &str = include_str!("../../sql/listed_parts.sql");
-
-/// The place of a conversation in a list: newest first, then by id.
-type Place = (Reverse<i64>, u128);
+pub(super) const DAY_MILLIS: i64 = 86_400_000;
 
 /// How many conversations there are, and which are the latest.
 #[derive(Debug, Default)]
 pub(crate) struct Beginnings {
     /// What all below is made of; none before anything was read.
     parts: Option<Parts>,
+    /// The ids that are not counted yet, in stretches, the next of which is the last.
+    uncounted: Vec<RangeInclusive<u128>>,
     /// How many conversations began on each day, in days since 1970.
     days: BTreeMap<u16, u64>,
-    latest: Latest,
+    /// None before they are read.
+    latest: Option<Latest>,
     recent: Recent,
-}
-
-/// The latest conversations, without a gap.
-#[derive(Debug, Default)]
-struct Latest {
-    places: BTreeSet<Place>,
-    /// The place that they end with; none where they are all.
-    end: Option<Place>,
 }
 
 /// When conversations began, by all parts that were taken in one by one.
@@ -71,26 +57,13 @@ struct Recent {
     began_at: HashMap<u128, i64>,
 }
 
-/// How many conversations began on a day by the rows of a part, or how many such rows are too many.
-#[derive(Debug, Row, Deserialize)]
-struct OfDay {
-    part: String,
-    day: u16,
-    conversations: i64,
-}
-
-#[derive(Debug, Row, Deserialize)]
-struct OfPart {
-    conversation_id: u128,
-    part: String,
-    began_at: i64,
-}
-
+/// When a conversation began, by parts that are known or by others.
 #[derive(Debug, Row, Deserialize)]
 struct Begun {
     conversation_id: u128,
+    known: bool,
     began_at: i64,
-    parts: Vec<String>,
+    unlisted: u64,
 }
 
 /// What became of parts that are new.
@@ -100,6 +73,19 @@ enum Outcome {
     /// ClickHouse saw other parts than were listed: merges were quicker.
     Moved,
     TooMany,
+}
+
+/// How far reading has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// All is held.
+    Done,
+    /// Something was read, and parts have to be listed again for the rest.
+    More,
+    /// Nothing was: parts have to be listed again.
+    Moved,
+    /// Nothing is any more: so much has come or was merged that counting begins anew.
+    Overtaken,
 }
 
 impl Beginnings {
@@ -117,31 +103,20 @@ impl Beginnings {
     /// The first ids of the list of those that began on these days, or all where there are fewer; none where they are not
     /// held.
     pub(crate) fn top(&self, days: &RangeInclusive<u16>, count: usize) -> Option<Vec<u128>> {
-        let after = |day: &u16| (i64::from(*day) + 1) * DAY_MILLIS - 1;
-        let newest = (Reverse(after(days.end())), 0);
-        let oldest = Reverse(i64::from(*days.start()) * DAY_MILLIS);
-        let top: Vec<u128> = self
-            .latest
-            .places
-            .range(newest..=(oldest, u128::MAX))
-            .take(count)
-            .map(|(_, id)| *id)
-            .collect();
-        let are_all = self.latest.end.is_none_or(|(end, _)| end > oldest);
-        (top.len() == count || are_all).then_some(top)
+        self.latest.as_ref()?.top(days, count)
     }
 
     /// About how much memory they take, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.parts.as_ref().map_or(0, Parts::bytes)
+            + self.uncounted.capacity() * size_of::<RangeInclusive<u128>>()
             + self.days.len() * 2 * size_of::<(u16, u64)>()
-            + self.latest.places.len() * 2 * size_of::<Place>()
+            + self.latest.as_ref().map_or(0, Latest::bytes)
             + self.recent.began_at.capacity() * (size_of::<(u128, i64)>() + 1)
     }
 
-    /// Takes in what these parts have besides. Whether that is done: merges may have been quicker, after which they have
-    /// to be listed again.
-    pub(super) async fn refresh(&mut self, store: &Store, org: &str, now: &Parts) -> Result<bool, Error> {
+    /// Takes in what these parts have besides, and goes on with what is not read yet. It may be given up at any moment.
+    pub(super) async fn refresh(&mut self, store: &Store, org: &str, now: &Parts) -> Result<Progress, Error> {
         let known = self.parts.as_ref().and_then(|before| {
             let known = before.known_among(now)?;
             let is_few = now.rows_besides(&known) <= FEW_ROWS;
@@ -157,56 +132,74 @@ impl Beginnings {
         };
         match outcome {
             Outcome::TakenIn => {}
-            Outcome::Moved => return Ok(false),
+            Outcome::Moved => return Ok(Progress::Moved),
             Outcome::TooMany => {
-                let Some(all) = Self::all(store, org, now).await? else {
-                    return Ok(false);
-                };
-                *self = all;
+                let has_begun = !self.uncounted.is_empty();
+                let has_counted = has_begun && !self.days.is_empty();
+                let young_rows = if has_begun { 0 } else { YOUNG_ROWS };
+                *self = Self::uncounted(store, org, now, young_rows).await?;
+                return Ok(if has_counted {
+                    Progress::Overtaken
+                } else {
+                    Progress::Moved
+                });
             }
         }
         // Nothing may be awaited between: what was taken in would be taken in again.
         self.parts = Some(now.clone());
-        if self.latest.places.len() < LATEST / 2 && self.latest.end.is_some() {
-            let Some(latest) = Latest::read(store, org, now, &self.days).await? else {
-                return Ok(false);
-            };
-            self.latest = latest;
+        if let Some(stretch) = self.uncounted.last().cloned() {
+            return self.count(store, org, now, &stretch).await;
         }
-        Ok(true)
+        if self.latest.as_ref().is_some_and(Latest::are_enough) {
+            return Ok(Progress::Done);
+        }
+        self.latest = Latest::read(store, org, now, &self.days).await?;
+        Ok(match self.latest {
+            Some(_) => Progress::Done,
+            None => Progress::Moved,
+        })
     }
 
-    /// All of them, as ClickHouse counts; none where it saw other parts than these.
-    async fn all(store: &Store, org: &str, now: &Parts) -> Result<Option<Self>, Error> {
-        let mut days = BTreeMap::<u16, i64>::new();
-        let sql = BY_DAY
-            .replace("${part}", "_part")
-            .replace("${listed}", &format!("{LISTED} AND ${{same_parts}}"));
-        let query = by_day(now.query(store, Self::TABLE, &sql, org)).param("last_block", now.last_block());
-        let rows = store.run(query.fetch_all::<OfDay>()).await?;
-        Cache::count(rows.len());
-        for row in rows {
-            if !row.part.is_empty() && !now.has(&row.part) {
-                return Ok(None);
-            }
-            *days.entry(row.day).or_default() += row.conversations;
-        }
-        let days = days
-            .into_iter()
-            .filter_map(|(day, conversations)| Some((day, u64::try_from(conversations).ok()?)))
-            .collect();
-        let Some(latest) = Latest::read(store, org, now, &days).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            latest,
-            days,
+    /// Nothing yet of what these parts have, the latest of which are still to be taken in.
+    async fn uncounted(store: &Store, org: &str, now: &Parts, young_rows: u64) -> Result<Self, Error> {
+        let rows = store.query(include_str!("../../sql/conversation_rows.sql"), org);
+        let earlier = now.without_latest(young_rows);
+        Ok(Self {
+            uncounted: stretches(store.run(rows.fetch_one()).await?),
             recent: Recent {
-                since: now.last_block() + 1,
+                since: earlier.last_block() + 1,
                 began_at: HashMap::new(),
             },
-            parts: None,
-        }))
+            parts: Some(earlier),
+            ..Self::default()
+        })
+    }
+
+    /// Has ClickHouse count the next stretch of ids.
+    async fn count(
+        &mut self,
+        store: &Store,
+        org: &str,
+        now: &Parts,
+        ids: &RangeInclusive<u128>,
+    ) -> Result<Progress, Error> {
+        let among =
+            "${listed} AND ${same_parts} AND conversation_id BETWEEN {first:UInt128} AND {last:UInt128}";
+        let query = now
+            .query_listed(store, Self::TABLE, &BY_DAY.replace("${among}", among), org)
+            .param("first", ids.start())
+            .param("last", ids.end());
+        let rows = store.run(query.fetch_all::<OfDay>()).await?;
+        Cache::count(rows.len());
+        if rows.iter().any(|row| row.unlisted > 0) {
+            return Ok(Progress::Moved);
+        }
+        for row in rows {
+            let conversations = u64::try_from(row.conversations).unwrap_or_default();
+            *self.days.entry(row.day).or_default() += conversations;
+        }
+        self.uncounted.pop();
+        Ok(Progress::More)
     }
 
     /// Takes in the parts that are not known, all or nothing.
@@ -217,16 +210,14 @@ impl Beginnings {
         now: &Parts,
         known: &HashSet<String>,
     ) -> Result<Outcome, Error> {
-        let sql = include_str!("../../sql/conversations_of_parts.sql").replace("${listed}", LISTED);
+        let sql = include_str!("../../sql/conversations_of_parts.sql");
         let query = now
-            .query(store, Self::TABLE, &sql, org)
-            .with_setting("enable_shared_storage_snapshot_in_query", "1")
-            .param("last_block", now.last_block())
+            .query_listed(store, Self::TABLE, sql, org)
             .param("known", known)
             .param("limit", ROWS);
-        let rows = store.run(query.fetch_all::<OfPart>()).await?;
+        let rows = store.run(query.fetch_all::<Begun>()).await?;
         Cache::count(rows.len());
-        if rows.iter().any(|row| !now.has(&row.part)) {
+        if rows.iter().any(|row| row.unlisted > 0) {
             return Ok(Outcome::Moved);
         }
         if rows.len() == ROWS {
@@ -235,13 +226,8 @@ impl Beginnings {
         let mut before = HashMap::<u128, i64>::new();
         let mut besides = HashMap::<u128, i64>::new();
         for row in rows {
-            let of = if known.contains(&row.part) {
-                &mut before
-            } else {
-                &mut besides
-            };
-            let began_at = of.entry(row.conversation_id).or_insert(row.began_at);
-            *began_at = row.began_at.min(*began_at);
+            let of = if row.known { &mut before } else { &mut besides };
+            of.insert(row.conversation_id, row.began_at);
         }
         if self.recent.began_at.len() + besides.len() > REMEMBERED {
             // Of the parts that are mixed now, these know no more than they are asked below.
@@ -250,7 +236,8 @@ impl Beginnings {
                 let before = before.entry(id).or_insert(began_at);
                 *before = began_at.min(*before);
             }
-            self.recent.since = now.last_block() + 1;
+            // What comes after those that were known is noted below.
+            self.recent.since = self.parts.as_ref().map_or(0, Parts::last_block) + 1;
         }
         for (id, began_at) in besides {
             let recent = self.recent.began_at.get(&id).copied();
@@ -259,122 +246,70 @@ impl Beginnings {
             self.moves(id, before, began_at);
             self.recent.began_at.insert(id, began_at);
         }
-        self.latest.trim();
+        if let Some(latest) = &mut self.latest {
+            latest.trim();
+        }
         Ok(Outcome::TakenIn)
     }
 
     /// Notes that a conversation began then, and not when it was held to have.
     fn moves(&mut self, id: u128, before: Option<i64>, began_at: i64) {
-        if let Some(before) = before {
-            if before == began_at {
-                return;
-            }
-            self.latest.places.remove(&(Reverse(before), id));
-            if let Some(conversations) = self.days.get_mut(&day(before)) {
-                *conversations = conversations.saturating_sub(1);
-            }
-        }
-        *self.days.entry(day(began_at)).or_default() += 1;
-        let place = (Reverse(began_at), id);
-        if self.latest.end.is_none_or(|end| place <= end) {
-            self.latest.places.insert(place);
-        }
-    }
-}
-
-impl Latest {
-    /// The latest of all, of which so many began on each day; none where ClickHouse saw other parts than these.
-    async fn read(
-        store: &Store,
-        org: &str,
-        now: &Parts,
-        days: &BTreeMap<u16, u64>,
-    ) -> Result<Option<Self>, Error> {
-        let mut begun = 0;
-        let since_day = days.iter().rev().find_map(|(day, conversations)| {
-            begun += conversations;
-            usize::try_from(begun)
-                .is_ok_and(|begun| begun >= LATEST)
-                .then_some(*day)
-        });
-        let Some(since_day) = since_day else {
-            let places = Self::among(store, org, now, 0, ALL_ROWS).await?;
-            return Ok(places.map(|places| Self { places, end: None }));
-        };
-        for rows in [LATEST_ROWS, ALL_ROWS] {
-            let Some(places) = Self::among(store, org, now, since_day, rows).await? else {
-                return Ok(None);
-            };
-            // So many began since that day, unless one has turned out meanwhile to have begun before.
-            let end = places.last().copied();
-            let is_since = |(Reverse(began_at), _): Place| day(began_at) >= since_day;
-            if places.len() == LATEST && end.is_some_and(is_since) {
-                return Ok(Some(Self { places, end }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The latest by that many rows, the latest of that day and those after; none where ClickHouse saw other parts than these.
-    async fn among(
-        store: &Store,
-        org: &str,
-        now: &Parts,
-        since_day: u16,
-        rows: u64,
-    ) -> Result<Option<BTreeSet<Place>>, Error> {
-        let sql = include_str!("../../sql/latest_begun.sql").replace("${listed}", LISTED);
-        let query = now
-            .query(store, Beginnings::TABLE, &sql, org)
-            .with_setting("enable_shared_storage_snapshot_in_query", "1")
-            .param("last_block", now.last_block())
-            .param("since_day", since_day)
-            .param("rows", rows)
-            .param("limit", LATEST);
-        let rows = store.run(query.fetch_all::<Begun>()).await?;
-        Cache::count(rows.len());
-        let are_listed = rows.iter().flat_map(|row| &row.parts).all(|part| now.has(part));
-        let places = rows
-            .into_iter()
-            .map(|row| (Reverse(row.began_at), row.conversation_id));
-        Ok(are_listed.then(|| places.collect()))
-    }
-
-    /// Lets go of the earliest where there are many more than are needed.
-    fn trim(&mut self) {
-        if self.places.len() <= 2 * LATEST {
+        let is_uncounted = self.uncounted.last().is_some_and(|next| id >= *next.start());
+        if before == Some(began_at) || is_uncounted {
             return;
         }
-        if let Some(next) = self.places.iter().nth(LATEST).copied() {
-            drop(self.places.split_off(&next));
-            self.end = self.places.last().copied();
+        if let Some(before) = before
+            && let Some(conversations) = self.days.get_mut(&day(before))
+        {
+            *conversations = conversations.saturating_sub(1);
+        }
+        *self.days.entry(day(began_at)).or_default() += 1;
+        if let Some(latest) = &mut self.latest {
+            latest.moves(id, before, began_at);
         }
     }
 }
 
-/// How many conversations of an organisation began on these days, as ClickHouse counts.
-pub(crate) async fn count(store: &Store, org: &str, days: RangeInclusive<u16>) -> Result<u64, Error> {
-    // To tell the parts takes longer than to count.
-    let sql = BY_DAY.replace("${part}", "''").replace("${listed}", "true");
-    let query = by_day(store.query(&sql, org));
-    let rows = store.run(query.fetch_all::<OfDay>()).await?;
-    let conversations: i64 = rows
-        .iter()
-        .filter(|row| days.contains(&row.day))
-        .map(|row| row.conversations)
-        .sum();
-    Ok(u64::try_from(conversations).unwrap_or_default())
-}
-
-fn by_day(query: Query) -> Query {
-    query
-        // It reads its table several times, and all must see the same parts.
-        .with_setting("enable_shared_storage_snapshot_in_query", "1")
-        // Most may lie in several parts, where many merges are due: they are grouped side by side, in no hash table.
-        .with_setting("optimize_aggregation_in_order", "1")
+/// All ids, in stretches of about as many rows if they are random, as those of most are; the first is the last.
+fn stretches(rows: u64) -> Vec<RangeInclusive<u128>> {
+    let stretches = u128::from(rows.div_ceil(STRETCH_ROWS).max(1));
+    let length = u128::MAX / stretches;
+    let mut stretches: Vec<_> = (0..stretches)
+        .map(|number| number * length..=(number + 1) * length - 1)
+        .collect();
+    if let Some(last) = stretches.last_mut() {
+        *last = *last.start()..=u128::MAX;
+    }
+    stretches.reverse();
+    stretches
 }
 
 /// The day of an instant, in days since 1970, as the rollup has it.
-fn day(millis: i64) -> u16 {
+pub(super) fn day(millis: i64) -> u16 {
     u16::try_from(millis.div_euclid(DAY_MILLIS)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_leave_no_id_out() {
+        for (rows, count) in [
+            (0, 1),
+            (1, 1),
+            (STRETCH_ROWS, 1),
+            (STRETCH_ROWS + 1, 2),
+            (110_000_000, 110),
+        ] {
+            let mut stretches = stretches(rows);
+            assert_eq!(stretches.len(), count);
+            let mut next = Some(0);
+            while let Some(stretch) = stretches.pop() {
+                assert_eq!(Some(*stretch.start()), next);
+                next = stretch.end().checked_add(1);
+            }
+            assert_eq!(next, None);
+        }
+    }
 }

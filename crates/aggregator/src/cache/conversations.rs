@@ -1,23 +1,22 @@
 //! What is held of an organisation's conversations, and how it is brought up to date.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc, time::Instant};
 
 use events::Conversation;
 use futures::future::try_join;
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::timeout,
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{
+    Held, Share, WHILE,
+    beginnings::{Beginnings, Progress},
+    details::Details,
+    fresh,
+    parts::{PartLists, Parts},
 };
-use tracing::warn;
+use crate::{Error, Store, transcripts::places};
 
-use super::{PATIENCE, Share, beginnings::Beginnings, details::Details, parts::Listing};
-use crate::{Error, Store};
-
-/// How often parts are listed where merges go on meanwhile.
+/// How often parts are listed where merges go on meanwhile, and how often counting begins anew.
 const ATTEMPTS: u32 = 4;
-
-/// What was too much is tried again after so many questions.
-const WHILE: u64 = 1_000;
 
 /// What is held of one organisation.
 #[derive(Debug, Default)]
@@ -26,22 +25,37 @@ pub(crate) struct Conversations {
     details: Details,
     /// Of its slot in the cache.
     id: u64,
-    /// The last question that had come when the parts were listed: for it and those before, nothing newer need be read.
-    question: u64,
-    /// The question from which on it is tried again, after they took too much time or memory.
-    too_much_until: u64,
+    /// The last question that had come when the parts were listed that beginnings are of: for it and those before, nothing
+    /// newer need be read.
+    begun: u64,
+    /// The same of details.
+    detailed: u64,
+    /// How often counting has begun anew since it last came to its end.
+    overtaken: u32,
+    /// When they are tried again, after they took too much time or memory.
+    retry: Option<Instant>,
+    /// Whether something has been read to its end, from where the next question goes on.
+    has_progress: bool,
 }
 
-/// A question's look at what is held.
+/// What a question asks of what is held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    org: &'a str,
+    /// Whether it asks which conversations there are, and not only what some show.
+    list: bool,
+}
+
+/// A question to what is held.
 #[derive(Debug)]
-pub(crate) struct Look<'a> {
+pub(crate) struct HeldConversations<'a> {
     store: &'a Store,
     org: &'a str,
     question: u64,
     held: Arc<Mutex<Conversations>>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> HeldConversations<'a> {
     /// None where nothing is held in memory.
     pub(crate) fn at(store: &'a Store, org: &'a str) -> Option<Self> {
         let cache = &store.cache;
@@ -65,17 +79,18 @@ impl<'a> Look<'a> {
     pub(crate) async fn page(
         &self,
         days: RangeInclusive<u16>,
-        skipped: usize,
-        end: usize,
+        offset: u64,
+        limit: u64,
     ) -> Result<Option<(u64, Option<Vec<Conversation>>)>, Error> {
-        let Some(mut held) = self.fresh().await else {
+        let Some(mut held) = self.fresh(true).await else {
             return Ok(None);
         };
-        let Some(mut ids) = held.beginnings.top(&days, end) else {
+        let page = places(offset, limit);
+        let Some(mut ids) = held.beginnings.top(&days, page.end) else {
             return Ok(Some((held.beginnings.total(days), None)));
         };
         let total = held.beginnings.total(days);
-        ids.drain(..skipped.min(ids.len()));
+        ids.drain(..page.start.min(ids.len()));
         let conversations = held.read(self.store, self.org, &ids).await?;
         Ok(Some((total, Some(conversations))))
     }
@@ -85,38 +100,32 @@ impl<'a> Look<'a> {
     /// # Errors
     /// Those of any query: see [`Error`].
     pub(crate) async fn conversations(&self, ids: &[u128]) -> Result<Option<Vec<Conversation>>, Error> {
-        match self.fresh().await {
+        match self.fresh(false).await {
             Some(mut held) => held.read(self.store, self.org, ids).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// What is held, once it is as fresh as ClickHouse; none where it cannot be.
-    async fn fresh(&self) -> Option<MutexGuard<'_, Conversations>> {
-        let mut held = timeout(PATIENCE, self.held.lock()).await.ok()?;
-        if self.question < held.too_much_until {
-            return None;
+    async fn fresh(&self, list: bool) -> Option<MutexGuard<'_, Conversations>> {
+        let asked = Asked { org: self.org, list };
+        fresh(self.store, &self.held, &asked, self.question).await
+    }
+}
+
+impl Held<Asked<'_>> for Conversations {
+    async fn refresh(&mut self, store: &Store, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
+        self.has_progress = false;
+        if self.retry.is_some_and(|retry| Instant::now() < retry) {
+            return Ok(false);
         }
-        // The rest of the time is for ClickHouse to answer in, if this takes too long.
-        let limit = self.store.settings.query_timeout() / 3;
-        // In a box, as few questions have something to read.
-        let reading = Box::pin(held.refresh(self.store, self.org, self.question));
-        match timeout(limit, reading).await {
-            Ok(Ok(true)) => Some(held),
-            Ok(Ok(false)) => None,
-            Ok(Err(error)) => {
-                let error: &dyn std::error::Error = &error;
-                warn!(
-                    error,
-                    "ClickHouse is asked for conversations: they cannot be read into memory"
-                );
-                None
-            }
-            Err(_elapsed) => {
-                held.forget(self.store, self.org);
-                None
-            }
+        self.read_new(store, asked, question).await
+    }
+
+    fn give_up_in_time(&mut self, store: &Store, asked: &Asked<'_>) {
+        if !self.has_progress {
+            self.forget(store, asked.org);
         }
+        self.note(store, asked.org);
     }
 }
 
@@ -129,38 +138,54 @@ impl Conversations {
         }
     }
 
-    /// Reads what is new. Whether all is held then.
-    ///
-    /// It may be given up at any moment: what is not taken in then is read again.
-    async fn refresh(&mut self, store: &Store, org: &str, question: u64) -> Result<bool, Error> {
-        for _ in 0..ATTEMPTS {
-            if self.question >= question {
-                return Ok(true);
-            }
-            let asked = store.cache.last_question();
+    /// Reads what is new. Whether all that is asked for is held then.
+    async fn read_new(&mut self, store: &Store, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
+        let org = asked.org;
+        let mut attempts = 0;
+        while !self.is_fresh(asked, question) && attempts < ATTEMPTS {
+            let last_question = store.cache.last_question();
             let [messages, annotations] = Details::TABLES;
-            let listing = Listing::of(store, &[Beginnings::TABLE, messages, annotations]).await?;
-            let conversations = listing.parts(Beginnings::TABLE);
-            let details = [listing.parts(messages), listing.parts(annotations)];
+            let lists = PartLists::of(store, &[Beginnings::TABLE, messages, annotations]).await?;
+            let conversations = lists.parts(Beginnings::TABLE);
+            let details = [lists.parts(messages), lists.parts(annotations)];
             // No part may mean that none may be seen, which ClickHouse does not tell.
-            if conversations.is_empty() || details.iter().all(super::parts::Parts::is_empty) {
+            if conversations.is_empty() || details.iter().all(Parts::is_empty) {
                 return Ok(false);
             }
-            let read = try_join(
-                self.beginnings.refresh(store, org, &conversations),
-                self.details.refresh(store, org, details),
-            )
-            .await;
+            let beginnings = async {
+                if !asked.list {
+                    return Ok(Progress::Done);
+                }
+                // Until they are whole they answer nobody.
+                self.begun = 0;
+                self.beginnings.refresh(store, org, &conversations).await
+            };
+            let read = try_join(beginnings, self.details.refresh(store, org, details)).await;
             let has_room = self.note(store, org);
-            let (is_read, ()) = read?;
+            let (progress, ()) = read?;
             if !has_room {
                 return Ok(false);
             }
-            if is_read {
-                self.question = asked;
+            self.detailed = last_question;
+            match progress {
+                Progress::Done if asked.list => (self.begun, self.overtaken) = (last_question, 0),
+                Progress::Done => {}
+                Progress::More => (attempts, self.has_progress) = (0, true),
+                Progress::Moved => attempts += 1,
+                Progress::Overtaken => {
+                    self.overtaken += 1;
+                    if self.overtaken == ATTEMPTS {
+                        self.forget(store, org);
+                        return Ok(false);
+                    }
+                }
             }
         }
-        Ok(self.question >= question)
+        Ok(self.is_fresh(asked, question))
+    }
+
+    fn is_fresh(&self, asked: &Asked<'_>, question: u64) -> bool {
+        self.detailed >= question && (!asked.list || self.begun >= question)
     }
 
     /// What the conversations of these ids show, in the order of the ids.
@@ -187,7 +212,7 @@ impl Conversations {
     /// Forgets all, and reads nothing for a while.
     fn forget(&mut self, store: &Store, org: &str) {
         *self = Self {
-            too_much_until: store.cache.last_question() + WHILE,
+            retry: Some(Instant::now() + WHILE),
             ..Self::new(self.id)
         };
         self.has_room(store, org);

@@ -4,16 +4,17 @@ use std::{
     collections::{HashMap, HashSet},
     mem,
     ops::Range,
+    time::Instant,
 };
 
 use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
 use super::{
-    Cache, Share,
-    parts::{Listing, Parts},
+    Cache, Held, Share, WHILE,
+    parts::{PartLists, Parts},
     sets::{Activity, Users},
-    window::{Held, Reading},
+    window::{Reading, Window},
 };
 use crate::{Error, Store};
 
@@ -49,7 +50,7 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Org {
     pub(super) users: Users,
     registrations: Reading,
-    activities: HashMap<Key, Held>,
+    activities: HashMap<Key, Window>,
     too_much: TooMuch,
     /// Of its slot in the cache.
     id: u64,
@@ -57,6 +58,8 @@ pub(super) struct Org {
     reading: Option<TooMuch>,
     /// Whether something has been read to its end, from where the next question goes on.
     has_progress: bool,
+    /// When what is too much is tried again, after something took too much time.
+    retry: Option<Instant>,
 }
 
 /// What was found too much to hold, or to read in time: ClickHouse counts it.
@@ -82,6 +85,59 @@ struct Known {
     first_message_at: i64,
 }
 
+impl Held<Wanted<'_>> for Org {
+    async fn refresh(&mut self, store: &Store, wanted: &Wanted<'_>, question: u64) -> Result<bool, Error> {
+        if self.is_fresh(wanted, question) {
+            return Ok(true);
+        }
+        // One that was given up may have left them.
+        self.reading = None;
+        self.has_progress = false;
+        if self.retry.is_some_and(|retry| Instant::now() >= retry) {
+            (self.too_much, self.retry) = (TooMuch::default(), None);
+        }
+        let question = store.cache.last_question();
+        let tables: &[_] = if wanted.registrations {
+            &[wanted.table, USERS]
+        } else {
+            &[wanted.table]
+        };
+        let listing = PartLists::of(store, tables).await?;
+        let reading = |table| Reading {
+            parts: listing.parts(table),
+            question,
+        };
+        let activity = reading(wanted.table);
+        let registrations = wanted.registrations.then(|| reading(USERS));
+        // No part may mean that none may be seen, which ClickHouse does not tell.
+        if [Some(&activity), registrations.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|reading| reading.parts.is_empty())
+        {
+            return Ok(false);
+        }
+        if !self.read_activity(store, wanted, activity).await? {
+            return Ok(false);
+        }
+        match registrations {
+            Some(registrations) => self.read_registrations(store, wanted, registrations).await,
+            None => Ok(true),
+        }
+    }
+
+    fn give_up_in_time(&mut self, store: &Store, wanted: &Wanted<'_>) {
+        if !self.has_progress
+            && let Some(too_much) = self.reading.take()
+        {
+            self.too_much = too_much;
+            self.retry = Some(Instant::now() + WHILE);
+            self.activities.remove(&wanted.key());
+        }
+        self.fits(store, wanted);
+    }
+}
+
 impl Org {
     /// Nothing yet, in the slot of that id.
     pub(super) fn new(id: u64) -> Self {
@@ -97,52 +153,6 @@ impl Org {
         held.map(|held| &held.activity)
     }
 
-    /// Reads what a question needs and is not held. Whether it is held then.
-    ///
-    /// It may be given up at any moment. What is held then is not taken for whole, and is read again.
-    pub(super) async fn refresh(
-        &mut self,
-        store: &Store,
-        wanted: &Wanted<'_>,
-        question: u64,
-    ) -> Result<bool, Error> {
-        if self.is_fresh(wanted, question) {
-            return Ok(true);
-        }
-        // One that was given up may have left them.
-        self.reading = None;
-        self.has_progress = false;
-        let question = store.cache.last_question();
-        let tables: &[_] = if wanted.registrations {
-            &[wanted.table, USERS]
-        } else {
-            &[wanted.table]
-        };
-        let listing = Listing::of(store, tables).await?;
-        // No part may mean that none may be seen, which ClickHouse does not tell.
-        if tables.iter().any(|table| listing.parts(table).is_empty()) {
-            return Ok(false);
-        }
-        let reading = |table| Reading {
-            parts: listing.parts(table),
-            question,
-        };
-        if !self.read_activity(store, wanted, reading(wanted.table)).await? {
-            return Ok(false);
-        }
-        if wanted.registrations {
-            return self.read_registrations(store, wanted, reading(USERS)).await;
-        }
-        Ok(true)
-    }
-
-    /// Notes that what was being read took too long. Where some of it has been read, the next question goes on with the rest.
-    pub(super) fn give_up_in_time(&mut self, store: &Store, org: &str) {
-        if !self.has_progress {
-            self.give_up(store, org);
-        }
-    }
-
     /// Notes that what was being read is too much.
     fn give_up(&mut self, store: &Store, org: &str) {
         if let Some(too_much) = self.reading.take() {
@@ -156,8 +166,8 @@ impl Org {
         let held = self.activities.get(&wanted.key());
         held.is_some_and(|held| {
             held.reading.question >= question
-                && held.window.start <= wanted.since
-                && wanted.until <= held.window.end
+                && held.span.start <= wanted.since
+                && wanted.until <= held.span.end
         }) && (!wanted.registrations || self.registrations.question >= question)
     }
 
@@ -169,22 +179,22 @@ impl Org {
     ) -> Result<bool, Error> {
         let key = wanted.key();
         let held = self.activities.get(&key);
-        let Some(window) = self.window(wanted, held.map(|held| &held.window)) else {
+        let Some(window) = self.window(wanted, held.map(|held| &held.span)) else {
             return Ok(false);
         };
         // What has been read stays, unless it may be gone or is not wanted any more.
         let known = held
-            .filter(|held| window.start <= held.window.start && held.window.end <= window.end)
+            .filter(|held| window.start <= held.span.start && held.span.end <= window.end)
             .and_then(|held| held.reading.parts.known_among(&reading.parts));
         let known = match known {
             Some(known) if !known.is_empty() && reading.parts.rows_besides(&known) <= MANY_ROWS => known,
             _ => {
-                let nothing = Held::of(window.end..window.end);
+                let nothing = Window::of(window.end..window.end);
                 self.activities.insert(key.clone(), nothing);
                 HashSet::new()
             }
         };
-        if let Some(read) = self.activities.get(&key).map(|held| held.window.clone())
+        if let Some(read) = self.activities.get(&key).map(|held| held.span.clone())
             && known.len() < reading.parts.len()
             && !read.is_empty()
             && !self
@@ -208,7 +218,7 @@ impl Org {
             }
             self.has_progress = true;
             if let Some(held) = self.activities.get_mut(&key) {
-                held.window = read;
+                held.span = read;
             }
         }
         Ok(true)
@@ -232,7 +242,7 @@ impl Org {
             .param("until", i64::from(window.end));
         let key = wanted.key();
         let mut too_much = self.too_much.clone();
-        let held = self.activities.get(&key).map_or(&window, |held| &held.window);
+        let held = self.activities.get(&key).map_or(&window, |held| &held.span);
         let length = held.end.max(window.end) - held.start.min(window.start);
         too_much.windows.insert(wanted.table, length);
         let learn = |org: &mut Self, rows: Vec<Active>| {
@@ -350,6 +360,7 @@ impl Org {
     fn forget(&mut self, store: &Store, org: &str) {
         *self = Self {
             too_much: mem::take(&mut self.too_much),
+            retry: self.retry,
             ..Self::new(self.id)
         };
         store.cache.note(org, self.id, Share::Activity, self.bytes());
@@ -357,7 +368,7 @@ impl Org {
 
     fn bytes(&self) -> usize {
         let activities = self.activities.iter().map(|((_, mentor), held)| {
-            size_of::<(Key, Held)>() + mentor.len() + held.reading.parts.bytes() + held.activity.bytes()
+            size_of::<(Key, Window)>() + mentor.len() + held.reading.parts.bytes() + held.activity.bytes()
         });
         size_of::<Self>() + self.users.bytes() + self.registrations.parts.bytes() + activities.sum::<usize>()
     }

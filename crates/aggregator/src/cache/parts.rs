@@ -7,9 +7,15 @@ use serde::Deserialize;
 
 use crate::{Error, Store};
 
+/// Leaves out what was inserted after parts were listed.
+const LISTED: &str = include_str!("../../sql/listed_parts.sql");
+
+/// Tells how many parts a statement saw that are not listed, by their first rows.
+const UNLISTED: &str = include_str!("../../sql/unlisted_parts.sql");
+
 /// A line of the list.
 #[derive(Debug, Row, Deserialize)]
-struct Listed {
+struct ListedPart {
     server: String,
     table: String,
     uuid: String,
@@ -23,7 +29,7 @@ struct Listed {
 
 /// The parts of several tables at one moment.
 #[derive(Debug)]
-pub(super) struct Listing(Vec<Listed>);
+pub(super) struct PartLists(Vec<ListedPart>);
 
 /// The parts of a table at one moment, in the order of their inserts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +61,7 @@ struct Part {
     version: u64,
 }
 
-impl Listing {
+impl PartLists {
     /// What there is now of these tables.
     pub(super) async fn of(store: &Store, tables: &[&str]) -> Result<Self, Error> {
         let query = store
@@ -72,7 +78,7 @@ impl Listing {
             server: part.server.clone(),
             table: part.uuid.clone(),
         });
-        let part = |part: &Listed| Part {
+        let part = |part: &ListedPart| Part {
             name: part.name.clone(),
             hash: part.hash.clone(),
             rows: part.rows,
@@ -99,9 +105,8 @@ impl Parts {
         self.parts.len()
     }
 
-    /// Whether one of them has that name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| part.name == name)
+    fn names(&self) -> Vec<&str> {
+        self.parts.iter().map(|part| part.name.as_str()).collect()
     }
 
     /// The last insert that they have rows of.
@@ -119,6 +124,21 @@ impl Parts {
         besides.map(|part| part.rows).sum()
     }
 
+    /// These but for the latest, as far as those have no more than so many rows together.
+    pub(super) fn without_latest(&self, rows: u64) -> Self {
+        let mut earlier = self.clone();
+        let mut left = rows;
+        while let Some(rest) = earlier
+            .parts
+            .last()
+            .and_then(|latest| left.checked_sub(latest.rows))
+        {
+            earlier.parts.pop();
+            left = rest;
+        }
+        earlier
+    }
+
     /// A query about an organisation that fails where `table` has not these parts, but another server's or those of a table
     /// that has taken its place. It says so by `${same_parts}`.
     pub(super) fn query(&self, store: &Store, table: &str, sql: &str, org: &str) -> Query {
@@ -129,6 +149,19 @@ impl Parts {
             .param("server", &self.of.server)
             .param("uuid", &self.of.table)
             .param("table", table)
+    }
+
+    /// Such a query that, as it says by `${listed}`, leaves out what was inserted since. However often it reads the table, it
+    /// sees the same parts; how many of them are not among these, as merges were quicker, it tells by `${unlisted}`.
+    pub(super) fn query_listed(&self, store: &Store, table: &str, sql: &str, org: &str) -> Query {
+        let sql = sql
+            .replace("${unlisted}", UNLISTED)
+            .replace("${listed}", LISTED)
+            .replace("${table}", table);
+        self.query(store, table, &sql, org)
+            .with_setting("enable_shared_storage_snapshot_in_query", "1")
+            .param("last_block", self.last_block())
+            .param("parts", self.names())
     }
 
     /// About how much memory they take, in bytes.
@@ -272,6 +305,26 @@ mod tests {
         }
         // One of two had been through a mutation, and both have when they are merged.
         assert_eq!(known(&[(1, 2, 7), (3, 3, 3)], &[(1, 3, 7)]), None);
+    }
+
+    #[test]
+    fn the_latest_are_left_out_as_far_as_they_have_few_rows() {
+        let all = parts(&[(1, 8, 1), (9, 12, 9), (13, 13, 13), (14, 15, 14)]);
+        for (rows, left) in [
+            (0, 4),
+            (1, 4),
+            (2, 3),
+            (3, 2),
+            (6, 2),
+            (7, 1),
+            (14, 1),
+            (15, 0),
+            (99, 0),
+        ] {
+            let earlier = all.without_latest(rows);
+            assert_eq!(earlier.parts, all.parts[..left], "{rows} rows");
+            assert_eq!(earlier.known_among(&all).unwrap().len(), left);
+        }
     }
 
     #[test]

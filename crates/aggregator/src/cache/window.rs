@@ -20,27 +20,27 @@ pub(super) struct Reading {
 
 /// The activity of a window of time.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Window {
     /// All of the window, and perhaps some besides.
     pub(super) activity: Activity,
     /// In seconds; the end is excluded.
-    pub(super) window: Range<u32>,
+    pub(super) span: Range<u32>,
     pub(super) reading: Reading,
 }
 
-impl Held {
+impl Window {
     /// Nothing of a window yet.
-    pub(super) fn of(window: Range<u32>) -> Self {
+    pub(super) fn of(span: Range<u32>) -> Self {
         Self {
             activity: Activity::default(),
-            window,
+            span,
             reading: Reading::default(),
         }
     }
 
     /// What to read next on the way to a window that has this one in it, the later first, and what is held then.
     pub(super) fn next(&self, window: &Range<u32>) -> Option<(Range<u32>, Range<u32>)> {
-        let Range { start, end } = self.window;
+        let Range { start, end } = self.span;
         let stretch = STRETCH.max((window.end - window.start) / STRETCHES);
         if end < window.end {
             let until = end.saturating_add(stretch).min(window.end);
@@ -58,24 +58,24 @@ mod tests {
     #[test]
     fn a_window_is_read_in_stretches_the_latest_first() {
         let days = |days: Range<u32>| days.start * 86_400..days.end * 86_400;
-        let mut held = Held::of(days(60..70));
+        let mut held = Window::of(days(60..70));
         let mut stretches = Vec::new();
         while let Some((stretch, then)) = held.next(&days(20..90)) {
             stretches.push(stretch);
-            held.window = then;
+            held.span = then;
         }
         let expected = [70..84, 84..90, 46..60, 32..46, 20..32].map(days);
         assert_eq!(stretches, expected);
-        assert_eq!(held.window, days(20..90));
+        assert_eq!(held.span, days(20..90));
 
         let century = days(10_000..46_500);
-        let mut held = Held::of(century.end..century.end);
+        let mut held = Window::of(century.end..century.end);
         let mut stretches = 0;
         while let Some((_, then)) = held.next(&century) {
             stretches += 1;
-            held.window = then;
+            held.span = then;
         }
         assert!(stretches <= 28, "{stretches} stretches");
-        assert_eq!(held.window, century);
+        assert_eq!(held.span, century);
     }
 }

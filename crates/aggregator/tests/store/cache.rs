@@ -3,28 +3,30 @@
 use std::time::Duration;
 
 use aggregator::{
-    Batch, Settings, Store,
+    Settings, Store,
     cache::{CACHE_BYTES, CACHE_ROWS_TOTAL},
 };
 use events::{DateRange, Grain, NewUsersBy, Oracle};
 use futures::future::join_all;
 use tokio::time::timeout;
 
-use crate::harness::{Database, message, recorder, registration, run, value};
+use crate::harness::{Database, insert, message, recorder, registration, run, value};
 
 fn range(start: &str, end: &str) -> DateRange {
     DateRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()
 }
 
-async fn insert(store: &Store, oracle: &mut Oracle, org: &str, numbers: impl IntoIterator<Item = i64>) {
-    let mut batch = Batch::new();
-    for number in numbers {
-        for event in [message(org, number / 3, number), registration(org, number / 2)] {
-            batch.append(&event);
-            oracle.add(&event);
-        }
-    }
-    store.insert(&batch.seal()).await.unwrap();
+/// Inserts messages of these numbers, and registrations.
+async fn insert_numbers(
+    store: &Store,
+    oracle: &mut Oracle,
+    org: &str,
+    numbers: impl IntoIterator<Item = i64>,
+) {
+    let events = numbers
+        .into_iter()
+        .flat_map(|number| [message(org, number / 3, number), registration(org, number / 2)]);
+    insert(store, &mut [oracle], events).await;
 }
 
 /// Asks every kind of question about a range, and holds the answers against the oracle's.
@@ -54,7 +56,7 @@ async fn a_question_reads_what_is_new_and_is_answered_as_clickhouse_would() {
     let database = Database::migrated("cached").await;
     let (store, mut oracle) = (&database.store, Oracle::default());
     let all = range("2024-01-01", "2024-03-31");
-    insert(store, &mut oracle, "org", 0..1_500).await;
+    insert_numbers(store, &mut oracle, "org", 0..1_500).await;
     compare(store, &oracle, "org", all).await;
     let rows = value(&handle, CACHE_ROWS_TOTAL);
     assert!(rows > 1_000, "{rows} rows read");
@@ -66,7 +68,7 @@ async fn a_question_reads_what_is_new_and_is_answered_as_clickhouse_would() {
     run(&database, "SYSTEM STOP MERGES cached.active_daily").await;
     run(&database, "SYSTEM STOP MERGES cached.active_hourly").await;
     run(&database, "SYSTEM STOP MERGES cached.users").await;
-    insert(store, &mut oracle, "org", [700, 1_501]).await;
+    insert_numbers(store, &mut oracle, "org", [700, 1_501]).await;
     compare(store, &oracle, "org", all).await;
     let added = value(&handle, CACHE_ROWS_TOTAL) - rows;
     assert!((1..100).contains(&added), "{added} rows read");
@@ -86,9 +88,9 @@ async fn what_is_inserted_and_merged_between_two_questions_is_seen() {
     ];
     for step in 0..24_i64 {
         // Late ones and repeated ones among them, and those of another organisation in the same parts.
-        insert(store, &mut oracle, "org", (0..step).map(|n| step * 61 - n * n)).await;
+        insert_numbers(store, &mut oracle, "org", (0..step).map(|n| step * 61 - n * n)).await;
         let mut ignored = Oracle::default();
-        insert(store, &mut ignored, "other", (0..3).map(|n| step * 7 + n)).await;
+        insert_numbers(store, &mut ignored, "other", (0..3).map(|n| step * 7 + n)).await;
         if step % 3 == 1 {
             for table in ["active_hourly", "active_daily", "users"] {
                 run(&database, &format!("OPTIMIZE TABLE {table} FINAL")).await;
@@ -113,7 +115,7 @@ async fn many_questions_at_once_are_each_as_fresh_as_if_they_were_alone() {
     let (store, mut oracle) = (&database.store, Oracle::default());
     let all = range("2024-01-01", "2024-01-31");
     for step in 0..10 {
-        insert(store, &mut oracle, "org", step * 50..step * 60 + 20).await;
+        insert_numbers(store, &mut oracle, "org", step * 50..step * 60 + 20).await;
         let asked = (0..16).map(async |asker| match asker % 4 {
             // Who stops waiting leaves nothing wrong behind.
             0 => drop(timeout(Duration::from_millis(asker), compare(store, &oracle, "org", all)).await),
@@ -133,7 +135,7 @@ async fn a_row_that_is_taken_away_is_missed_and_a_rebuild_brings_it_back() {
     let database = Database::migrated("cached_taken").await;
     let (store, mut oracle) = (&database.store, Oracle::default());
     let all = range("2024-01-01", "2024-03-31");
-    insert(store, &mut oracle, "org", 0..900).await;
+    insert_numbers(store, &mut oracle, "org", 0..900).await;
     compare(store, &oracle, "org", all).await;
     let expected = store.usage_summary("org", all, Grain::Day).await.unwrap();
 
@@ -152,7 +154,7 @@ async fn a_row_that_is_taken_away_is_missed_and_a_rebuild_brings_it_back() {
     compare(store, &oracle, "org", all).await;
     run(&database, "TRUNCATE TABLE active_daily").await;
     let mut ignored = Oracle::default();
-    insert(store, &mut ignored, "other", [1]).await;
+    insert_numbers(store, &mut ignored, "other", [1]).await;
     assert_eq!(
         store.usage_summary("org", all, Grain::Day).await.unwrap(),
         vec![0; expected.len()]
@@ -167,7 +169,7 @@ async fn what_does_not_fit_is_counted_by_clickhouse() {
     let mut oracles: Vec<_> = (0..3).map(|_| Oracle::default()).collect();
     let all = range("2024-01-01", "2024-03-31");
     for (number, oracle) in oracles.iter_mut().enumerate() {
-        insert(&database.store, oracle, &format!("org-{number}"), 0..1_500).await;
+        insert_numbers(&database.store, oracle, &format!("org-{number}"), 0..1_500).await;
     }
     let rows = || value(&handle, CACHE_ROWS_TOTAL);
     let with = |cache_bytes| {

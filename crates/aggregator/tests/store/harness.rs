@@ -1,7 +1,7 @@
 //! A database for each test, and events to fill it with.
 
-use aggregator::{Settings, Store};
-use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use aggregator::{Batch, Settings, Store};
+use events::{Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use testbed::ClickHouse;
 use uuid::Uuid;
@@ -44,6 +44,22 @@ impl Database {
             ..self.settings.clone()
         })
     }
+}
+
+/// Inserts events as one batch, and tells them to the oracles.
+pub(crate) async fn insert(
+    store: &Store,
+    oracles: &mut [&mut Oracle],
+    events: impl IntoIterator<Item = Event<'static>>,
+) {
+    let mut batch = Batch::new();
+    for event in events {
+        batch.append(&event);
+        for oracle in oracles.iter_mut() {
+            oracle.add(&event);
+        }
+    }
+    store.insert(&batch.seal()).await.unwrap();
 }
 
 /// What is measured on this thread, which runs all of a test.

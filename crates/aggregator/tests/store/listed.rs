@@ -1,27 +1,14 @@
 //! Pages of conversations from memory: as fresh and as exact as ClickHouse's own.
 
-use aggregator::{Batch, Settings, Store, TranscriptPage, cache::CACHE_ROWS_TOTAL};
-use events::{Event, Oracle, TranscriptFilter};
+use std::ops::Range;
+
+use aggregator::{Settings, Store, TranscriptPage, cache::CACHE_ROWS_TOTAL};
+use events::{Oracle, TranscriptFilter};
 use futures::future::join_all;
 
-use crate::harness::{Database, annotation, client, message, recorder, run, value};
+use crate::harness::{Database, annotation, client, insert, message, recorder, run, value};
 
 const TABLES: [&str; 3] = ["conversations", "messages", "conversation_annotations"];
-
-async fn insert(
-    store: &Store,
-    oracles: &mut [&mut Oracle],
-    events: impl IntoIterator<Item = Event<'static>>,
-) {
-    let mut batch = Batch::new();
-    for event in events {
-        batch.append(&event);
-        for oracle in oracles.iter_mut() {
-            oracle.add(&event);
-        }
-    }
-    store.insert(&batch.seal()).await.unwrap();
-}
 
 fn between(start: Option<&str>, end: Option<&str>) -> TranscriptFilter {
     TranscriptFilter {
@@ -148,7 +135,7 @@ async fn the_latest_of_many_stay_the_latest_as_newer_ones_come_and_some_turn_out
     let database = Database::migrated("listed_many").await;
     let (store, mut oracle) = (&database.store, Oracle::default());
     // First many at once, then so many that the earlier are let go, then all but a few of the latest begin earlier.
-    let each = |numbers: std::ops::Range<i64>| numbers.map(|number| message("org", number, number));
+    let each = |numbers: Range<i64>| numbers.map(|number| message("org", number, number));
     insert(store, &mut [&mut oracle], each(0..3_000)).await;
     compare(store, &oracle).await;
     for first in [3_000, 4_000, 5_000, 6_000] {
@@ -304,4 +291,93 @@ async fn the_latest_are_found_where_each_lies_in_many_parts() {
         insert(&database.store, &mut [&mut oracle], said).await;
     }
     compare(&Store::new(&database.settings), &oracle).await;
+}
+
+/// So many conversations are counted in four stretches.
+const MANY: u64 = 2_400_000;
+
+/// Puts rows of conversations into the rollup by itself: those of these numbers, which began on a day that depends on `part`.
+async fn begin(database: &Database, numbers: Range<u64>, part: u64) {
+    let rows = numbers.end - numbers.start;
+    let statement = format!(
+        "INSERT INTO conversations (org, conversation_id, first, least_mentor, greatest_mentor)
+        SELECT
+            'org',
+            reinterpretAsUInt128(sipHash128(number)),
+            bitShiftLeft(toUInt256((19723 + number * ({part} + 3) % 50) * 86400000), 128),
+            'mentor',
+            'mentor'
+        FROM numbers({}, {rows})",
+        numbers.start
+    );
+    run(database, &statement).await;
+}
+
+#[tokio::test]
+async fn many_are_counted_in_stretches_while_others_are_inserted_and_merged() {
+    let (recorder, handle) = recorder();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let database = Database::migrated("listed_stretches").await;
+    // Merges leave the first parts alone, as they do where those are large.
+    let few = "ALTER TABLE conversations MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1000000";
+    run(&database, few).await;
+    insert(&database.store, &mut [], [message("org", 1, 1)]).await;
+    // Half of those of a part are in the next too, by which they began on another day.
+    for part in 0..3 {
+        let first = part * MANY / 4;
+        begin(&database, first..first + MANY / 2, part).await;
+    }
+    let ranges = [
+        between(None, None),
+        between(Some("2024-01-11"), Some("2024-01-30")),
+        between(None, Some("2024-01-02")),
+    ];
+    let totals = async |store: &Store| {
+        let mut totals = [0; 3];
+        for (total, range) in totals.iter_mut().zip(&ranges) {
+            *total = page(store, range, 0, 1).await.total;
+        }
+        totals
+    };
+    let without_memory = database.without_memory();
+    let before = totals(&without_memory).await;
+    assert_eq!(before[0], MANY + 1);
+    assert!(before[1] > before[2] && before[2] > 0, "{before:?}");
+
+    let inserts = async {
+        for step in 0..60 {
+            // Some that are there, by which a third began earlier, and some new ones.
+            let part = step % 3;
+            let first = part * MANY / 4 + step * 1_000;
+            begin(&database, first..first + 50, part + step % 2).await;
+            begin(&database, MANY + step * 50..MANY + step * 50 + 30, part).await;
+        }
+    };
+    let merges = async {
+        for _ in 0..60 {
+            run(&database, "OPTIMIZE TABLE conversations").await;
+        }
+    };
+    let stores: Vec<_> = (0..3).map(|_| Store::new(&database.settings)).collect();
+    let questions = async {
+        for store in &stores {
+            let all = totals(store).await[0];
+            assert!((before[0]..=before[0] + 60 * 30).contains(&all), "{all}");
+        }
+    };
+    futures::join!(inserts, merges, questions);
+
+    let after = totals(&without_memory).await;
+    assert_eq!(after[0], before[0] + 60 * 30);
+    assert_ne!(after[1], before[1]);
+    for store in &stores {
+        assert_eq!(totals(store).await, after);
+    }
+    for store in &stores {
+        begin(&database, 0..1, 0).await;
+        let rows = value(&handle, CACHE_ROWS_TOTAL);
+        assert_eq!(totals(store).await, after);
+        let read = value(&handle, CACHE_ROWS_TOTAL) - rows;
+        assert!((1..100).contains(&read), "{read} rows read");
+    }
 }
