@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 /// How long a statement may take: some go over all messages there are.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_secs(3 * 3600);
 
 /// How the engine says that a statement took too long, or more memory than there is.
 const TOO_MUCH: [&str; 2] = ["(TIMEOUT_EXCEEDED)", "(MEMORY_LIMIT_EXCEEDED)"];

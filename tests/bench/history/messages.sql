@@ -17,4 +17,4 @@ SELECT
     concat('How do I read table ', toString(message_dice % 1000000), ', and what does column ', toString(message_dice % 7), ' mean?'),
     if(message % 2 = 0, '', 'sage-3')
 FROM numbers_mt(${offset}, ${rows})
-SETTINGS max_insert_threads = 2, min_insert_block_size_rows = 500000
+SETTINGS max_insert_threads = 2, min_insert_block_size_rows = 2000000, min_insert_block_size_bytes = 0, max_block_size = 250000
