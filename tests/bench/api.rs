@@ -18,6 +18,12 @@ use crate::{
 /// How often a question is asked at least, however long that takes.
 const AT_LEAST: usize = 10;
 
+/// How the API refuses a question whose answer takes longer than it waits for one.
+pub(crate) const TOO_LATE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+/// How it refuses a question about an organisation that is not there yet.
+pub(crate) const NO_SUCH_ORG: StatusCode = StatusCode::NOT_FOUND;
+
 /// A `rollcall serve` over a database.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -47,11 +53,16 @@ impl Api {
         self.role.part.peak_mib()
     }
 
-    /// The answer to a question about an organisation, such as `usage-summary/?start_date=…`; none where there is no
-    /// such organisation yet, and where the answer takes longer than the API waits for one.
-    pub(crate) async fn ask(&self, org: &str, question: &str) -> anyhow::Result<Option<Value>> {
+    /// The answer to a question about an organisation, such as `usage-summary/?start_date=…`; none where the API refuses
+    /// it with that status. Any other refusal is an error.
+    pub(crate) async fn ask(
+        &self,
+        org: &str,
+        question: &str,
+        refusal: StatusCode,
+    ) -> anyhow::Result<Option<Value>> {
         let answer = self.request(org, question).send().await?;
-        if [StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE].contains(&answer.status()) {
+        if answer.status() == refusal {
             return Ok(None);
         }
         let (status, text) = (answer.status(), answer.text().await?);
@@ -88,7 +99,7 @@ impl Api {
                     let answer = http.execute(again).await?;
                     let status = answer.status();
                     answer.bytes().await?;
-                    if status == StatusCode::SERVICE_UNAVAILABLE {
+                    if status == TOO_LATE {
                         return Ok(None);
                     }
                     ensure!(status.is_success(), "{}: {status}", request.url());

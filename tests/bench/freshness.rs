@@ -17,7 +17,7 @@ use traffic::Load;
 use uuid::Uuid;
 
 use crate::{
-    api::Api,
+    api::{Api, NO_SUCH_ORG},
     cli::Sizes,
     ingest::Lag,
     load::{self, HEADERS, PATIENCE, START},
@@ -182,7 +182,7 @@ impl<'a> Lane<'a> {
             .map_err(|(error, _)| error)?;
         let acknowledged = Instant::now();
         loop {
-            let answer = self.api.ask(&self.org, QUESTION).await?;
+            let answer = self.api.ask(&self.org, QUESTION, NO_SUCH_ORG).await?;
             let users = answer.and_then(|answer| answer[0]["user_count"].as_u64());
             let elapsed = acknowledged.elapsed();
             if users > Some(u64::from(user)) || elapsed > TOO_LATE {
