@@ -49,11 +49,12 @@ pub const CACHE_ROWS_TOTAL: &str = "rollcall_cache_rows_total";
 /// How long a question waits for another that reads of the same organisation before it has ClickHouse answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What took too much time is left to ClickHouse for so long before it is tried again.
+/// What took too much time is left to ClickHouse for so long before it is tried again; so are conversations that took too much
+/// memory.
 const WHILE: Duration = Duration::from_secs(600);
 
 /// What is held of an organisation, and what may be asked of it.
-trait Held<Wanted: ?Sized> {
+trait Held<Wanted> {
     /// Reads what a question needs and is not held. Whether it is held then.
     ///
     /// It may be given up at any moment. What is held then is not taken for whole.
@@ -72,7 +73,6 @@ async fn fresh<'a, T, Wanted>(
 ) -> Option<tokio::sync::MutexGuard<'a, T>>
 where
     T: Held<Wanted>,
-    Wanted: ?Sized,
 {
     let mut held = timeout(PATIENCE, held.lock()).await.ok()?;
     // The rest of the time is for ClickHouse to answer in, if this takes too long.

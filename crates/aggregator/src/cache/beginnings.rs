@@ -59,7 +59,7 @@ struct Recent {
 
 /// When a conversation began, by parts that are known or by others.
 #[derive(Debug, Row, Deserialize)]
-struct Begun {
+struct BegunByParts {
     conversation_id: u128,
     known: bool,
     began_at: i64,
@@ -215,7 +215,7 @@ impl Beginnings {
             .query_listed(store, Self::TABLE, sql, org)
             .param("known", known)
             .param("limit", ROWS);
-        let rows = store.run(query.fetch_all::<Begun>()).await?;
+        let rows = store.run(query.fetch_all::<BegunByParts>()).await?;
         Cache::count(rows.len());
         if rows.iter().any(|row| row.unlisted > 0) {
             return Ok(Outcome::Moved);

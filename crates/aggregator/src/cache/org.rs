@@ -110,11 +110,8 @@ impl Held<Wanted<'_>> for Org {
         let activity = reading(wanted.table);
         let registrations = wanted.registrations.then(|| reading(USERS));
         // No part may mean that none may be seen, which ClickHouse does not tell.
-        if [Some(&activity), registrations.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|reading| reading.parts.is_empty())
-        {
+        let is_empty = |reading: &Reading| reading.parts.is_empty();
+        if is_empty(&activity) || registrations.as_ref().is_some_and(is_empty) {
             return Ok(false);
         }
         if !self.read_activity(store, wanted, activity).await? {
