@@ -12,6 +12,9 @@ use futures::future::try_join_all;
 
 use crate::{Error, SealedBatch, Settings, batch::Insert, cache::Cache};
 
+/// After how many seconds ClickHouse gives a statement up; 0: never.
+pub(crate) const MAX_EXECUTION_TIME: &str = "max_execution_time";
+
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
 /// connection.
 #[derive(Clone)]
@@ -123,6 +126,8 @@ impl Store {
             // To find rows by a set is right for the keys of a page. A set of a million is sorted for nothing: the
             // rows that it would find are in every granule.
             .with_setting("use_index_for_in_with_subqueries_max_values", "100000")
+            // ClickHouse does not see that nobody waits for an answer any more: over HTTP it would go on.
+            .with_setting(MAX_EXECUTION_TIME, self.settings.query_timeout_secs.to_string())
             .param("org", org)
     }
 
@@ -133,6 +138,10 @@ impl Store {
         self.client
             .query_raw(sql)
             .with_setting("optimize_on_insert", "1")
+            .with_setting(
+                MAX_EXECUTION_TIME,
+                self.settings.maintenance_timeout_secs.to_string(),
+            )
             .with_setting("max_bytes_before_external_group_by", MEMORY)
             .with_setting("max_bytes_before_external_sort", MEMORY)
     }

@@ -19,7 +19,7 @@ use futures::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{Error, Store, cache::HeldConversations};
+use crate::{Error, Store, cache::HeldConversations, store::MAX_EXECUTION_TIME};
 
 /// How many conversations are read at once. Their ids, of 39 digits at most, stay within ClickHouse's default
 /// `max_query_size` of 256 KiB.
@@ -201,7 +201,11 @@ impl Store {
             return stream::empty().boxed();
         };
         let (store, org) = (self.clone(), org.to_owned());
-        let ids = listing.ids(self).fetch::<u128>();
+        // It lasts as long as whoever reads the answer takes.
+        let ids = listing
+            .ids(self)
+            .with_setting(MAX_EXECUTION_TIME, "0")
+            .fetch::<u128>();
         let ids = {
             let store = store.clone();
             stream::once(async { Ok::<_, Error>(ids?) }).map_ok(move |cursor| {

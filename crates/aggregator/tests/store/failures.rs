@@ -1,4 +1,8 @@
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    time::Duration,
+};
 
 use aggregator::{Batch, Error, Settings, Store};
 use chrono::NaiveDate;
@@ -7,7 +11,7 @@ use futures::{
     FutureExt, TryFutureExt, TryStreamExt,
     future::{BoxFuture, join_all},
 };
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::harness::{Database, client, message};
 
@@ -44,7 +48,7 @@ async fn a_question_that_takes_too_long_is_given_up() {
 #[tokio::test]
 async fn every_call_to_clickhouse_has_a_timeout() {
     // The system takes connections for it; nobody reads from them.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let store = &Store::new(&Settings {
         url: format!("http://{}", silent.local_addr().unwrap()),
         query_timeout_secs: 1,
@@ -96,6 +100,25 @@ async fn every_call_to_clickhouse_has_a_timeout() {
     join_all(ends).await;
     let error = timeout(Duration::from_secs(10), store.rebuild("active_daily")).await;
     assert!(error.expect("rebuild hangs").unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn clickhouse_is_told_after_which_time_a_question_is_given_up() {
+    let clickhouse = TcpListener::bind("127.0.0.1:0").unwrap();
+    let store = Store::new(&Settings {
+        url: format!("http://{}", clickhouse.local_addr().unwrap()),
+        query_timeout_secs: 7,
+        ..Settings::default()
+    });
+    let request = spawn_blocking(move || {
+        let (connection, _) = clickhouse.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(connection).read_line(&mut line).unwrap();
+        line
+    });
+    store.org_exists("org").await.unwrap_err();
+    let request = request.await.unwrap();
+    assert!(request.contains("max_execution_time=7"), "{request}");
 }
 
 #[tokio::test]
