@@ -6,7 +6,9 @@ use futures::future::try_join_all;
 use metrics::counter;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Message, OwnedHeaders, OwnedMessage};
+use rdkafka::message::{
+    BorrowedHeaders, BorrowedMessage, Header, Headers, Message, OwnedHeaders, OwnedMessage,
+};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,7 @@ use crate::delivery::Halt;
 use crate::record::{Reason, size};
 use crate::{Error, Settings, metric};
 
-/// What we append to the headers of a record, in this order.
+/// What we append to the headers of a record, in this order, and behind it [`TIMESTAMP`].
 pub(crate) const HEADERS: [&str; 5] = [
     "rollcall_reason",
     "rollcall_reason_code",
@@ -27,20 +29,23 @@ pub(crate) const HEADERS: [&str; 5] = [
     "rollcall_partition",
     "rollcall_offset",
 ];
+/// The record's timestamp, in milliseconds since 1970; without a value where it has none.
+pub(crate) const TIMESTAMP: &str = "rollcall_timestamp";
 /// How many dead letters of a batch wait for their acknowledgement at once.
 const AT_ONCE: usize = 1_000;
 /// How long a dead letter may wait for its acknowledgement before its producer is given up.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A rejected record, as it will be written: key, value, timestamp and headers are its own; headers that say why
-/// and where from come behind them. The name that repeats a record's own header is appended all the same, and
-/// the last one holds.
+/// A rejected record, as it will be written: key, value and headers are its own; headers that say why and where from come
+/// behind them. The name that repeats a record's own header is appended all the same, and the last one holds.
+///
+/// It gets the time at which it is written as its timestamp: Kafka deletes records by their timestamps, and of what comes
+/// late or is consumed again the record's own may be older than what the topic keeps.
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
     headers: OwnedHeaders,
-    timestamp: Option<i64>,
     partition: i32,
     offset: i64,
     code: &'static str,
@@ -56,6 +61,8 @@ pub(crate) struct Buried(());
 pub(crate) struct DeadLetters {
     producer: FutureProducer<Logged>,
     topic: String,
+    /// How many bytes of a batch's letters wait for their acknowledgement at once.
+    at_once_bytes: usize,
 }
 
 impl DeadLetter {
@@ -74,24 +81,20 @@ impl DeadLetter {
         let headers = headers.unwrap_or_default();
         let text = reason.to_string();
         let (partition, offset) = (record.partition().to_string(), record.offset().to_string());
-        let ours = [text.as_str(), reason.code(), record.topic(), &partition, &offset];
-        let headers = HEADERS.into_iter().zip(ours).fold(headers, |all, (key, value)| {
-            all.insert(Header {
-                key,
-                value: Some(value),
-            })
-        });
+        let timestamp = record.timestamp().to_millis().map(|millis| millis.to_string());
+        let ours = [text.as_str(), reason.code(), record.topic(), &partition, &offset].map(Some);
+        let ours = HEADERS.into_iter().zip(ours);
+        let headers = ours
+            .chain([(TIMESTAMP, timestamp.as_deref())])
+            .fold(headers, |all, (key, value)| all.insert(Header { key, value }));
         Self {
             key: record.key().map(Into::into),
             value: record.payload().map(Into::into),
             headers,
-            timestamp: record.timestamp().to_millis(),
             partition: record.partition(),
             offset: record.offset(),
             code: reason.code(),
-            bytes: size(record).unwrap_or(record.payload().map_or(0, <[u8]>::len))
-                + size_of::<Self>()
-                + ENVELOPE_BYTES,
+            bytes: copied(record) + size_of::<Self>() + ENVELOPE_BYTES,
         }
     }
 
@@ -111,7 +114,20 @@ impl DeadLetter {
 }
 
 /// About what our own headers take.
-const ENVELOPE_BYTES: usize = 512;
+const ENVELOPE_BYTES: usize = 1_024;
+
+/// About how much memory a copy of a record takes, in bytes.
+fn copied<M: Message>(record: &M) -> usize {
+    /// What is kept of a header besides its name and its value.
+    const HEADER: usize = 96;
+    /// What headers are taken for whose names cannot be read: as much as brokers let a record have by default.
+    const UNREADABLE: usize = 1 << 20;
+    let headers = record.headers().map_or(0, Headers::count);
+    let bytes = size(record).unwrap_or_else(|| {
+        record.key().map_or(0, <[u8]>::len) + record.payload().map_or(0, <[u8]>::len) + UNREADABLE
+    });
+    bytes + headers * HEADER
+}
 
 impl DeadLetters {
     /// A producer that counts a dead letter as written once every replica has it.
@@ -124,15 +140,15 @@ impl DeadLetters {
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
             .set("message.timeout.ms", TIMEOUT.as_millis().to_string())
-            .set(
-                "queue.buffering.max.kbytes",
-                (budget.dead_letters >> 10).max(1).to_string(),
-            )
-            .set("message.max.bytes", client::message_max_bytes(settings));
+            // Whatever was read can be written: how much waits in the queue is bounded by what is put there at once, and what
+            // is too large the broker decides, which sees it compressed. These are the largest values there are.
+            .set("queue.buffering.max.kbytes", "2147483647")
+            .set("message.max.bytes", "1000000000");
         let producer = client::create(settings, config, Logged)?;
         Ok(Self {
             producer,
             topic: settings.dead_letter_topic.clone(),
+            at_once_bytes: budget.dead_letters / usize::from(settings.batches_in_flight.get()),
         })
     }
 
@@ -142,10 +158,23 @@ impl DeadLetters {
         letters: &[DeadLetter],
         halt: &CancellationToken,
     ) -> Result<Buried, Halt> {
-        for letters in letters.chunks(AT_ONCE) {
-            try_join_all(letters.iter().map(|letter| self.write(letter, halt))).await?;
+        let mut rest = letters;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(self.at_once(rest));
+            try_join_all(now.iter().map(|letter| self.write(letter, halt))).await?;
+            rest = later;
         }
         Ok(Buried(()))
+    }
+
+    /// How many of these letters are put into the queue at once, from the first: one at least.
+    fn at_once(&self, letters: &[DeadLetter]) -> usize {
+        let mut bytes = 0;
+        let fit = letters.iter().take(AT_ONCE).take_while(|letter| {
+            bytes += letter.bytes();
+            bytes <= self.at_once_bytes
+        });
+        fit.count().max(1)
     }
 
     async fn write(&self, letter: &DeadLetter, halt: &CancellationToken) -> Result<(), Halt> {
@@ -156,7 +185,7 @@ impl DeadLetters {
                 partition: None,
                 payload: letter.value.as_deref(),
                 key: letter.key.as_deref(),
-                timestamp: letter.timestamp,
+                timestamp: None,
                 headers: Some(letter.headers.clone()),
             };
             let Err((error, _)) = self.producer.send(record, Timeout::Never).await else {
@@ -170,11 +199,15 @@ impl DeadLetters {
                     source: error,
                 }));
             }
-            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
-                return Err(Halt::Ended(Error::Unburied {
-                    topic: self.topic.clone(),
-                    after: TIMEOUT,
-                }));
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::MessageTimedOut) => {
+                    return Err(Halt::Ended(Error::Unburied {
+                        topic: self.topic.clone(),
+                        after: TIMEOUT,
+                    }));
+                }
+                Some(RDKafkaErrorCode::Fatal) => return Err(Halt::Ended(Error::Producer(error))),
+                _ => {}
             }
             let wait = backoff.next();
             counter!(metric::RETRIES, "what" => "dead_letter").increment(1);
@@ -192,21 +225,49 @@ impl DeadLetters {
     }
 }
 
-/// Whether an attempt to write a dead letter need not be repeated: it, or the producer, will never do.
+/// Whether an attempt to write a dead letter need not be repeated: it will never do.
 fn is_final(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        Fatal, InvalidMessageSize, InvalidRecord, MessageSizeTooLarge, PolicyViolation,
-        TopicAuthorizationFailed,
+        InvalidMessageSize, InvalidRecord, MessageSizeTooLarge, PolicyViolation, TopicAuthorizationFailed,
     };
     error.rdkafka_error_code().is_some_and(|code| {
         matches!(
             code,
-            Fatal
-                | InvalidMessageSize
+            InvalidMessageSize
                 | InvalidRecord
                 | MessageSizeTooLarge
                 | PolicyViolation
                 | TopicAuthorizationFailed
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn many_small_headers_count_as_what_they_take() {
+        const COUNT: usize = 10_000;
+        let headers = (0..COUNT).fold(OwnedHeaders::new(), |all, _| {
+            all.insert(Header {
+                key: "h",
+                value: None::<&[u8]>,
+            })
+        });
+        let record = OwnedMessage::new(
+            None,
+            None,
+            "events".to_owned(),
+            Timestamp::NotAvailable,
+            0,
+            0,
+            Some(headers),
+        );
+        let letter = DeadLetter::of_owned(&record, &Reason::HeaderName);
+        // What librdkafka keeps of each, and where it is kept.
+        assert!(letter.bytes() > COUNT * 70, "{} bytes", letter.bytes());
+    }
 }

@@ -67,6 +67,9 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+    /// The producer of dead letters cannot go on; a new one can.
+    #[error("kafka: the producer of dead letters cannot go on")]
+    Producer(#[source] KafkaError),
     /// A dead letter will never be taken, so its record can never be settled.
     #[error("kafka: {topic} refuses the dead letter of partition {partition} offset {offset}")]
     DeadLetter {
@@ -107,7 +110,10 @@ pub enum Error {
 impl Error {
     /// Whether a run may begin anew, with new clients.
     pub const fn is_cured_by_new_clients(&self) -> bool {
-        matches!(self, Self::CutOff { .. } | Self::Unburied { .. })
+        matches!(
+            self,
+            Self::CutOff { .. } | Self::Unburied { .. } | Self::Producer(_)
+        )
     }
 }
 

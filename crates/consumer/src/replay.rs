@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::dead_letters::HEADERS;
+use crate::dead_letters::{HEADERS, TIMESTAMP};
 use crate::reader::Header;
 use crate::{Error, Probe, Publisher, Reader, Settings, Stored};
 
@@ -33,6 +33,7 @@ struct Origin<'a> {
     code: &'a str,
     topic: &'a str,
     partition: i32,
+    timestamp: Option<i64>,
 }
 
 impl Letter {
@@ -54,6 +55,11 @@ impl Letter {
 
     fn origin(&self) -> Option<Origin<'_>> {
         let mut headers = self.0.headers()?;
+        // A letter of before there was this header has the record's timestamp as its own.
+        let timestamp = match headers.pop_if(|(name, _)| *name == TIMESTAMP) {
+            Some((_, millis)) => millis.and_then(|millis| std::str::from_utf8(millis).ok()?.parse().ok()),
+            None => self.0.timestamp(),
+        };
         let ours = headers.split_off(headers.len().checked_sub(HEADERS.len())?);
         let value = |index: usize| {
             let (name, value) = ours.get(index)?;
@@ -66,6 +72,7 @@ impl Letter {
             code,
             topic,
             partition: partition.parse().ok()?,
+            timestamp,
         })
     }
 }
@@ -134,7 +141,7 @@ impl Replay {
         self.publisher
             .republish(
                 (origin.topic, partition),
-                record.timestamp(),
+                origin.timestamp,
                 record.key(),
                 &origin.headers,
                 record.value(),

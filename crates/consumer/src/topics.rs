@@ -17,38 +17,50 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// which one is where `kafka.create_topics` is off. A topic that exists is left as it is.
 pub async fn ensure_topics(settings: &Settings) -> Result<(), Error> {
     settings.validate()?;
-    for (topic, partitions) in [
-        (&settings.topic, settings.partition_count()),
-        (&settings.dead_letter_topic, 1),
-    ] {
-        if exists(settings, topic).await? {
+    let replicas = || TopicReplication::Fixed(settings.replica_count());
+    let largest = largest_dead_letter(settings).to_string();
+    let events = NewTopic::new(&settings.topic, settings.partition_count(), replicas());
+    let dead_letters =
+        NewTopic::new(&settings.dead_letter_topic, 1, replicas()).set("max.message.bytes", &largest);
+    for new in [events, dead_letters] {
+        if exists(settings, new.name).await? {
             continue;
         }
         if !settings.create_topics {
-            return Err(Error::NoTopic { topic: topic.clone() });
+            return Err(Error::NoTopic {
+                topic: new.name.to_owned(),
+            });
         }
-        create(settings, topic, partitions).await?;
+        create(settings, &new).await?;
     }
     Ok(())
 }
 
-async fn create(settings: &Settings, topic: &str, partitions: i32) -> Result<(), Error> {
+/// The largest record that a new dead-letter topic takes, in bytes: whatever brokers let an event topic have by default or we
+/// accept, and our headers. By the default of the brokers a record that just fits there would not fit here.
+fn largest_dead_letter(settings: &Settings) -> i32 {
+    const DEFAULT: usize = 1 << 20;
+    let largest = settings
+        .max_record_bytes
+        .get()
+        .max(DEFAULT)
+        .saturating_add(DEFAULT);
+    i32::try_from(largest).unwrap_or(i32::MAX)
+}
+
+async fn create(settings: &Settings, new: &NewTopic<'_>) -> Result<(), Error> {
+    let topic = new.name;
     let cannot = |source| Error::Topic {
         topic: topic.to_owned(),
         source,
     };
     let admin: AdminClient<Logged> = client::create(settings, client::config(settings), Logged)?;
-    let new = NewTopic::new(
-        topic,
-        partitions,
-        TopicReplication::Fixed(settings.replica_count()),
-    );
     let options = AdminOptions::new()
         .operation_timeout(Some(TIMEOUT))
         .request_timeout(Some(TIMEOUT));
-    let results = admin.create_topics([&new], &options).await.map_err(cannot)?;
+    let results = admin.create_topics([new], &options).await.map_err(cannot)?;
     match results.into_iter().find_map(Result::err) {
-        None => info!(topic, partitions, "created"),
+        None => info!(topic, partitions = new.num_partitions, "created"),
         // Somebody else was faster.
         Some((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
         Some((_, code)) => return Err(cannot(KafkaError::AdminOp(code))),

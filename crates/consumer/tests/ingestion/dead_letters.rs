@@ -1,10 +1,11 @@
 //! Rejected records, in their topic.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 
-use consumer::{Error, Publisher};
-use rdkafka::Message;
+use consumer::{Error, Publisher, Settings};
 use rdkafka::message::{Headers, OwnedMessage};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Message};
 
 use crate::harness::{Broker, Memory, PATIENCE, Run, event, ids, other, until};
 
@@ -65,8 +66,8 @@ async fn a_dead_letter_is_the_record_itself_with_its_reason_and_its_true_partiti
     let mut codes = Vec::new();
     for letter in &mut buried {
         let mut all = headers(letter);
-        let ours = all.split_off(all.len() - 5);
-        let [reason, code, topic, partition, offset] = ours.try_into().unwrap();
+        let ours = all.split_off(all.len() - 6);
+        let [reason, code, topic, partition, offset, timestamp] = ours.try_into().unwrap();
         let text =
             |(name, value): (String, Option<Vec<u8>>)| (name, String::from_utf8(value.unwrap()).unwrap());
         let [
@@ -75,15 +76,17 @@ async fn a_dead_letter_is_the_record_itself_with_its_reason_and_its_true_partiti
             (topic, from),
             (partition, number),
             (offset, position),
-        ] = [reason, code, topic, partition, offset].map(text);
+            (timestamp, millis),
+        ] = [reason, code, topic, partition, offset, timestamp].map(text);
         assert_eq!(
-            [reason, code, topic, partition, offset],
+            [reason, code, topic, partition, offset, timestamp],
             [
                 "rollcall_reason",
                 "rollcall_reason_code",
                 "rollcall_topic",
                 "rollcall_partition",
-                "rollcall_offset"
+                "rollcall_offset",
+                "rollcall_timestamp"
             ]
         );
         assert!(!why.is_empty());
@@ -96,7 +99,7 @@ async fn a_dead_letter_is_the_record_itself_with_its_reason_and_its_true_partiti
             .unwrap();
         assert_eq!(letter.key(), original.key());
         assert_eq!(letter.payload(), original.payload());
-        assert_eq!(letter.timestamp().to_millis(), original.timestamp().to_millis());
+        assert_eq!(millis.parse().ok(), original.timestamp().to_millis());
         assert_eq!(all, headers(original));
         assert!(
             publish
@@ -108,6 +111,57 @@ async fn a_dead_letter_is_the_record_itself_with_its_reason_and_its_true_partiti
     codes.sort();
     assert!(codes.contains(&"record_too_large".to_owned()), "{codes:?}");
     assert!(codes.contains(&"tombstone".to_owned()), "{codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_not_older_than_its_topic_keeps() {
+    let broker = Broker::with_partitions(1);
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &broker.settings.bootstrap_servers)
+        .create()
+        .unwrap();
+    let old: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&broker.settings.topic)
+        .payload(b"{".as_slice())
+        .timestamp(1_600_000_000_000);
+    producer.send(old).map_err(|(error, _)| error).unwrap();
+    producer.flush(PATIENCE).unwrap();
+
+    let run = Run::start(&broker.settings, &Memory::default());
+    until("the commit", async || broker.committed().await[&0] == Some(1)).await;
+    run.stop().await;
+    let originals = broker.records(&broker.settings.topic, 1).await;
+    assert_eq!(originals[0].timestamp().to_millis(), Some(1_600_000_000_000));
+    let letters = broker.records(&broker.settings.dead_letter_topic, 1).await;
+    assert!(letters[0].timestamp().to_millis() > Some(1_700_000_000_000));
+    let last = headers(&letters[0]).pop().unwrap();
+    assert_eq!(
+        last,
+        ("rollcall_timestamp".to_owned(), Some(b"1600000000000".to_vec()))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_read_is_buried_however_large() {
+    let mut broker = Broker::with_partitions(1);
+    let larger = Settings {
+        max_record_bytes: NonZeroUsize::new(4 << 20).unwrap(),
+        ..broker.settings.clone()
+    };
+    // Of this a sixteenth is for dead letters, less than one of these.
+    broker.settings.budget_bytes = 16 << 20;
+    let publisher = Publisher::new(&larger).unwrap();
+    let values = [(1 << 20) + 1, 3 << 20].map(|length| vec![b'x'; length]);
+    for value in &values {
+        publisher.publish(None, &[], Some(value)).await.unwrap();
+    }
+    publisher.flush(PATIENCE).await.unwrap();
+
+    let run = Run::start(&broker.settings, &Memory::default());
+    until("the commit", async || broker.committed().await[&0] == Some(2)).await;
+    run.stop().await;
+    let letters = broker.records(&broker.settings.dead_letter_topic, 2).await;
+    let buried: Vec<_> = letters.iter().map(Message::payload).collect();
+    assert_eq!(buried, values.each_ref().map(|value| Some(value.as_slice())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,8 +278,8 @@ async fn a_dead_letter_is_of_the_single_record_and_the_rest_of_its_batch_is_kept
             .find(|record| (record.partition(), record.offset()) == origin)
             .unwrap();
         assert_eq!(
-            (original.key(), original.payload(), original.timestamp()),
-            (letter.key(), letter.payload(), letter.timestamp())
+            (original.key(), original.payload()),
+            (letter.key(), letter.payload())
         );
         let reason = text("rollcall_reason");
         let id = refused.iter().find(|id| reason.contains(id.as_str())).unwrap();
