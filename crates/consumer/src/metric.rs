@@ -29,7 +29,7 @@ pub const WAITING: &str = "rollcall_waiting";
 pub const KAFKA_ERRORS: &str = "rollcall_kafka_errors_total";
 
 /// Tells the installed recorder what each name means.
-pub fn describe() {
+pub(crate) fn describe() {
     describe_counter!(RECORDS, Unit::Count, "settled records, by outcome and reason");
     describe_counter!(
         RECORDS_LOST,

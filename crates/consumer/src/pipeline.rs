@@ -17,7 +17,7 @@ use crate::dead_letters::DeadLetters;
 use crate::delivery::Courier;
 use crate::sink::Sink;
 use crate::source::{SharedLedger, Source};
-use crate::{Error, Settings};
+use crate::{Error, Settings, metric};
 use flow::Pipeline;
 
 /// What a run did.
@@ -59,6 +59,7 @@ pub async fn run<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     settings.validate()?;
+    metric::describe();
     let settings = settings.clone();
     let runtime = Handle::current();
     // Whoever drops this future ends the run.

@@ -18,6 +18,7 @@ use crate::{
     ready::Ready,
     settings::Settings,
     shutdown::{GRACE, LAST_GRACE},
+    telemetry,
 };
 
 /// The embedded broker keeps some 5 MB of each partition: many partitions make room for a backlog.
@@ -125,6 +126,7 @@ impl Stack {
         metrics: PrometheusHandle,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
+        tasks.spawn(telemetry::sum_up(metrics.clone(), shutdown.clone()));
         let kafka = self.settings.kafka.clone();
         let probe = Probe::new(&kafka)?;
         let router = query::router(

@@ -1,9 +1,11 @@
 //! Logs and metrics.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, time::Duration};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::settings::{LogFormat, LogSettings};
@@ -12,6 +14,9 @@ use crate::settings::{LogFormat, LogSettings};
 const DURATION_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
+
+/// How often what was measured is summed up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts logging to standard error: what `log.filter` says, or else `default`.
 ///
@@ -42,4 +47,13 @@ pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?
         .install_recorder()
         .context("metrics are collected already")
+}
+
+/// Sums up what is measured, until `shutdown`. Without it each duration would be kept until somebody asks for the metrics.
+pub(crate) async fn sum_up(metrics: PrometheusHandle, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut ticks = interval(UPKEEP);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+    Ok(())
 }

@@ -154,7 +154,12 @@ impl<'a, S: Sink, C: Fn() -> Timestamp> Pipeline<'a, S, C> {
         match outcome(&record, self.settings.max_record_bytes.get(), now) {
             Outcome::Kept(event) => self.batcher.open().keep(span, &event),
             Outcome::Skipped { event_type } => {
-                debug!(partition = record.partition(), offset = record.offset(), %event_type, "skipped");
+                debug!(
+                    partition = record.partition(),
+                    offset = record.offset(),
+                    ?event_type,
+                    "skipped"
+                );
                 self.batcher.open().skip(span);
             }
             Outcome::Rejected(reason) => {

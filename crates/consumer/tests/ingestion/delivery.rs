@@ -207,6 +207,7 @@ async fn a_sink_that_is_slow_pauses_reading_and_loses_nothing() {
     let run = Run::start(&settings, &sink);
     until("the pause", async || paused().as_deref() == Some("1")).await;
     assert_eq!(sink.waiting(), 1);
+    assert!(metrics().contains("# HELP rollcall_paused "), "{}", metrics());
 
     sink.close(false);
     until("everything to arrive", async || sink.distinct().len() == 1_000).await;

@@ -22,11 +22,12 @@ pub(crate) async fn run(settings: Settings, ready_file: Option<&Path>) -> anyhow
     let metrics = telemetry::start_metrics()?;
     let http = Bound::new(settings.http.addr()).await?;
     let store = Store::new(&settings.clickhouse);
+    let mut tasks = JoinSet::new();
+    let shutdown = shutdown::on_signal(&mut tasks)?;
+    tasks.spawn(telemetry::sum_up(metrics.clone(), shutdown.clone()));
     let router = query::operator_router(api::checks(&store, Probe::new(&settings.kafka)?), move || {
         metrics.render()
     });
-    let mut tasks = JoinSet::new();
-    let shutdown = shutdown::on_signal(&mut tasks)?;
     let ready = Ready {
         bootstrap_servers: Some(settings.kafka.bootstrap_servers.clone()),
         topic: Some(settings.kafka.topic.clone()),

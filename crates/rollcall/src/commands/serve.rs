@@ -25,9 +25,10 @@ pub(crate) async fn run(settings: Settings, ready_file: Option<&Path>) -> anyhow
     if settings.auth.keys.is_empty() {
         warn!("auth.keys is empty: every request will be answered with 401");
     }
-    let router = query::router(settings.query(), store, checks, move || metrics.render());
     let mut tasks = JoinSet::new();
     let shutdown = shutdown::on_signal(&mut tasks)?;
+    tasks.spawn(telemetry::sum_up(metrics.clone(), shutdown.clone()));
+    let router = query::router(settings.query(), store, checks, move || metrics.render());
     let ready = Ready {
         api_url: Some(http.url()),
         clickhouse_url: Some(settings.clickhouse.url.clone()),
