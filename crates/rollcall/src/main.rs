@@ -23,12 +23,21 @@ mod telemetry;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
+use tokio::runtime::Runtime;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    // Of all commands the largest decides how large this future is: too large for the stack.
-    match Box::pin(commands::run(cli::Cli::parse().command)).await {
+fn main() -> ExitCode {
+    let command = cli::Cli::parse().command;
+    let ended = Runtime::new()
+        .context("cannot start threads")
+        .and_then(|runtime| {
+            // Of all commands the largest decides how large this future is: too large for the stack.
+            let ended = runtime.block_on(Box::pin(commands::run(command)));
+            runtime.shutdown_timeout(shutdown::LAST_MOMENT);
+            ended
+        });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rollcall: {error:#}");

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tempfile::tempdir;
+use tokio::net::TcpListener;
 
 use super::data::event;
 use crate::harness::{Parts, Process, ROLLCALL, Running, until};
@@ -89,6 +90,35 @@ async fn roles_that_wait_for_what_is_not_there_end_in_time() {
         let waiting = Process::start(dir.path(), &[role, "--http-addr", "127.0.0.1:0"], &nowhere).await;
         ends(waiting, "TERM", role).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ingest_ends_at_once_though_it_waits_for_an_answer_of_kafka() {
+    let dir = tempdir().unwrap();
+    let parts = Parts::start(dir.path()).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let servers = silent.local_addr().unwrap().to_string();
+    let ingest = parts
+        .ingest(&[("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", &servers)])
+        .await;
+    let mut connections = Vec::new();
+    let waits = until("it has waited in vain once", async || {
+        (ingest.metric("rollcall_waiting{what=\"kafka\"}").await == 1).then_some(())
+    });
+    let accept_all = async {
+        loop {
+            connections.push(silent.accept().await.unwrap());
+        }
+    };
+    tokio::select! {
+        () = waits => {}
+        () = accept_all => {}
+    }
+    // It asks anew, with a new client.
+    let _connection = silent.accept().await.unwrap();
+    let began = Instant::now();
+    assert_eq!(ingest.signal("TERM").await.code(), Some(0));
+    assert!(began.elapsed() < LIMIT / 2, "after {:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
