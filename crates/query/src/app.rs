@@ -1,10 +1,6 @@
 //! What every request shares.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aggregator::Store;
 use events::Conversation;
@@ -18,9 +14,6 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) store: Store,
     configured: BTreeSet<String>,
-    /// Organisations that the store has once known. They never vanish, so this holds for good; that one is
-    /// missing holds for no time, and is never kept.
-    known: RwLock<HashSet<String>>,
     timeout: Duration,
     slots: Semaphore,
 }
@@ -31,7 +24,6 @@ impl App {
             keys: settings.keys,
             store,
             configured: settings.orgs,
-            known: RwLock::default(),
             timeout: settings.query_timeout,
             slots: Semaphore::new(settings.concurrent_queries.get().min(Semaphore::MAX_PERMITS)),
         }
@@ -67,23 +59,6 @@ impl App {
 
     /// Whether the organisation is configured or any event of it has arrived.
     pub(crate) async fn org_exists(&self, org: &str) -> Result<bool, Error> {
-        if self.configured.contains(org) || self.knows(org) {
-            return Ok(true);
-        }
-        let exists = self.ask(self.store.org_exists(org)).await?;
-        if exists {
-            self.known
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(org.to_owned());
-        }
-        Ok(exists)
-    }
-
-    fn knows(&self, org: &str) -> bool {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(org)
+        Ok(self.configured.contains(org) || self.ask(self.store.org_exists(org)).await?)
     }
 }
