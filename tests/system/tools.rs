@@ -84,7 +84,7 @@ pub(crate) fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| {
-        panic!("{program}: {error}; the README's section on tests says what they need")
+        panic!("{program}: {error}; README.md says below `cargo test` what the tests need")
     });
     let mut stdin = child.stdin.take().unwrap();
     if let Some(input) = input {

@@ -20,7 +20,7 @@ pub struct Settings {
     pub query_timeout_secs: u64,
     /// How long the insert of a batch may take, in seconds. Default 60.
     pub insert_timeout_secs: u64,
-    /// How long one statement that verifies or rebuilds a rollup may take, in seconds. Default 21,600 (6 hours).
+    /// How long one statement that migrates, verifies or rebuilds may take, in seconds. Default 21,600 (6 hours).
     pub maintenance_timeout_secs: u64,
     /// How much memory the sets of users and the latest conversations may take that questions are answered from, in bytes. 0:
     /// ClickHouse answers, which is right where several servers do so by turns at [`url`](Self::url). Default 96 MiB.

@@ -90,8 +90,8 @@ pub(crate) async fn usage_summary(
 
 /// Count new and veteran users over time
 ///
-/// For every period of the range, zeros included: users who registered within the range, and users active in the
-/// period who registered before the range.
+/// For every period of the range, zeros included: users who registered in the period, and users active in the period who
+/// registered before the range.
 #[utoipa::path(
     get,
     path = "/api/ai-analytics/orgs/{org}/users/{user_id}/user-cohorts-over-time/",
@@ -129,6 +129,8 @@ pub(crate) struct Health {
 }
 
 /// Tell that the process lives
+///
+/// Served without any prefix.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -140,7 +142,9 @@ pub(crate) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Tell whether questions can be answered
+/// Tell whether the process can do its work
+///
+/// It can where ClickHouse has the schema and Kafka the event topic. Served without any prefix.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -165,6 +169,8 @@ pub(crate) async fn readyz(Extension(checks): Extension<Arc<[Check]>>) -> (Statu
 pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Show the metrics of the process
+///
+/// Served without any prefix.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -46,13 +46,13 @@ impl fmt::Debug for Check {
     }
 }
 
-/// Whether the service can answer.
+/// Whether the process can do its work.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Readiness {
     /// `ready`, or `not ready` if any check failed.
     status: &'static str,
     /// Each check, and `ok` or why it failed.
-    #[schema(example = json!({"clickhouse": "ok"}))]
+    #[schema(example = json!({"clickhouse": "ok", "kafka": "ok"}))]
     checks: BTreeMap<&'static str, String>,
     /// Which checks failed, in a sentence; absent where none did.
     #[serde(skip_serializing_if = "Option::is_none")]
