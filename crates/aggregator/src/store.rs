@@ -70,8 +70,13 @@ impl Store {
     /// [`Error::Unavailable`] or a schema that is missing: the batch may be taken later.
     pub async fn insert(&self, batch: &SealedBatch) -> Result<(), Error> {
         try_join_all(batch.facts.iter().map(|insert| self.send(insert))).await?;
-        try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await?;
-        Ok(())
+        let rollups = try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await;
+        match rollups {
+            Ok(_) => Ok(()),
+            // The facts have been taken, so it is not the events that are at fault, but what somebody did to a rollup.
+            Err(Error::InvalidRows(source)) => Err(Error::Refused(source)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn send(&self, Insert { statement, pieces }: &Insert) -> Result<(), Error> {

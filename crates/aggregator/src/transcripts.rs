@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use crate::{Error, Store, cache::HeldConversations, store::MAX_EXECUTION_TIME};
 
-/// How many conversations are read at once. Their ids, of 39 digits at most, stay within ClickHouse's default
-/// `max_query_size` of 256 KiB.
-const CHUNK: usize = 5_000;
+/// How many conversations are read at once. A statement that names their ids, of 39 digits at most, stays within ClickHouse's
+/// default `http_max_field_value_size` of 128 KiB.
+const CHUNK: usize = 3_000;
 
 /// How many conversations make the top of a list, which is looked for in its latest days.
 pub(crate) const TOP: usize = 1_000;

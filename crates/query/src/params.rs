@@ -27,8 +27,8 @@ use crate::{error::Error, paging::Page};
 /// The most periods that an answer may have.
 const MAX_PERIODS: u64 = 10_000;
 
-/// The most topics that may be asked for at once: the statement that names them all stays well below ClickHouse's
-/// `max_query_size` of 256 KiB, whatever they are called.
+/// The most topics that may be asked for at once: the statement that names them all stays below ClickHouse's
+/// `http_max_field_value_size` of 128 KiB, whatever they are called.
 const MAX_TOPICS: usize = 100;
 
 const START_DATE: Day = Day {

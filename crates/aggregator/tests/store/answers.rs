@@ -1,7 +1,8 @@
 use aggregator::Batch;
 use chrono::NaiveDate;
-use events::{DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
+use events::{Body, DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
 use futures::TryStreamExt;
+use uuid::Uuid;
 
 use crate::harness::{Database, annotation, client, message, registration, run};
 
@@ -51,6 +52,31 @@ async fn redelivery_cannot_inflate_rollups() {
         let streamed: Vec<_> = store.transcripts("org", &filter).try_concat().await.unwrap();
         assert_eq!(streamed, oracle.transcripts("org", &filter));
     }
+}
+
+#[tokio::test]
+async fn a_list_is_streamed_however_many_there_are() {
+    let database = Database::migrated("long_list").await;
+    let (mut batch, mut oracle) = (Batch::new(), Oracle::default());
+    for number in 1..=5_000 {
+        let mut event = message("org", number, number);
+        if let Body::Message(message) = &mut event.body {
+            // It has as many digits as any.
+            message.conversation_id = Uuid::from_u128(u128::MAX - u128::from(number.unsigned_abs()));
+        }
+        batch.append(&event);
+        oracle.add(&event);
+    }
+    database.store.insert(&batch.seal()).await.unwrap();
+    let filter = TranscriptFilter::default();
+    let streamed: Vec<_> = database
+        .store
+        .transcripts("org", &filter)
+        .try_concat()
+        .await
+        .unwrap();
+    assert_eq!(streamed.len(), 5_000);
+    assert_eq!(streamed, oracle.transcripts("org", &filter));
 }
 
 #[tokio::test]

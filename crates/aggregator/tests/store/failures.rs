@@ -122,6 +122,21 @@ async fn clickhouse_is_told_after_which_time_a_question_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_row_that_only_a_rollup_does_not_take_is_not_at_fault() {
+    let database = Database::migrated("constraint_of_rollup").await;
+    let constraint = "ALTER TABLE conversation_days ADD CONSTRAINT nothing CHECK 0";
+    client(&database.settings)
+        .query(constraint)
+        .execute()
+        .await
+        .unwrap();
+    let mut batch = Batch::new();
+    batch.append(&message("org", 1, 1));
+    let error = database.store.insert(&batch.seal()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_row_that_breaks_a_constraint_is_at_fault_itself() {
     let database = Database::migrated("constraint").await;
     let constraint = "ALTER TABLE messages ADD CONSTRAINT no_poison CHECK content != 'poison'";

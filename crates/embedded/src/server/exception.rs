@@ -28,6 +28,7 @@ pub(super) enum Refusal {
     SessionNotFound,
     UnknownCodec,
     CannotParseBool,
+    PocoException,
     StdException,
 }
 
@@ -47,6 +48,7 @@ impl Refusal {
             Self::SessionNotFound => (372, "SESSION_NOT_FOUND"),
             Self::UnknownCodec => (432, "UNKNOWN_CODEC"),
             Self::CannotParseBool => (467, "CANNOT_PARSE_BOOL"),
+            Self::PocoException => (1000, "POCO_EXCEPTION"),
             Self::StdException => (1001, "STD_EXCEPTION"),
         }
     }

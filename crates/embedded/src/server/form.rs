@@ -11,6 +11,10 @@ use super::{
     exception::{Exception, Refusal},
 };
 
+/// The longest field of a form, in bytes: as a server has it by default.
+/// <https://clickhouse.com/docs/operations/settings/settings#http_max_field_value_size>
+const LONGEST_FIELD: u64 = 131_072;
+
 /// What stands between the fields, where the body is a form.
 pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
     multer::parse_boundary(headers.get(header::CONTENT_TYPE)?.to_str().ok()?).ok()
@@ -24,7 +28,8 @@ pub(super) async fn read(
     longest: usize,
 ) -> Result<(), Exception> {
     let limit = u64::try_from(longest).unwrap_or(u64::MAX);
-    let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(limit));
+    let constraints =
+        Constraints::new().size_limit(SizeLimit::new().whole_stream(limit).per_field(LONGEST_FIELD));
     let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
     while let Some(field) = form.next_field().await.map_err(|error| refused(&error))? {
         if field.file_name().is_some() {
@@ -49,6 +54,7 @@ pub(super) async fn read(
 fn refused(error: &multer::Error) -> Exception {
     let refusal = match error {
         multer::Error::StreamSizeExceeded { .. } => Refusal::QueryIsTooLarge,
+        multer::Error::FieldSizeExceeded { .. } => Refusal::PocoException,
         _ => Refusal::BadArguments,
     };
     Exception::new(refusal, format!("Cannot read the form: {error}"))

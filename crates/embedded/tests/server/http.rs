@@ -54,6 +54,26 @@ async fn a_query_stands_in_the_url_in_the_body_or_in_both() {
 }
 
 #[tokio::test]
+async fn a_field_of_a_form_is_no_longer_than_a_server_takes() {
+    let server = Server::start().await;
+    for (length, answered) in [(131_072, None), (131_073, Some((500, 1000)))] {
+        let query = " ".repeat(length - 8) + "SELECT 1";
+        let form =
+            format!("--b\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\n{query}\r\n--b--\r\n");
+        let request = reqwest::Client::new()
+            .post(server.url(""))
+            .header("Content-Type", "multipart/form-data; boundary=b")
+            .body(form);
+        let answer = Answer::of(request).await;
+        assert_eq!(
+            (answer.status != 200).then(|| answer.exception()),
+            answered,
+            "{length} bytes"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_answer_tells_its_format_and_its_query() {
     let server = Server::start().await;
     for (parameters, sql, format, content_type, body) in [
