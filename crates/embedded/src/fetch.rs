@@ -155,7 +155,7 @@ impl Fetch<'_> {
         }
         let made = fs::create_dir_all(&home);
         made.map_err(failed("make the directory", &home))?;
-        let path = self.cache.join("lock");
+        let path = self.cache.join("fetch.lock");
         let lock = File::create(&path).map_err(failed("make the file", &path))?;
         lock.lock().map_err(failed("lock", &path))?;
         if library.is_file() {

@@ -94,7 +94,7 @@ impl World {
                 }
             }
         }
-        found.retain(|path| !path.ends_with("lock"));
+        found.retain(|path| !path.ends_with("fetch.lock"));
         found
     }
 }
