@@ -165,12 +165,16 @@ impl Settings {
         if let Some(org) = self.auth.org_names().find(|org| !query::keys::is_org(org)) {
             bail!("auth.orgs: {org:?} is no organisation: 1 to 64 of [A-Za-z0-9._-]");
         }
-        let url = reqwest::Url::parse(&self.clickhouse.url);
-        if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-            bail!(
-                "clickhouse.url: {:?} must be as http://HOST:PORT or https://HOST:PORT",
-                self.clickhouse.url
-            );
+        // What is wrong is not repeated: it may hold a password.
+        let url = reqwest::Url::parse(&self.clickhouse.url).ok();
+        match url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+            None => bail!("clickhouse.url: must be as http://HOST:PORT or https://HOST:PORT"),
+            Some(url) if !url.username().is_empty() || url.password().is_some() || url.query().is_some() => {
+                bail!(
+                    "clickhouse.url: must not hold more; the user is clickhouse.user, the password clickhouse.password"
+                )
+            }
+            Some(_) => {}
         }
         if self.clickhouse.database.trim().is_empty() {
             bail!("clickhouse.database: must not be empty");
@@ -185,10 +189,19 @@ impl Settings {
                 "clickhouse.insert_timeout_secs",
                 self.clickhouse.insert_timeout_secs,
             ),
+            (
+                "clickhouse.maintenance_timeout_secs",
+                self.clickhouse.maintenance_timeout_secs,
+            ),
         ] {
             if seconds == 0 {
                 bail!("{setting}: must be at least 1");
             }
+        }
+        if let Some(engine) = &self.embedded.engine
+            && !engine.is_file()
+        {
+            bail!("embedded.engine: there is no file {}", engine.display());
         }
         self.kafka.validate()?;
         Ok(())
@@ -250,6 +263,7 @@ fn one_line(error: &ConfigError) -> anyhow::Error {
     reason = "this is the one home of environment variables"
 )]
 fn place(set: Option<&Path>, base: &str, below_home: &str) -> Option<PathBuf> {
+    let set = set.filter(|path| !path.as_os_str().is_empty());
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)

@@ -162,7 +162,7 @@ fn the_environment_gives_every_type() {
 
 #[test]
 fn a_bad_setting_is_named_in_one_line() {
-    let cases: [(&str, (&str, &str), &str); 14] = [
+    let cases: [(&str, (&str, &str), &str); 17] = [
         ("[kafka]\ntopics = 1", ("", ""), "topics"),
         ("[kafak]\ntopic = \"t\"", ("", ""), "kafak"),
         ("[kafka]\npartitions = \"many\"", ("", ""), "kafka.partitions"),
@@ -179,6 +179,17 @@ fn a_bad_setting_is_named_in_one_line() {
             ("ROLLCALL__CLICKHOUSE__URL", "clickhouse:8123"),
             "clickhouse.url",
         ),
+        (
+            "",
+            ("ROLLCALL__CLICKHOUSE__URL", "http://me:secret@clickhouse:8123"),
+            "clickhouse.password",
+        ),
+        (
+            "[clickhouse]\nmaintenance_timeout_secs = 0",
+            ("", ""),
+            "clickhouse.maintenance_timeout_secs",
+        ),
+        ("", ("ROLLCALL__EMBEDDED__ENGINE", ""), "embedded.engine"),
         ("", ("ROLLCALL__LOG__FORMAT", "xml"), "log.format"),
         ("", ("ROLLCALL__KAFKA__TYPO", "1"), "typo"),
     ];
