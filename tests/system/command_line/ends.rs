@@ -5,6 +5,10 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -141,7 +145,38 @@ async fn produce_ends_in_time_though_its_input_does_not() {
     }
 }
 
-/// Starts `produce -` on an input that brings 2,000 lines and then neither more nor its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn produce_ends_in_time_though_kafka_does_not_answer() {
+    let dir = tempdir().unwrap();
+    let kafka = Process::start(dir.path(), &["dev", "kafka"], &[]).await;
+    let (mut produce, mut input) = produce(&kafka, &dir.path().join("out"));
+    let probe = consumer::Probe::new(&kafka.kafka()).unwrap();
+    until("the first lines are published", async || {
+        let progress = probe.progress(LIMIT).await.unwrap();
+        (progress.iter().map(|partition| partition.end).sum::<i64>() == 5).then_some(())
+    })
+    .await;
+    kafka.send("STOP");
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    let writes = tokio::task::spawn_blocking(move || {
+        let lines = (event(6) + "\n").repeat(1_000);
+        while input.write_all(lines.as_bytes()).is_ok() {
+            count.fetch_add(lines.len(), Ordering::Relaxed);
+        }
+    });
+    until("it has read as much as it may hold", async || {
+        (written.load(Ordering::Relaxed) > 32 << 20).then_some(())
+    })
+    .await;
+    let began = Instant::now();
+    let status = produce.signal("TERM").await;
+    assert_eq!(status.code(), Some(1), "what it took is not published: {status}");
+    assert!(began.elapsed() < LIMIT, "after {:?}", began.elapsed());
+    writes.await.unwrap();
+}
+
+/// Starts `produce -` on an input that brings five lines and then neither more nor its end.
 fn produce(kafka: &Process, out: &Path) -> (Running, std::process::ChildStdin) {
     let servers = kafka.ready.bootstrap_servers.as_deref().unwrap();
     let mut child = Command::new(ROLLCALL)
@@ -152,7 +187,7 @@ fn produce(kafka: &Process, out: &Path) -> (Running, std::process::ChildStdin) {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    let lines: String = (0..2_000).map(|number| event(number) + "\n").collect();
+    let lines: String = (0..5).map(|number| event(number) + "\n").collect();
     input.write_all(lines.as_bytes()).unwrap();
     (Running(child), input)
 }

@@ -13,18 +13,27 @@ use consumer::Publisher;
 use flate2::bufread::MultiGzDecoder;
 use indicatif::ProgressBar;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{progress, settings::Settings, shutdown};
 
 /// How long the brokers may take for the last records.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Lines are handed over so many at a time, and no more than two hands full wait.
+/// Lines are handed over as soon as no other has been read, at most so many at a time or of so many bytes, and no more than
+/// two hands full wait.
 const HANDFUL: usize = 1_000;
+const HANDFUL_BYTES: usize = 1 << 20;
+/// How much is read at once, in bytes.
+const READ: usize = 256 << 10;
+/// A line may have so many bytes more than an accepted record: one that is too large can be published, and be rejected.
+const ROOM: usize = 1 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Publishes the lines of a file, gzipped or not, or of standard input (`-`). Every line that is not blank is
-/// published as it is: whether it is an event is for `ingest` to say.
+type Lines = Vec<Vec<u8>>;
+
+/// Publishes the lines of a file, gzipped or not, or of standard input (`-`), each as soon as it is read. Every line that is
+/// not blank is published as it is: whether it is an event is for `ingest` to say.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
@@ -41,28 +50,25 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
         return Ok(());
     }
 
-    let (sender, mut handfuls) = mpsc::channel(2);
+    let (sender, lines) = mpsc::channel(2);
+    let gzipped = file.extension().is_some_and(|extension| extension == "gz");
+    let longest = settings.kafka.max_record_bytes.get().saturating_add(ROOM);
     // A thread of its own: nothing else can wait on a standard input that never ends.
-    std::thread::Builder::new().spawn(move || read_lines(input, &sender))?;
-    let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
-    let (mut count, mut number) = (0_u64, 0_u64);
-    while let Some(Some(batch)) = shutdown.run_until_cancelled(handfuls.recv()).await {
-        for line in batch.with_context(|| format!("cannot read {}", file.display()))? {
-            number += 1;
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            let key = key(&line);
-            publisher
-                .publish(key.as_deref().map(str::as_bytes), &headers, Some(&line))
-                .await
-                .with_context(|| format!("{}: line {number} is not published", file.display()))?;
-            count += 1;
-        }
-    }
-    publisher.flush(PATIENCE).await?;
+    std::thread::Builder::new().spawn(move || read_lines(input, gzipped, longest, &sender))?;
+    let ended = shutdown
+        .run_until_cancelled(publish(&publisher, lines, file))
+        .await;
+    let flushed = match shutdown.run_until_cancelled(publisher.flush(PATIENCE)).await {
+        Some(flushed) => flushed,
+        None => publisher.flush(shutdown::GRACE).await,
+    };
     bar.finish_and_clear();
     shutdown.cancel();
+    let count = publisher.acknowledged();
+    if let Some(Err(error)) = ended {
+        return Err(error.context(format!("{count} events are published, and no more")));
+    }
+    flushed.with_context(|| format!("{count} events are published, and no more"))?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "published {count} events to {} in {seconds:.1} s",
@@ -72,37 +78,99 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
 }
 
 /// Opens the input, with a bar that follows it where its length is known.
-fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, ProgressBar)> {
-    let (raw, bar): (Box<dyn Read + Send>, _) = if path == Path::new("-") {
-        (Box::new(stdin()), progress::spinner("publishing"))
-    } else {
-        let open = || -> std::io::Result<(File, u64)> {
-            let file = File::open(path)?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
-        };
-        let (file, length) = open().with_context(|| format!("cannot read {}", path.display()))?;
-        (Box::new(file), progress::bytes("publishing", length))
+fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, ProgressBar)> {
+    if path == Path::new("-") {
+        let bar = progress::spinner("publishing");
+        return Ok((Box::new(bar.wrap_read(stdin())), bar));
+    }
+    let open = || -> std::io::Result<(File, u64)> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok((file, length))
     };
-    let mut raw = BufReader::new(bar.wrap_read(raw));
-    let gzipped = path.extension().is_some_and(|extension| extension == "gz")
-        || raw.fill_buf().is_ok_and(|start| start.starts_with(&GZIP_MAGIC));
-    let input: Box<dyn BufRead + Send> = if gzipped {
-        Box::new(BufReader::new(MultiGzDecoder::new(raw)))
-    } else {
-        Box::new(raw)
-    };
-    Ok((input, bar))
+    let (file, length) = open().with_context(|| format!("cannot read {}", path.display()))?;
+    let bar = progress::bytes("publishing", length);
+    Ok((Box::new(bar.wrap_read(file)), bar))
+}
+
+/// Publishes the lines, as long as there are any.
+async fn publish(
+    publisher: &Publisher,
+    mut lines: mpsc::Receiver<std::io::Result<Lines>>,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
+    let mut number = 0_u64;
+    while let Some(handful) = lines.recv().await {
+        let handful =
+            handful.with_context(|| format!("cannot read {} behind line {number}", file.display()))?;
+        for line in handful {
+            number += 1;
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let key = key(&line);
+            publisher
+                .publish(key.as_deref().map(str::as_bytes), &headers, Some(&line))
+                .await
+                .with_context(|| format!("{}: line {number} is not published", file.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Hands the lines over, without their ends, until the input or the reader ends.
-fn read_lines(input: Box<dyn BufRead + Send>, sender: &mpsc::Sender<std::io::Result<Vec<Vec<u8>>>>) {
-    let mut lines = input.split(b'\n');
+fn read_lines(
+    input: impl Read + Send + 'static,
+    gzipped: bool,
+    longest: usize,
+    sender: &mpsc::Sender<std::io::Result<Lines>>,
+) {
+    let mut input = BufReader::with_capacity(READ, input);
+    let gzipped = gzipped || input.fill_buf().is_ok_and(|start| start.starts_with(&GZIP_MAGIC));
+    let input: Box<dyn Read> = if gzipped {
+        Box::new(MultiGzDecoder::new(input))
+    } else {
+        Box::new(input)
+    };
+    let mut input = BufReader::with_capacity(READ, input);
     loop {
-        let handful: Result<Vec<_>, _> = lines.by_ref().take(HANDFUL).collect();
-        let last = handful.as_ref().map_or(true, Vec::is_empty);
-        if sender.blocking_send(handful).is_err() || last {
+        let mut handful = Vec::new();
+        let read = read_handful(&mut input, longest, &mut handful);
+        // What was read before an error is published before it is told.
+        let is_last = handful.is_empty();
+        if (!is_last && sender.blocking_send(Ok(handful)).is_err()) || (is_last && read.is_ok()) {
             return;
+        }
+        if let Err(error) = read {
+            // Nobody listens where the command has ended.
+            drop(sender.blocking_send(Err(error)));
+            return;
+        }
+    }
+}
+
+/// Reads a line, and those that have been read with it. None where the input is at its end.
+fn read_handful(input: &mut BufReader<impl Read>, longest: usize, lines: &mut Lines) -> std::io::Result<()> {
+    let limit = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = 0;
+    loop {
+        let mut line = Vec::new();
+        let read = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if read > longest {
+            return Err(std::io::Error::other(format!(
+                "a line has more than {longest} bytes"
+            )));
+        }
+        bytes += read;
+        lines.push(line);
+        if lines.len() == HANDFUL || bytes >= HANDFUL_BYTES || !input.buffer().contains(&b'\n') {
+            return Ok(());
         }
     }
 }
@@ -115,22 +183,27 @@ fn key(line: &[u8]) -> Option<Cow<'_, str>> {
         partitionkey: Option<Cow<'a, str>>,
         #[serde(borrow)]
         org: Option<Cow<'a, str>>,
-        #[serde(borrow)]
-        data: Option<Data<'a>>,
+        data: Option<Data>,
     }
     #[derive(Deserialize)]
-    struct Data<'a> {
-        #[serde(borrow)]
-        user_id: Option<Cow<'a, str>>,
+    struct Data {
+        user_id: Option<Value>,
     }
     let keyed: Keyed<'_> = serde_json::from_slice(line).ok()?;
-    keyed
-        .partitionkey
-        .or_else(|| Some(Cow::Owned(format!("{}:{}", keyed.org?, keyed.data?.user_id?))))
+    keyed.partitionkey.or_else(|| {
+        let user = match keyed.data?.user_id? {
+            Value::String(user) => user,
+            Value::Number(user) => user.to_string(),
+            _ => return None,
+        };
+        Some(Cow::Owned(format!("{}:{user}", keyed.org?)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     #[test]
@@ -141,6 +214,11 @@ mod tests {
                 Some("k"),
             ),
             (r#"{"org":"o","data":{"user_id":"u"}}"#, Some("o:u")),
+            (r#"{"org":"o","data":{"user_id":7}}"#, Some("o:7")),
+            (
+                r#"{"partitionkey":"k","org":"o","data":{"user_id":[]}}"#,
+                Some("k"),
+            ),
             (r#"{"org":"o","data":{}}"#, None),
             ("no JSON", None),
         ] {
@@ -148,19 +226,37 @@ mod tests {
         }
     }
 
+    /// What is handed over of an input, with lines of 2,000 bytes at most.
+    fn handed_over(input: impl Read + Send + 'static) -> Vec<std::io::Result<Lines>> {
+        let (sender, mut receiver) = mpsc::channel(8);
+        read_lines(input, false, 2_000, &sender);
+        drop(sender);
+        std::iter::from_fn(|| receiver.blocking_recv()).collect()
+    }
+
     #[test]
     fn lines_come_in_their_order_and_the_last_needs_no_end() {
         let lines: Vec<String> = (0..2_500).map(|number| number.to_string()).collect();
         let text = format!("{}\nlast", lines.join("\n"));
-        let (sender, mut receiver) = mpsc::channel(8);
-        read_lines(Box::new(std::io::Cursor::new(text)), &sender);
-        drop(sender);
-        let mut lines = Vec::new();
-        while let Some(handful) = receiver.blocking_recv() {
-            lines.extend(handful.unwrap());
-        }
+        let handfuls: Vec<Lines> = handed_over(Cursor::new(text))
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(handfuls[0].len(), HANDFUL);
+        let lines = handfuls.concat();
         assert_eq!(lines.len(), 2_501);
         assert_eq!(lines[0], b"0");
         assert_eq!(lines[2_500], b"last");
+    }
+
+    #[test]
+    fn what_comes_before_a_line_that_is_too_long_is_handed_over() {
+        let mut handfuls = handed_over(Cursor::new(format!("a\nb\n{}\nc", "x".repeat(2_001))));
+        assert_eq!(handfuls.remove(0).unwrap(), [b"a", b"b"]);
+        let error = handfuls.remove(0).unwrap_err();
+        assert_eq!(error.to_string(), "a line has more than 2000 bytes");
+        assert!(handfuls.is_empty());
+        let longest = handed_over(Cursor::new("x".repeat(2_000) + "\n"));
+        assert_eq!(longest.len(), 1);
     }
 }
