@@ -181,6 +181,11 @@ impl Engine {
         })
     }
 
+    /// Whether this process has an engine open. Waits for one that is being opened.
+    pub fn is_open() -> bool {
+        process::is_open()
+    }
+
     /// Runs a statement that is no insert with data to follow. Comes back once the first chunk, the end or an
     /// error is there; dropping the future cancels the statement. A `SELECT` is streamed, what others give comes in
     /// one chunk.

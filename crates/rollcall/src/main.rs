@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use embedded::Engine;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -34,7 +35,13 @@ fn main() -> ExitCode {
         .and_then(|runtime| {
             // Of all commands the largest decides how large this future is: too large for the stack.
             let ended = runtime.block_on(Box::pin(commands::run(command)));
-            runtime.shutdown_timeout(shutdown::LAST_MOMENT);
+            // An engine has to be closed before the process exits. Nothing else is waited for: a call to Kafka may block
+            // for long, and so may the fetch of the engine.
+            if Engine::is_open() {
+                drop(runtime);
+            } else {
+                runtime.shutdown_timeout(shutdown::LAST_MOMENT);
+            }
             ended
         });
     match ended {

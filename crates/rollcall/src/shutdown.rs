@@ -13,7 +13,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(8);
 /// closed hard, the process is gone within 10 seconds.
 pub(crate) const LAST_GRACE: Duration = Duration::from_secs(1);
 
-/// How long what blocks may take after all that, as a commit that no broker answers: then it is left behind.
+/// How long what blocks may take after all that, as a commit that no broker answers. Then it is left behind.
 pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// A token that SIGTERM or SIGINT cancels, and the task that waits for them: it ends with the runtime.

@@ -40,6 +40,11 @@ impl Drop for Claim {
     }
 }
 
+/// Whether there is an engine. Waits for one that is being opened.
+pub(super) fn is_open() -> bool {
+    process().data.is_some()
+}
+
 /// Loads the library unless it is there, makes the directory unless it is there, and connects to it.
 pub(super) fn open(library: &Path, data: &Path) -> Result<(Claim, &'static Api, Connection), EngineError> {
     let mut process = process();

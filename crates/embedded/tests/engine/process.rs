@@ -112,7 +112,9 @@ async fn child_that_opens_again() {
         Engine::open(&library(), &data),
         Err(EngineError::Taken { .. })
     ));
+    assert!(Engine::is_open());
     drop(engine);
+    assert!(!Engine::is_open());
     let engine = Engine::open(&library(), &data).unwrap();
     assert_eq!(text(&engine, "SELECT count() FROM kept").await, "9\n");
 }
