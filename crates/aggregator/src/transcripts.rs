@@ -124,9 +124,8 @@ impl Store {
                 return Ok((top.into_iter().skip(page.start).collect(), total));
             }
         }
-        let listed = self
-            .run(listing.page(self, offset, limit).fetch_all::<Listed>())
-            .await?;
+        let listed = listing.page(self, offset, limit).fetch_all::<Listed>();
+        let listed = self.run(listed).await?;
         let total = match listed.first() {
             Some(first) => first.total,
             None if offset == 0 => 0,
@@ -351,10 +350,8 @@ impl<'a> Listing<'a> {
     /// [`Listed`] rows. What matches is counted by the way, so that it is not looked for twice.
     fn page(&self, store: &Store, offset: u64, limit: u64) -> Query {
         let matching = self.matching("conversation_id, count() OVER () AS total");
-        self.query(
-            store,
-            &format!("{matching} {ORDER} LIMIT {limit} OFFSET {offset}"),
-        )
+        let page = format!("{matching} {ORDER} LIMIT {limit} OFFSET {offset}");
+        self.query(store, &page)
     }
 
     /// Selects of the conversations that match.
