@@ -121,15 +121,20 @@ async fn clickhouse_is_told_after_which_time_a_question_is_given_up() {
     assert!(request.contains("max_execution_time=7"), "{request}");
 }
 
+/// Has a table refuse rows.
+async fn constrain(database: &Database, constraint: &str) {
+    let added = client(&database.settings).query(constraint).execute().await;
+    added.unwrap();
+}
+
 #[tokio::test]
 async fn a_row_that_only_a_rollup_does_not_take_is_not_at_fault() {
     let database = Database::migrated("constraint_of_rollup").await;
-    let constraint = "ALTER TABLE conversation_days ADD CONSTRAINT nothing CHECK 0";
-    client(&database.settings)
-        .query(constraint)
-        .execute()
-        .await
-        .unwrap();
+    constrain(
+        &database,
+        "ALTER TABLE conversation_days ADD CONSTRAINT nothing CHECK 0",
+    )
+    .await;
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
     let error = database.store.insert(&batch.seal()).await.unwrap_err();
@@ -140,11 +145,7 @@ async fn a_row_that_only_a_rollup_does_not_take_is_not_at_fault() {
 async fn a_row_that_breaks_a_constraint_is_at_fault_itself() {
     let database = Database::migrated("constraint").await;
     let constraint = "ALTER TABLE messages ADD CONSTRAINT no_poison CHECK content != 'poison'";
-    client(&database.settings)
-        .query(constraint)
-        .execute()
-        .await
-        .unwrap();
+    constrain(&database, constraint).await;
     let mut batch = Batch::new();
     let mut poison = message("org", 1, 1);
     if let events::Body::Message(message) = &mut poison.body {
