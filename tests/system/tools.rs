@@ -83,9 +83,9 @@ pub(crate) fn run(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| {
-        panic!("{program}: {error}; README.md says below `cargo test` what the tests need")
-    });
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program}: {error}; CONTRIBUTING.md lists what the tests need"));
     let mut stdin = child.stdin.take().unwrap();
     if let Some(input) = input {
         // A program that ends early says why.

@@ -54,7 +54,7 @@ impl Kafka {
                 .current_dir(dir)
                 .stdin(Stdio::null())
                 .status()
-                .expect("mvn runs: the README's section on tests says what they need");
+                .expect("mvn runs: CONTRIBUTING.md lists what the tests need");
             assert!(fetched.success(), "mvn could not fetch Apache Kafka");
         });
         fs::create_dir_all(dir).expect("a directory can be made");

@@ -56,8 +56,8 @@ fn the_reference_tells_the_defaults() {
 
 #[test]
 fn guidance_on_batch_sizes_tells_the_defaults() {
-    let readme = include_str!("../../../../README.md");
-    let guidance = readme
+    let page = include_str!("../../../../docs/operate.md");
+    let guidance = page
         .split("\n## ")
         .find_map(|section| section.strip_prefix("Batch sizes\n"))
         .unwrap();
