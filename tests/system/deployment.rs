@@ -42,11 +42,12 @@ impl Compose {
 
     /// The environment of a service, where the names of containers are the addresses of processes.
     fn environment(&self, service: &str, parts: &Parts) -> Vec<(&str, String)> {
-        let [(_, servers), (_, url)] = parts.variables();
+        let [(_, servers), (_, url), _, (_, password)] = parts.variables();
         let addresses = [
             ("kafka:9092", servers),
             ("http://clickhouse:8123", url),
             ("0.0.0.0:8080", "127.0.0.1:0"),
+            ("${CLICKHOUSE_PASSWORD:-rollcall}", password),
         ];
         let environment = self.services[service].environment.iter();
         environment

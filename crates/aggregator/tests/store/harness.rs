@@ -17,9 +17,10 @@ impl Database {
     /// A database that is not there yet.
     pub(crate) async fn named(name: &str) -> Self {
         let clickhouse = ClickHouse::get().await;
-        let url = clickhouse.url().to_owned();
         let settings = Settings {
-            url,
+            url: clickhouse.url().to_owned(),
+            user: clickhouse.user().to_owned(),
+            password: clickhouse.password().to_owned(),
             database: name.to_owned(),
             ..Settings::default()
         };
@@ -81,6 +82,8 @@ pub(crate) fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
 pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
     clickhouse::Client::default()
         .with_url(&settings.url)
+        .with_user(&settings.user)
+        .with_password(&settings.password)
         .with_database(&settings.database)
 }
 
