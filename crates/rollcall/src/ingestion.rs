@@ -77,7 +77,7 @@ pub(crate) async fn run(
         }
         let sink = StoreSink(store.clone());
         match consumer::run(settings, sink, clock::now, shutdown.clone()).await {
-            Err(error) if error.is_cured_by_new_clients() => warn!("beginning anew: {error}"),
+            Err(error) if error.needs_new_clients() => warn!("beginning anew: {error}"),
             ended => break ended?,
         }
     };
