@@ -17,7 +17,7 @@ use crate::kafka::client::{self, Logged};
 use crate::kafka::probe::Probe;
 use crate::settings::Settings;
 
-/// Reads ranges of a topic, one after the other. It joins no group, so that whatever else reads the topic does not notice.
+/// Reads ranges of a topic, one after the other. It joins no group, so that other readers of the topic do not notice.
 pub struct Reader {
     consumer: Arc<StreamConsumer<Logged>>,
     topic: String,
@@ -31,7 +31,7 @@ pub struct Reader {
 /// A partition, and the offsets to read there.
 pub(crate) type OffsetRange = (i32, Range<i64>);
 
-/// A record as it lies in its topic.
+/// A record as its topic holds it.
 #[derive(Debug)]
 pub struct Stored(OwnedMessage);
 
@@ -160,7 +160,7 @@ impl Reader {
 }
 
 impl Stored {
-    /// The partition that it lies in.
+    /// Its partition.
     pub fn partition(&self) -> i32 {
         self.0.partition()
     }
@@ -193,5 +193,58 @@ impl Stored {
         };
         let all = || headers.iter().map(|header| (header.key, header.value)).collect();
         catch_unwind(AssertUnwindSafe(all)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+    use crate::kafka::publisher::Publisher;
+
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Reads ranges of a partition of `count` records of `bytes` each: the offset where it starts, and those that are read.
+    async fn read(count: i64, bytes: usize, ranges: &[Range<i64>]) -> (i64, Vec<i64>) {
+        let cluster = MockCluster::new(1).unwrap();
+        let settings = Settings {
+            bootstrap_servers: cluster.bootstrap_servers(),
+            properties: [("compression.type".to_owned(), "none".to_owned())].into(),
+            ..Settings::default()
+        };
+        cluster.create_topic(&settings.topic, 1, 1).unwrap();
+        let publisher = Publisher::new(&settings).unwrap();
+        for _ in 0..count {
+            let value = vec![b'x'; bytes];
+            publisher.publish(None, &[], Some(&value)).await.unwrap();
+            publisher.flush(TIMEOUT).await.unwrap();
+        }
+        let start = Probe::new(&settings).unwrap().progress(TIMEOUT).await.unwrap()[0].start;
+        let config = client::consumer_config(&settings);
+        let mut reader = Reader::new(&settings, config, TIMEOUT).unwrap();
+        for range in ranges {
+            reader.push(0, range.clone());
+        }
+        let mut offsets = Vec::new();
+        while let Some(record) = reader.next().await.unwrap() {
+            offsets.push(record.offset());
+        }
+        (start, offsets)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn ranges_are_read_one_after_the_other_and_no_further_than_the_log() {
+        let (_, offsets) = read(10, 1, &[2..5, 0..1, 3..3, 1..3, 8..20, 4..6]).await;
+        assert_eq!(offsets, [2, 3, 4, 0, 1, 2, 8, 9, 4, 5]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_left_of_a_range_is_read_where_the_log_has_dropped_its_start() {
+        let all = 0..20;
+        // The mock cluster keeps 5 MB of a partition.
+        let (start, offsets) = read(all.end, 500_000, std::slice::from_ref(&all)).await;
+        assert!(start > 0);
+        assert_eq!(offsets, (start..all.end).collect::<Vec<_>>());
     }
 }
