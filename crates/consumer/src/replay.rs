@@ -128,7 +128,7 @@ impl Replay {
         Ok(letter.map(Letter))
     }
 
-    /// Publishes the rejected record as it was to the partition that it lay in, or to another of its topic where that
+    /// Publishes the rejected record as it was to the partition that it came from, or to another of its topic where that
     /// one is gone. A letter without a [`Letter::reason_code`] is left alone.
     pub async fn publish(&mut self, letter: &Letter) -> Result<(), Error> {
         let Some(origin) = letter.origin() else {

@@ -34,7 +34,7 @@ pub(crate) const HEADERS: [&str; 5] = [
 pub(crate) const TIMESTAMP: &str = "rollcall_timestamp";
 /// How many dead letters of a batch wait for their acknowledgement at once.
 const MAX_UNACKED: usize = 1_000;
-/// How long a dead letter may wait for its acknowledgement before its producer is given up.
+/// How long a dead letter may wait for its acknowledgement before its producer is replaced.
 const ACK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A rejected record, as it will be written: key, value and headers are its own; behind them come headers with reason,
@@ -106,7 +106,7 @@ impl DeadLetter {
         self.code
     }
 
-    /// Where the record lies: its partition and its offset there.
+    /// The partition and the offset of the record.
     pub(crate) const fn origin(&self) -> (i32, i64) {
         (self.partition, self.offset)
     }

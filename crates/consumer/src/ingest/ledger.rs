@@ -161,7 +161,7 @@ impl Ledger {
         self.accounts.insert(partition, account);
     }
 
-    /// Notes that a record was read, and gives the span that it closes: from what was expected to the record
+    /// Notes that a record was read, and returns the span that it closes: from what was expected to the record
     /// itself, so that a gap before it is settled with it. `None` where the partition is not assigned.
     pub(crate) fn read(&mut self, partition: Partition, offset: Offset) -> Option<(Span, Option<Jump>)> {
         let account = self.accounts.get_mut(&partition)?;
@@ -204,7 +204,7 @@ impl Ledger {
         ))
     }
 
-    /// Moves frontiers on by what a receipt proves. Spans of partitions that were taken away since, or read
+    /// Moves frontiers on by what a receipt proves. Spans of partitions that were revoked since, or read
     /// again, are void: the next to read them settles them.
     pub(crate) fn settle(&mut self, receipt: Receipt) {
         for span in receipt.0.0 {
@@ -214,8 +214,8 @@ impl Ledger {
         }
     }
 
-    /// The frontiers that lie elsewhere than what is committed. Until the broker has answered, it is in doubt what
-    /// is, so they are given again.
+    /// The frontiers that differ from what is committed. Until the broker has answered, it is in doubt what is, so they
+    /// are returned again.
     pub(crate) fn committable(&mut self) -> Vec<Committable> {
         let accounts = self.accounts.iter_mut();
         accounts
@@ -236,7 +236,7 @@ impl Ledger {
         }
     }
 
-    /// Closes the account of a partition that is given up in good order, and gives what may still be committed.
+    /// Closes the account of a partition that is revoked, and returns what may still be committed.
     pub(crate) fn revoke(&mut self, partition: Partition) -> Option<Committable> {
         self.accounts.remove(&partition)?.committable(partition)
     }
@@ -289,7 +289,7 @@ impl Account {
         self.earlier.retain(|(_, limit)| *limit > frontier);
     }
 
-    /// Voids whatever lies at and behind the offset that reading went back to: the records there may be others
+    /// Voids everything at and behind the offset that reading went back to: the records there may be others
     /// now. What is read and not settled before it stays so.
     fn rewind(&mut self, epoch: Epoch, to: Offset) {
         self.ahead.retain(|start, end| {

@@ -377,7 +377,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
     }
 }
 
-/// Waits until then, or for ever.
+/// Waits until then; without an instant it never ends.
 async fn wait_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,

@@ -214,7 +214,7 @@ impl Membership {
             .elapsed()
     }
 
-    /// Pauses or resumes partitions, as all are.
+    /// Pauses or resumes partitions, as all others are.
     fn apply_pause(&self, consumer: &impl Consumer<Self>, partitions: KafkaResult<TopicPartitionList>) {
         let paused = self.paused.load(Ordering::Relaxed);
         let change = partitions.and_then(|partitions| {
@@ -340,7 +340,7 @@ impl ConsumerContext for Membership {
     }
 
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        // A partition that was paused when it was taken away is still paused when it comes back.
+        // A partition that was paused when it was revoked is still paused when it is assigned again.
         if let Rebalance::Assign(partitions) = rebalance {
             self.apply_pause(consumer, Ok((*partitions).clone()));
         }

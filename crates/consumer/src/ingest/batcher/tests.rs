@@ -363,7 +363,7 @@ fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
     assert_eq!(world.under_way.len(), 1, "the second went as the first arrived");
     world.step(&many);
     world.pass(LIMITS.delay * MAX_DELAY_FACTOR);
-    assert_eq!(world.under_way.len(), 2, "the third does not wait for ever");
+    assert_eq!(world.under_way.len(), 2, "the third does not wait without end");
 }
 
 #[test]
