@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) const ORG: &str = "torture";
-/// The header of every record that must be buried.
+/// The header of every record that must be dead-lettered.
 pub(crate) const POISON: &str = "poison";
 /// What no message may say: see `Field`.
 pub(crate) const FORBIDDEN: &str = "forbidden";

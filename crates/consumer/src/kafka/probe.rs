@@ -9,8 +9,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::client::{self, CUT_OFF, Logged};
-use crate::{Error, Settings};
+use crate::error::Error;
+use crate::kafka::client::{self, DISCONNECTED_TIMEOUT, Logged};
+use crate::settings::Settings;
 
 /// A client that looks at the event topic and its group and joins nothing. Cheap to clone; kept as long as it is
 /// needed, since making one starts threads.
@@ -20,7 +21,7 @@ pub struct Probe {
     client: Arc<Mutex<Client>>,
 }
 
-/// The client that is asked at the moment.
+/// The client that is asked at present.
 struct Client {
     consumer: Arc<BaseConsumer<Logged>>,
     /// Since when it has answered nothing.
@@ -93,14 +94,16 @@ impl Probe {
                 settings: &probe.settings,
             });
             let is_silent = matches!(answer, Err(Error::Unreachable { .. } | Error::Topic { .. }));
-            probe.heard(&consumer, is_silent)?;
+            probe.record_outcome(&consumer, is_silent)?;
             answer
         };
-        tokio::task::spawn_blocking(blocking).await.map_err(Error::Died)?
+        tokio::task::spawn_blocking(blocking)
+            .await
+            .map_err(Error::TaskFailed)?
     }
 
-    /// Notes whether a client has answered. One that has not for long is replaced, for the reason that [`CUT_OFF`] tells.
-    fn heard(&self, consumer: &Arc<BaseConsumer<Logged>>, is_silent: bool) -> Result<(), Error> {
+    /// Notes whether a client has answered, and replaces one that has not for [`DISCONNECTED_TIMEOUT`].
+    fn record_outcome(&self, consumer: &Arc<BaseConsumer<Logged>>, is_silent: bool) -> Result<(), Error> {
         let mut client = self.client();
         if !Arc::ptr_eq(&client.consumer, consumer) {
             return Ok(());
@@ -110,8 +113,8 @@ impl Probe {
             return Ok(());
         }
         let since = *client.silent_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > CUT_OFF {
-            warn!("no broker answers: another client asks");
+        if since.elapsed() > DISCONNECTED_TIMEOUT {
+            warn!("no broker answers: the client is replaced");
             *client = Client {
                 consumer: Arc::new(self::consumer(&self.settings)?),
                 silent_since: None,
@@ -126,11 +129,7 @@ impl Probe {
 }
 
 fn consumer(settings: &Settings) -> Result<BaseConsumer<Logged>, Error> {
-    let mut config = client::config(settings);
-    config
-        .set("group.id", &settings.group_id)
-        .set("allow.auto.create.topics", "false");
-    client::create(settings, config, Logged)
+    client::create(settings, client::consumer_config(settings), Logged)
 }
 
 /// A client while it is asked.
@@ -214,10 +213,13 @@ mod tests {
         let first = Arc::clone(&probe.client().consumer);
         let began = Instant::now();
         while Arc::ptr_eq(&first, &probe.client().consumer) {
-            assert!(began.elapsed() < CUT_OFF * 4, "it is asked for ever");
+            assert!(began.elapsed() < DISCONNECTED_TIMEOUT * 4, "it is never replaced");
             let answer = probe.ping(Duration::from_millis(200)).await;
             assert!(matches!(answer, Err(Error::Unreachable { .. })), "{answer:?}");
         }
-        assert!(began.elapsed() > CUT_OFF, "it was given no time to connect");
+        assert!(
+            began.elapsed() > DISCONNECTED_TIMEOUT,
+            "it was given no time to connect"
+        );
     }
 }

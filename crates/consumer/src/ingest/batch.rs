@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use crate::dead_letters::DeadLetter;
-use crate::ledger::{Span, Spans};
-use crate::record::Reason;
+use crate::ingest::dead_letters::DeadLetter;
+use crate::ingest::ledger::{Span, Spans};
+use crate::ingest::record::Reason;
 use crate::sink::Rows;
 
-/// What was made of a run of records. Its offsets cannot be settled without its rows and dead letters.
+/// What consecutive records became. Its offsets cannot be settled without its rows and dead letters.
 #[derive(Debug)]
 pub(crate) struct Batch<R> {
     pub(crate) rows: R,
@@ -20,7 +20,7 @@ pub(crate) struct Batch<R> {
     first_at: Option<Instant>,
 }
 
-/// How many records came to which end.
+/// How many records had which outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) kept: u64,
@@ -34,7 +34,7 @@ impl Tally {
         self.kept + self.skipped + self.rejected.values().sum::<u64>()
     }
 
-    /// Notes that as many of the kept were refused in the end.
+    /// Notes that the sink has refused this many of the kept records.
     pub(crate) fn refuse(&mut self, records: u64) {
         if records > 0 {
             self.kept -= records;
@@ -77,7 +77,7 @@ impl<R: Rows> Batch<R> {
         self.spans.add(span);
     }
 
-    /// When the first record was added, as [`Batch::touch`] was told.
+    /// When the first record was added, as [`Batch::touch`] has noted.
     pub(crate) const fn first_at(&self) -> Option<Instant> {
         self.first_at
     }

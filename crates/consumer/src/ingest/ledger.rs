@@ -10,9 +10,10 @@ mod tests;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::dead_letters::Buried;
-use crate::delivery::Written;
+use crate::ingest::dead_letters::DeadLettersAcked;
+use crate::ingest::rows::RowsAcked;
 
 /// A partition of the event topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +61,7 @@ pub(crate) enum Jump {
         /// The offset that came.
         to: Offset,
     },
-    /// Reading went back: the log was truncated, or its topic made anew.
+    /// Reading went back: the log was truncated, or its topic was created again.
     Rewind {
         /// The offset that was expected.
         from: Offset,
@@ -106,27 +107,13 @@ impl Committable {
     }
 }
 
-impl Span {
-    /// The partition.
-    pub(crate) const fn partition(&self) -> Partition {
-        self.partition
-    }
-
-    /// The first offset.
-    pub(crate) const fn start(&self) -> Offset {
-        self.start
-    }
-
-    /// The offset behind the last.
-    pub(crate) const fn end(&self) -> Offset {
-        self.end
-    }
-}
-
 impl Spans {
-    /// Each, in the order of reading.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Span> {
-        self.0.iter()
+    /// The partition and the offsets of each, in the order of reading.
+    pub(crate) fn offset_ranges(&self) -> Vec<(i32, Range<i64>)> {
+        let ranges = self.0.iter();
+        ranges
+            .map(|span| (span.partition.0, span.start.0..span.end.0))
+            .collect()
     }
 
     /// Adds what was read after the rest.
@@ -144,7 +131,7 @@ impl Spans {
 
     /// Turns the spans into a receipt, against the proofs that their rows and their dead letters are
     /// acknowledged.
-    pub(crate) fn settle(self, _rows: Written, _dead_letters: Buried) -> Receipt {
+    pub(crate) fn settle(self, _rows: RowsAcked, _dead_letters: DeadLettersAcked) -> Receipt {
         Receipt(self)
     }
 }
@@ -174,7 +161,7 @@ impl Ledger {
         self.accounts.insert(partition, account);
     }
 
-    /// Notes that a record was read, and gives the span that it closes: from what was expected to the record
+    /// Notes that a record was read, and returns the span that it closes: from what was expected to the record
     /// itself, so that a gap before it is settled with it. `None` where the partition is not assigned.
     pub(crate) fn read(&mut self, partition: Partition, offset: Offset) -> Option<(Span, Option<Jump>)> {
         let account = self.accounts.get_mut(&partition)?;
@@ -217,8 +204,8 @@ impl Ledger {
         ))
     }
 
-    /// Moves frontiers on by what a receipt proves. Spans of partitions that were taken away since, or read
-    /// again, are void: whoever reads them now settles them.
+    /// Moves frontiers on by what a receipt proves. Spans of partitions that were revoked since, or read
+    /// again, are void: the next to read them settles them.
     pub(crate) fn settle(&mut self, receipt: Receipt) {
         for span in receipt.0.0 {
             if let Some(account) = self.accounts.get_mut(&span.partition) {
@@ -227,8 +214,8 @@ impl Ledger {
         }
     }
 
-    /// The frontiers that lie elsewhere than what is committed. Until the broker has answered, it is in doubt what
-    /// is, so they are given again.
+    /// The frontiers that differ from what is committed. Until the broker has answered, it is in doubt what is, so they
+    /// are returned again.
     pub(crate) fn committable(&mut self) -> Vec<Committable> {
         let accounts = self.accounts.iter_mut();
         accounts
@@ -240,7 +227,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Notes that the broker has taken these.
+    /// Notes that the broker has accepted these.
     pub(crate) fn committed(&mut self, offsets: &[Committable]) {
         for committable in offsets {
             if let Some(account) = self.accounts.get_mut(&committable.partition) {
@@ -249,12 +236,12 @@ impl Ledger {
         }
     }
 
-    /// Closes the account of a partition that is given up in good order, and gives what may still be committed.
+    /// Closes the account of a partition that is revoked, and returns what may still be committed.
     pub(crate) fn revoke(&mut self, partition: Partition) -> Option<Committable> {
         self.accounts.remove(&partition)?.committable(partition)
     }
 
-    /// Closes the account of a partition that somebody else may hold already: nothing of it may be committed.
+    /// Closes the account of a partition that another member may hold already: nothing of it may be committed.
     pub(crate) fn lose(&mut self, partition: Partition) {
         self.accounts.remove(&partition);
     }
@@ -302,7 +289,7 @@ impl Account {
         self.earlier.retain(|(_, limit)| *limit > frontier);
     }
 
-    /// Voids whatever lies at and behind the offset that reading went back to: the records there may be others
+    /// Voids everything at and behind the offset that reading went back to: the records there may be others
     /// now. What is read and not settled before it stays so.
     fn rewind(&mut self, epoch: Epoch, to: Offset) {
         self.ahead.retain(|start, end| {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::counter;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -9,11 +10,13 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use tracing::{debug, error, info, warn};
 
-use crate::{Error, Settings};
+use crate::error::Error;
+use crate::metric;
+use crate::settings::Settings;
 
-/// How long a client may be without any broker before another takes its place: librdkafka forgets every broker when one
-/// that has just come back tells of none, and then looks for none any more.
-pub(crate) const CUT_OFF: Duration = Duration::from_secs(15);
+/// How long a client may be without any broker before another replaces it: librdkafka forgets every broker when one that
+/// has just come back names none, and then never looks for one again.
+pub(crate) const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A context that passes on what librdkafka has to say, and nothing else.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +46,15 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
+/// Counts and logs an error that librdkafka recovers from by itself.
+pub(crate) fn note_error(topic: &str, error: &KafkaError) {
+    let code = error
+        .rdkafka_error_code()
+        .map_or_else(|| "none".to_owned(), |code| format!("{code:?}"));
+    counter!(metric::KAFKA_ERRORS, "code" => code).increment(1);
+    warn!(topic, "kafka: {error}");
+}
+
 /// What every client starts from.
 pub(crate) fn config(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -52,6 +64,19 @@ pub(crate) fn config(settings: &Settings) -> ClientConfig {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "10000");
+    config
+}
+
+/// What every consumer starts from: nothing is committed but by us, reading begins where the log does, and asking for a
+/// topic does not create it.
+pub(crate) fn consumer_config(settings: &Settings) -> ClientConfig {
+    let mut config = config(settings);
+    config
+        .set("group.id", &settings.group_id)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("allow.auto.create.topics", "false");
     config
 }
 
@@ -65,11 +90,4 @@ where
         config.set(property, value);
     }
     config.create_with_context(context).map_err(Error::Client)
-}
-
-/// The largest message that a producer takes on: the largest record accepted, and room for our headers.
-pub(crate) fn message_max_bytes(settings: &Settings) -> String {
-    (settings.max_record_bytes.get().saturating_add(64 << 10))
-        .clamp(1_000_000, 1_000_000_000)
-        .to_string()
 }

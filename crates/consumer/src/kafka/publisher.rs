@@ -11,10 +11,12 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, Settings, client};
+use crate::error::Error;
+use crate::kafka::client;
+use crate::settings::Settings;
 
-/// How long to wait for room in a full queue, or for acknowledgements, before looking again.
-const NAP: Duration = Duration::from_millis(2);
+/// How often a full queue is checked for room, and acknowledgements are checked for.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// How much the queue holds, in KiB.
 const QUEUE_KIB: u32 = 32 << 10;
 
@@ -25,11 +27,10 @@ pub struct Publisher {
     topic: String,
 }
 
-/// Counts what became of the records. Relaxed order is enough: each number is read by itself.
+/// Counts the records that are acknowledged, and keeps the first failure.
 #[derive(Debug, Default)]
 struct Acknowledgements {
     acknowledged: AtomicU64,
-    failed: AtomicU64,
     first_failure: Mutex<Option<KafkaError>>,
 }
 
@@ -55,7 +56,7 @@ impl Publisher {
             .set("batch.num.messages", "10000")
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
-            .set("message.max.bytes", client::message_max_bytes(settings));
+            .set("message.max.bytes", max_message_bytes(settings).to_string());
         let producer = client::create(settings, config, Acknowledgements::default())?;
         Ok(Self {
             producer,
@@ -111,7 +112,7 @@ impl Publisher {
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) => record,
                 Err((source, _)) => return Err(self.cannot(source)),
             };
-            sleep(NAP).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -120,10 +121,10 @@ impl Publisher {
         self.counts().acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Waits until every queued record is acknowledged, for `patience` at most. The first record that was not
+    /// Waits until every queued record is acknowledged, for `timeout` at most. The first record that was not
     /// taken, now or since the last call, is the error.
-    pub async fn flush(&self, patience: Duration) -> Result<(), Error> {
-        let deadline = Instant::now() + patience;
+    pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
         loop {
             let waiting = self.producer.in_flight_count();
             if waiting <= 0 {
@@ -134,10 +135,10 @@ impl Publisher {
                 return Err(Error::Unacknowledged {
                     topic: self.topic.clone(),
                     waiting,
-                    after: patience,
+                    after: timeout,
                 });
             }
-            sleep(NAP).await;
+            sleep(POLL_INTERVAL).await;
         }
         let failure = self
             .counts()
@@ -160,6 +161,11 @@ impl Publisher {
     }
 }
 
+/// The largest message that is sent: the largest record accepted, and room for our headers.
+fn max_message_bytes(settings: &Settings) -> usize {
+    (settings.max_record_bytes.get().saturating_add(64 << 10)).clamp(1_000_000, 1_000_000_000)
+}
+
 impl ClientContext for Acknowledgements {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         client::log(level, facility, message);
@@ -179,7 +185,6 @@ impl ProducerContext for Acknowledgements {
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
             }
             Err((error, _)) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
                 let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
                 first.get_or_insert_with(|| error.clone());
             }

@@ -8,17 +8,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Settings;
-use crate::batch::Batch;
-use crate::budget::Budget;
+use crate::ingest::batch::Batch;
+use crate::settings::Settings;
 use crate::sink::Rows;
 
-/// A batch of fewer records waits until the one before it was closed [`PATIENCE`] delays ago: each insert makes a part of
-/// every table, however few its rows.
-const FEW: u64 = 100;
-/// So many times the delay a batch waits at most for more records while they keep coming, or for the batch before it to be
-/// written: the larger a batch is, the less each record costs ClickHouse, and the sooner the one before is done.
-const PATIENCE: u32 = 10;
+/// A batch of fewer records waits until the one before it was closed [`MAX_DELAY_FACTOR`] delays ago: each insert makes a
+/// part of every table, however few its rows.
+const SMALL_BATCH: u64 = 100;
+/// The maximum number of delays that a batch waits for more records while they keep coming, or for the batch before it to
+/// be written: the larger a batch is, the less each record costs ClickHouse, and the sooner the one before is done.
+const MAX_DELAY_FACTOR: u32 = 10;
 
 /// What a batch may grow to, and how many may be on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +37,15 @@ pub(crate) struct Batcher<R> {
     open: Batch<R>,
     in_flight: usize,
     closed_at: Option<Instant>,
-    /// Whether everything is read that has come.
-    is_dry: bool,
+    /// Whether every record that has come is read.
+    caught_up: bool,
 }
 
 impl Limits {
     pub(crate) fn of(settings: &Settings) -> Self {
         Self {
             records: u64::try_from(settings.batch_records.get()).unwrap_or(u64::MAX),
-            bytes: Budget::of(settings).batch,
+            bytes: settings.budget().batch,
             delay: settings.batch_delay(),
             in_flight: usize::from(settings.batches_in_flight.get()),
         }
@@ -54,14 +53,14 @@ impl Limits {
 }
 
 impl<R: Rows> Batcher<R> {
-    /// A batcher whose first batch collects into `rows`.
+    /// A batcher whose first batch collects `rows`.
     pub(crate) fn new(limits: Limits, rows: R) -> Self {
         Self {
             limits,
             open: Batch::new(rows),
             in_flight: 0,
             closed_at: None,
-            is_dry: false,
+            caught_up: false,
         }
     }
 
@@ -77,14 +76,14 @@ impl<R: Rows> Batcher<R> {
         }
     }
 
-    /// Notes whether everything is read that has come, so that nothing more is worth waiting for.
-    pub(crate) const fn dry(&mut self, is_dry: bool) {
-        self.is_dry = is_dry;
+    /// Notes whether every record that has come is read, so that there is nothing more to wait for.
+    pub(crate) const fn set_caught_up(&mut self, caught_up: bool) {
+        self.caught_up = caught_up;
     }
 
-    /// Whether everything is read that has come.
-    pub(crate) const fn is_dry(&self) -> bool {
-        self.is_dry
+    /// Whether every record that has come is read.
+    pub(crate) const fn is_caught_up(&self) -> bool {
+        self.caught_up
     }
 
     /// Whether the open batch has no record.
@@ -105,22 +104,22 @@ impl<R: Rows> Batcher<R> {
     /// When the open batch is closed, full or not; never while there is no room for it.
     pub(crate) fn due(&self) -> Option<Instant> {
         let first_at = self.open.first_at().filter(|_| self.has_room())?;
-        let patient = self.limits.delay * PATIENCE;
-        let is_last = self.is_dry && self.in_flight == 0;
-        let due = first_at + if is_last { self.limits.delay } else { patient };
-        let few = self.open.tally.records() < FEW;
-        let spaced = self.closed_at.filter(|_| few).map(|at| at + patient);
+        let max_delay = self.limits.delay * MAX_DELAY_FACTOR;
+        let is_last = self.caught_up && self.in_flight == 0;
+        let due = first_at + if is_last { self.limits.delay } else { max_delay };
+        let is_small = self.open.tally.records() < SMALL_BATCH;
+        let spaced = self.closed_at.filter(|_| is_small).map(|at| at + max_delay);
         Some(spaced.map_or(due, |spaced| due.max(spaced)))
     }
 
-    /// Closes the open batch, which is on its way from then on, and opens another that collects into `rows`.
+    /// Closes the open batch, which is on its way from then on, and opens another that collects `rows`.
     pub(crate) fn close(&mut self, now: Instant, rows: R) -> Batch<R> {
         self.closed_at = Some(now);
         self.in_flight += 1;
         mem::replace(&mut self.open, Batch::new(rows))
     }
 
-    /// Notes that a batch has arrived.
+    /// Notes that a batch is no longer on its way.
     pub(crate) const fn arrived(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

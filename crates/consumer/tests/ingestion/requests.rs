@@ -1,10 +1,10 @@
-//! What the command line asks of Kafka besides.
+//! What the command line asks of Kafka besides ingestion.
 
 use std::time::Duration;
 
 use consumer::{Error, Probe, Settings, ensure_topics};
 
-use crate::harness::{Broker, PATIENCE, event};
+use crate::harness::{Broker, TIMEOUT, event};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_that_exist_are_left_alone_and_a_missing_one_is_named() {
@@ -13,7 +13,7 @@ async fn topics_that_exist_are_left_alone_and_a_missing_one_is_named() {
     assert_eq!(
         Probe::new(&broker.settings)
             .unwrap()
-            .progress(PATIENCE)
+            .progress(TIMEOUT)
             .await
             .unwrap()
             .len(),
@@ -36,14 +36,14 @@ async fn topics_that_exist_are_left_alone_and_a_missing_one_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_tells_how_far_a_group_has_read() {
+async fn a_probe_returns_how_far_a_group_has_read() {
     let broker = Broker::with_partitions(2);
     let probe = Probe::new(&broker.settings).unwrap();
-    probe.ping(PATIENCE).await.unwrap();
+    probe.ping(TIMEOUT).await.unwrap();
     broker
         .publish((0..10).map(|number| event(&number.to_string())))
         .await;
-    let progress = probe.progress(PATIENCE).await.unwrap();
+    let progress = probe.progress(TIMEOUT).await.unwrap();
     assert_eq!(progress.iter().map(|partition| partition.end).sum::<i64>(), 10);
     assert!(
         progress

@@ -8,11 +8,9 @@ use proptest::prelude::*;
 use rdkafka::message::OwnedMessage;
 
 use super::*;
-use crate::dead_letters::DeadLetter;
-use crate::ledger::{Committable, Ledger, Offset, Partition, Receipt, Span};
-use crate::record::Reason;
-
-mod cases;
+use crate::ingest::dead_letters::DeadLetter;
+use crate::ingest::ledger::{Committable, Ledger, Offset, Partition, Receipt};
+use crate::ingest::record::Reason;
 
 const LIMITS: Limits = Limits {
     records: 150,
@@ -23,20 +21,20 @@ const LIMITS: Limits = Limits {
 /// More than any record of a schedule adds to a batch.
 const LARGEST: usize = 2_000;
 
-/// Where a record lies.
-type Place = (i32, i64);
+/// The partition and the offset of a record.
+type Position = (i32, i64);
 
 /// Rows that remember which records they are of.
 #[derive(Debug, Default)]
-struct Places {
-    places: Vec<Place>,
+struct Positions {
+    positions: Vec<Position>,
     bytes: usize,
 }
 
-impl Rows for Places {
+impl Rows for Positions {
     fn append(&mut self, event: &Event<'_>) {
         let (partition, offset) = event.id.split_once('/').unwrap();
-        self.places
+        self.positions
             .push((partition.parse().unwrap(), offset.parse().unwrap()));
         self.bytes += event.org.len();
     }
@@ -46,7 +44,7 @@ impl Rows for Places {
     }
 
     fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.positions.is_empty()
     }
 }
 
@@ -103,24 +101,24 @@ const ONE: Step = Step::Come {
 /// The loop around the batcher, as it goes through a schedule.
 struct World {
     now: Instant,
-    batcher: Batcher<Places>,
+    batcher: Batcher<Positions>,
     ledger: Ledger,
-    under_way: Vec<Batch<Places>>,
+    under_way: Vec<Batch<Positions>>,
     closed_at: Option<Instant>,
     /// Where each assigned partition is read next.
     positions: BTreeMap<i32, i64>,
     committed: BTreeMap<i32, i64>,
     /// How often each record was read and not skipped, less how often it arrived.
-    owed: BTreeMap<Place, i64>,
+    owed: BTreeMap<Position, i64>,
     /// What arrived, ever.
-    arrived: BTreeSet<Place>,
+    arrived: BTreeSet<Position>,
 }
 
 impl World {
     fn new() -> Self {
         Self {
             now: Instant::now(),
-            batcher: Batcher::new(LIMITS, Places::default()),
+            batcher: Batcher::new(LIMITS, Positions::default()),
             ledger: Ledger::default(),
             under_way: Vec::new(),
             closed_at: None,
@@ -150,8 +148,8 @@ impl World {
                         break;
                     }
                     self.read(partition, bytes);
-                    self.batcher.dry(false);
-                    self.steer();
+                    self.batcher.set_caught_up(false);
+                    self.apply_backpressure();
                 }
             }
             Step::Pass { millis } => self.pass(Duration::from_millis(millis)),
@@ -175,7 +173,7 @@ impl World {
             }
             Step::Commit => self.commit(),
         }
-        self.steer();
+        self.apply_backpressure();
     }
 
     fn read(&mut self, partition: i32, bytes: usize) {
@@ -199,7 +197,7 @@ impl World {
     fn pass(&mut self, duration: Duration) {
         let until = self.now + duration;
         if !duration.is_zero() {
-            self.batcher.dry(true);
+            self.batcher.set_caught_up(true);
         }
         while let Some(due) = self.batcher.due().filter(|due| *due <= until) {
             self.now = due.max(self.now);
@@ -209,7 +207,7 @@ impl World {
     }
 
     /// What the loop does after each turn.
-    fn steer(&mut self) {
+    fn apply_backpressure(&mut self) {
         self.batcher.touch(self.now);
         if self.batcher.is_full() && self.batcher.has_room() {
             self.close();
@@ -218,14 +216,17 @@ impl World {
     }
 
     fn close(&mut self) {
-        let (full, few) = (self.batcher.is_full(), self.batcher.open().tally.records() < FEW);
+        let (full, few) = (
+            self.batcher.is_full(),
+            self.batcher.open().tally.records() < SMALL_BATCH,
+        );
         if let Some(before) = self.closed_at.filter(|_| few && !full) {
             assert!(
-                self.now >= before + LIMITS.delay * PATIENCE,
+                self.now >= before + LIMITS.delay * MAX_DELAY_FACTOR,
                 "few records made a batch of their own soon after the one before"
             );
         }
-        let batch = self.batcher.close(self.now, Places::default());
+        let batch = self.batcher.close(self.now, Positions::default());
         assert!(batch.tally.records() > 0, "an empty batch");
         assert!(batch.tally.records() <= LIMITS.records);
         assert!(batch.bytes() < LIMITS.bytes + LARGEST, "{} bytes", batch.bytes());
@@ -235,14 +236,14 @@ impl World {
     }
 
     /// The sink and the dead-letter topic acknowledge a batch.
-    fn arrive(&mut self, batch: Batch<Places>) {
+    fn arrive(&mut self, batch: Batch<Positions>) {
         let letters = batch.dead_letters.iter().map(DeadLetter::origin);
-        for place in batch.rows.places.iter().copied().chain(letters) {
-            *self.owed.get_mut(&place).unwrap() -= 1;
-            self.arrived.insert(place);
+        for position in batch.rows.positions.iter().copied().chain(letters) {
+            *self.owed.get_mut(&position).unwrap() -= 1;
+            self.arrived.insert(position);
         }
-        let spans: Vec<Span> = batch.spans.iter().copied().collect();
-        let read: i64 = spans.iter().map(|span| span.end().0 - span.start().0).sum();
+        let offsets = batch.spans.offset_ranges().into_iter();
+        let read: i64 = offsets.map(|(_, range)| range.end - range.start).sum();
         assert_eq!(u64::try_from(read).unwrap(), batch.tally.records());
         self.ledger.settle(Receipt::forged(batch.spans));
         self.batcher.arrived();
@@ -273,7 +274,7 @@ impl World {
             self.arrive(batch);
         }
         if !self.batcher.is_empty() {
-            let batch = self.batcher.close(self.now, Places::default());
+            let batch = self.batcher.close(self.now, Positions::default());
             self.arrive(batch);
         }
         self.commit();
@@ -305,4 +306,101 @@ fn letter(partition: i32, offset: i64, bytes: usize) -> DeadLetter {
         None,
     );
     DeadLetter::of_owned(&record, &Reason::HeaderName)
+}
+
+#[test]
+fn a_lone_record_after_a_pause_does_not_wait_for_others() {
+    let mut world = World::assigned();
+    world.step(&ONE);
+    world.pass(LIMITS.delay);
+    assert_eq!(world.under_way.len(), 1, "the first goes when it is old enough");
+    world.step(&ONE);
+    world.pass(LIMITS.delay);
+    assert_eq!(world.under_way.len(), 1, "the next is one of a trickle");
+    world.pass(LIMITS.delay * MAX_DELAY_FACTOR);
+    assert_eq!(world.under_way.len(), 2);
+}
+
+#[test]
+fn a_batch_grows_while_records_keep_coming() {
+    let mut world = World::assigned();
+    // Something is there to be read at every moment.
+    for _ in 0..120 {
+        world.now += LIMITS.delay / 20;
+        world.step(&ONE);
+    }
+    assert_eq!(world.under_way.len(), 0, "it is six delays old");
+    world.pass(LIMITS.delay / 20);
+    assert_eq!(world.under_way.len(), 1, "nothing more came");
+}
+
+#[test]
+fn a_batch_that_grows_is_ten_delays_old_at_most() {
+    let mut world = World::assigned();
+    for _ in 0..140 {
+        world.step(&ONE);
+        world.now += LIMITS.delay / 10;
+    }
+    assert_eq!(world.under_way.len(), 1);
+    assert_eq!(world.under_way[0].tally.records(), 101);
+}
+
+#[test]
+fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
+    let many = Step::Come {
+        partition: 0,
+        records: 120,
+        bytes: 1,
+    };
+    let mut world = World::assigned();
+    world.step(&many);
+    world.pass(LIMITS.delay);
+    assert_eq!(world.under_way.len(), 1, "the first has none before it");
+    world.step(&many);
+    world.pass(LIMITS.delay * 5);
+    assert_eq!(world.under_way.len(), 1, "the first is being written");
+    world.step(&Step::Arrive { batch: 0 });
+    assert_eq!(world.under_way.len(), 1, "the second went as the first arrived");
+    world.step(&many);
+    world.pass(LIMITS.delay * MAX_DELAY_FACTOR);
+    assert_eq!(world.under_way.len(), 2, "the third does not wait without end");
+}
+
+#[test]
+fn no_batch_is_closed_while_there_is_no_room() {
+    let mut world = World::assigned();
+    for _ in 0..4 {
+        world.step(&Step::Come {
+            partition: 0,
+            records: 150,
+            bytes: 1,
+        });
+    }
+    world.pass(Duration::from_secs(3_600));
+    assert_eq!(world.under_way.len(), 2);
+    assert!(world.batcher.is_full());
+    world.step(&Step::Arrive { batch: 1 });
+    assert_eq!(world.under_way.len(), 2, "the one that waited is on its way");
+    assert!(world.batcher.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn batches_keep_their_limits_and_lose_nothing(steps in vec(step(), 1..100)) {
+        let mut world = World::new();
+        for step in &steps {
+            world.step(step);
+            let due = world.batcher.due();
+            prop_assert!(due.is_none_or(|due| due > world.now), "a batch that is due is still open");
+        }
+        world.drain();
+        let owed: Vec<_> = world.owed.iter().filter(|(_, owed)| **owed != 0).collect();
+        prop_assert!(owed.is_empty(), "read and never written, or written and not read: {owed:?}");
+        for (partition, position) in &world.positions {
+            let committed = world.committed.get(partition).copied().unwrap_or(0);
+            prop_assert_eq!(committed, *position, "partition {}", partition);
+        }
+    }
 }

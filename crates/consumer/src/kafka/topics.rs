@@ -7,8 +7,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tracing::info;
 
-use crate::client::{self, Logged};
-use crate::{Error, Settings};
+use crate::error::Error;
+use crate::kafka::client::{self, Logged};
+use crate::settings::Settings;
 
 /// How long the brokers may take for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,9 +71,7 @@ async fn create(settings: &Settings, new: &NewTopic<'_>) -> Result<(), Error> {
 
 /// Whether a topic exists. Asking does not create it.
 async fn exists(settings: &Settings, topic: &str) -> Result<bool, Error> {
-    let mut config = client::config(settings);
-    config.set("allow.auto.create.topics", "false");
-    let client: BaseConsumer<Logged> = client::create(settings, config, Logged)?;
+    let client: BaseConsumer<Logged> = client::create(settings, client::consumer_config(settings), Logged)?;
     let (name, servers) = (topic.to_owned(), settings.bootstrap_servers.clone());
     let look = move || {
         let metadata = client.fetch_metadata(Some(&name), TIMEOUT);
@@ -80,5 +79,7 @@ async fn exists(settings: &Settings, topic: &str) -> Result<bool, Error> {
         let found = metadata.topics().iter().find(|found| found.name() == name);
         Ok(found.is_some_and(|found| found.error().is_none() && !found.partitions().is_empty()))
     };
-    tokio::task::spawn_blocking(look).await.map_err(Error::Died)?
+    tokio::task::spawn_blocking(look)
+        .await
+        .map_err(Error::TaskFailed)?
 }

@@ -11,15 +11,16 @@ use rdkafka::message::{
 };
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::backoff::Backoff;
-use crate::budget::Budget;
-use crate::client::{self, Logged};
-use crate::delivery::Halt;
-use crate::record::{Reason, size};
-use crate::{Error, Settings, metric};
+use crate::error::{Error, Stop};
+use crate::ingest::backoff::Backoff;
+use crate::ingest::record::{Reason, size};
+use crate::kafka::client::{self, Logged};
+use crate::metric;
+use crate::settings::Settings;
 
 /// What we append to the headers of a record, in this order, and behind it [`TIMESTAMP`].
 pub(crate) const HEADERS: [&str; 5] = [
@@ -32,12 +33,13 @@ pub(crate) const HEADERS: [&str; 5] = [
 /// The record's timestamp, in milliseconds since 1970; without a value where it has none.
 pub(crate) const TIMESTAMP: &str = "rollcall_timestamp";
 /// How many dead letters of a batch wait for their acknowledgement at once.
-const AT_ONCE: usize = 1_000;
-/// How long a dead letter may wait for its acknowledgement before its producer is given up.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_UNACKED: usize = 1_000;
+/// How long a dead letter may wait for its acknowledgement before its producer is replaced.
+const ACK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A rejected record, as it will be written: key, value and headers are its own; headers that say why and where from come
-/// behind them. The name that repeats a record's own header is appended all the same, and the last one holds.
+/// A rejected record, as it will be written: key, value and headers are its own; behind them come headers with reason,
+/// original topic, partition, offset and timestamp. A name that repeats one of the record's own is appended all the same,
+/// and the last one holds.
 ///
 /// It gets the time at which it is written as its timestamp: Kafka deletes records by their timestamps, and of what comes
 /// late or is consumed again the record's own may be older than what the topic keeps.
@@ -54,7 +56,7 @@ pub(crate) struct DeadLetter {
 
 /// The proof that every dead letter of a batch is acknowledged.
 #[derive(Debug)]
-pub(crate) struct Buried(());
+pub(crate) struct DeadLettersAcked(());
 
 /// Writes dead letters.
 #[derive(Clone)]
@@ -62,7 +64,9 @@ pub(crate) struct DeadLetters {
     producer: FutureProducer<Logged>,
     topic: String,
     /// How many bytes of a batch's letters wait for their acknowledgement at once.
-    at_once_bytes: usize,
+    max_unacked_bytes: usize,
+    /// Cancelled when the run is ending: an attempt that fails after that is the last.
+    shutdown: CancellationToken,
 }
 
 impl DeadLetter {
@@ -94,7 +98,7 @@ impl DeadLetter {
             partition: record.partition(),
             offset: record.offset(),
             code: reason.code(),
-            bytes: copied(record) + size_of::<Self>() + ENVELOPE_BYTES,
+            bytes: memory_of(record) + size_of::<Self>() + OWN_HEADERS_BYTES,
         }
     }
 
@@ -102,7 +106,7 @@ impl DeadLetter {
         self.code
     }
 
-    /// Where the record lies: its partition and its offset there.
+    /// The partition and the offset of the record.
     pub(crate) const fn origin(&self) -> (i32, i64) {
         (self.partition, self.offset)
     }
@@ -114,10 +118,10 @@ impl DeadLetter {
 }
 
 /// About what our own headers take.
-const ENVELOPE_BYTES: usize = 1_024;
+const OWN_HEADERS_BYTES: usize = 1_024;
 
 /// About how much memory a copy of a record takes, in bytes.
-fn copied<M: Message>(record: &M) -> usize {
+fn memory_of<M: Message>(record: &M) -> usize {
     /// What is kept of a header besides its name and its value.
     const HEADER: usize = 96;
     /// What headers are taken for whose names cannot be read: as much as brokers let a record have by default.
@@ -131,15 +135,14 @@ fn copied<M: Message>(record: &M) -> usize {
 
 impl DeadLetters {
     /// A producer that counts a dead letter as written once every replica has it.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
-        let budget = Budget::of(settings);
+    pub(crate) fn new(settings: &Settings, shutdown: CancellationToken) -> Result<Self, Error> {
         let mut config: ClientConfig = client::config(settings);
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
-            .set("message.timeout.ms", TIMEOUT.as_millis().to_string())
+            .set("message.timeout.ms", ACK_TIMEOUT.as_millis().to_string())
             // Whatever was read can be written: how much waits in the queue is bounded by what is put there at once, and what
             // is too large the broker decides, which sees it compressed. These are the largest values there are.
             .set("queue.buffering.max.kbytes", "2147483647")
@@ -148,36 +151,33 @@ impl DeadLetters {
         Ok(Self {
             producer,
             topic: settings.dead_letter_topic.clone(),
-            at_once_bytes: budget.dead_letters / usize::from(settings.batches_in_flight.get()),
+            max_unacked_bytes: settings.budget().dead_letters / usize::from(settings.batches_in_flight.get()),
+            shutdown,
         })
     }
 
-    /// Writes all of them, unless told to halt, or one of them can never be written or not by this producer.
-    pub(crate) async fn bury(
-        &self,
-        letters: &[DeadLetter],
-        halt: &CancellationToken,
-    ) -> Result<Buried, Halt> {
+    /// Writes all of them, unless the run is ending, or one of them can never be written or not by this producer.
+    pub(crate) async fn write(&self, letters: &[DeadLetter]) -> Result<DeadLettersAcked, Stop> {
         let mut rest = letters;
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(self.at_once(rest));
-            try_join_all(now.iter().map(|letter| self.write(letter, halt))).await?;
+            let (now, later) = rest.split_at(self.fitting(rest));
+            try_join_all(now.iter().map(|letter| self.write_one(letter))).await?;
             rest = later;
         }
-        Ok(Buried(()))
+        Ok(DeadLettersAcked(()))
     }
 
-    /// How many of these letters are put into the queue at once, from the first: one at least.
-    fn at_once(&self, letters: &[DeadLetter]) -> usize {
+    /// How many of these letters, from the first, are put into the queue at once: one at least.
+    fn fitting(&self, letters: &[DeadLetter]) -> usize {
         let mut bytes = 0;
-        let fit = letters.iter().take(AT_ONCE).take_while(|letter| {
+        let fit = letters.iter().take(MAX_UNACKED).take_while(|letter| {
             bytes += letter.bytes();
-            bytes <= self.at_once_bytes
+            bytes <= self.max_unacked_bytes
         });
         fit.count().max(1)
     }
 
-    async fn write(&self, letter: &DeadLetter, halt: &CancellationToken) -> Result<(), Halt> {
+    async fn write_one(&self, letter: &DeadLetter) -> Result<(), Stop> {
         let mut backoff = Backoff::new();
         loop {
             let record = FutureRecord::<[u8], [u8]> {
@@ -192,7 +192,7 @@ impl DeadLetters {
                 return Ok(());
             };
             if is_final(&error) {
-                return Err(Halt::Ended(Error::DeadLetter {
+                return Err(Stop::Fatal(Error::DeadLetter {
                     topic: self.topic.clone(),
                     partition: letter.partition,
                     offset: letter.offset,
@@ -201,12 +201,12 @@ impl DeadLetters {
             }
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::MessageTimedOut) => {
-                    return Err(Halt::Ended(Error::Unburied {
+                    return Err(Stop::Fatal(Error::DeadLetterTimeout {
                         topic: self.topic.clone(),
-                        after: TIMEOUT,
+                        after: ACK_TIMEOUT,
                     }));
                 }
-                Some(RDKafkaErrorCode::Fatal) => return Err(Halt::Ended(Error::Producer(error))),
+                Some(RDKafkaErrorCode::Fatal) => return Err(Stop::Fatal(Error::Producer(error))),
                 _ => {}
             }
             let wait = backoff.next();
@@ -218,14 +218,13 @@ impl DeadLetters {
                 ?wait,
                 "a dead letter was not written: {error}"
             );
-            if halt.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return Err(Halt::Abandoned);
-            }
+            let waited = self.shutdown.run_until_cancelled(sleep(wait)).await;
+            waited.ok_or(Stop::Shutdown)?;
         }
     }
 }
 
-/// Whether an attempt to write a dead letter need not be repeated: it will never do.
+/// Whether a dead letter will be refused however often it is written.
 fn is_final(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
         InvalidMessageSize, InvalidRecord, MessageSizeTooLarge, PolicyViolation, TopicAuthorizationFailed,
