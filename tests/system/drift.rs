@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use events::Oracle;
+use oracle::Oracle;
 use tempfile::tempdir;
 
 use crate::{

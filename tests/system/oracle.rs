@@ -7,7 +7,8 @@ pub(crate) mod world;
 
 use std::{borrow::Cow, cell::Cell};
 
-use events::{Event, Oracle};
+use events::Event;
+use oracle::Oracle;
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, TestCaseError, TestRunner},

@@ -8,8 +8,9 @@ use std::{
     process::Stdio,
 };
 
-use events::{Body, DateRange, Decoded, Event, Oracle, Timestamp};
+use events::{Body, DateRange, Decoded, Event, Timestamp};
 use flate2::bufread::MultiGzDecoder;
+use oracle::Oracle;
 use tempfile::tempdir;
 
 use crate::{

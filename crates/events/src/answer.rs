@@ -1,5 +1,5 @@
-//! What the three endpoints ask for and what they tell, in plain values: the oracle and the rollups answer in
-//! the same words, so that they can be held against each other.
+//! What the three endpoints ask for and what they return, in plain values: the rollups and the oracle of the tests
+//! use the same types, so that their answers can be compared.
 
 use chrono::NaiveDate;
 use uuid::Uuid;

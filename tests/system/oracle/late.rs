@@ -1,6 +1,7 @@
 //! Facts that come late change past answers, and exactly as the oracle says.
 
-use events::{Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use oracle::Oracle;
 use serde_json::Value;
 use tempfile::tempdir;
 use uuid::Uuid;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use events::{Conversation, DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
+use events::{Conversation, DateRange, Grain, NewUsersBy, Timestamp, TranscriptFilter};
 use futures::{StreamExt, TryStreamExt, stream};
+use oracle::Oracle;
 use reqwest::Url;
 use serde_json::{Value, json};
 

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use events::{Oracle, TranscriptFilter};
+use events::TranscriptFilter;
+use oracle::Oracle;
 use rand::{RngExt, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use consumer::{Publisher, Settings};
-use events::Oracle;
+use oracle::Oracle;
 use serde_json::{Value, json};
 use tokio::{
     sync::watch,

@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use consumer::{PartitionProgress, Probe, Reader, Settings};
-use events::{Decoded, Oracle, Timestamp};
+use events::{Decoded, Timestamp};
+use oracle::Oracle;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewPartitions},

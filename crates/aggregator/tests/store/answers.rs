@@ -1,7 +1,8 @@
 use aggregator::Batch;
 use chrono::NaiveDate;
-use events::{Body, DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
+use events::{Body, DateRange, Grain, NewUsersBy, Timestamp, TranscriptFilter};
 use futures::TryStreamExt;
+use oracle::Oracle;
 use uuid::Uuid;
 
 use crate::harness::{Database, annotation, client, message, registration, run};

@@ -6,8 +6,9 @@ use aggregator::{
     Settings, Store,
     cache::{CACHE_BYTES, CACHE_ROWS_TOTAL},
 };
-use events::{DateRange, Grain, NewUsersBy, Oracle};
+use events::{DateRange, Grain, NewUsersBy};
 use futures::future::join_all;
+use oracle::Oracle;
 use tokio::time::timeout;
 
 use crate::harness::{Database, insert, message, recorder, registration, run, value};

@@ -11,12 +11,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-
-use crate::answer::topic_key;
-use crate::{
+use events::{
     CohortCount, Conversation, DateRange, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
+    topic_key,
 };
 use facts::{ConversationFacts, Facts, UserFacts};
+use uuid::Uuid;
 
 /// A set of events, and the answers that it has. An org that no event belongs to has the answers of an org in
 /// which nothing happened.
@@ -115,13 +115,13 @@ impl Oracle {
 }
 
 /// The earliest `registered_at` among the user's registrations; with none, the time of their first `user`
-/// message. A user who only ever stood beside messages of other roles has neither.
+/// message. A user named only by messages of other roles has neither.
 fn registered(user: &UserFacts) -> Option<Timestamp> {
     let first_message = || user.messages.first().map(|message| message.time);
     user.registrations.first().copied().or_else(first_message)
 }
 
-/// The places of the periods in which a message of role `user` by them, to that mentor if one is given, falls
+/// The indices of the periods in which a message of role `user` by them, to that mentor if one is given, falls
 /// in the range.
 fn active_periods(user: &UserFacts, range: DateRange, grain: Grain, mentor: Option<&str>) -> BTreeSet<usize> {
     user.messages
@@ -132,11 +132,7 @@ fn active_periods(user: &UserFacts, range: DateRange, grain: Grain, mentor: Opti
 }
 
 /// The conversation as it is listed, if it has a message and passes the filter.
-fn conversation(
-    id: uuid::Uuid,
-    facts: &ConversationFacts,
-    filter: &TranscriptFilter,
-) -> Option<Conversation> {
+fn conversation(id: Uuid, facts: &ConversationFacts, filter: &TranscriptFilter) -> Option<Conversation> {
     let earliest = facts.messages.first()?;
     let earliest_of_user = facts.messages.iter().find(|message| message.role == Role::User);
     let annotation = facts.annotations.last();

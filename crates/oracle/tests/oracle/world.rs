@@ -1,9 +1,10 @@
 //! A small world to ask the oracle about, told event by event.
 
 use events::{
-    Annotation, Body, Conversation, DateRange, Event, Grain, Message, NewUsersBy, Oracle, Registration, Role,
+    Annotation, Body, Conversation, DateRange, Event, Grain, Message, NewUsersBy, Registration, Role,
     Sentiment, Timestamp, TranscriptFilter,
 };
+use oracle::Oracle;
 use uuid::Uuid;
 
 pub(crate) fn at(text: &str) -> Timestamp {
