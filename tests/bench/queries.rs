@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use events::Timestamp;
 use serde_json::Value;
 
 use crate::{
@@ -199,8 +200,8 @@ impl Question {
         });
         self.statement
             .replace("${org}", &org.name)
-            .replace("${since}", &history::start_of(first).to_string())
-            .replace("${until}", &(history::start_of(last) + 86_400_000).to_string())
+            .replace("${since}", &Timestamp::start_of(first).as_millis().to_string())
+            .replace("${until}", &Timestamp::end_of(last).as_millis().to_string())
             .replace("${mentor}", condition)
             .replace("${among_active}", among)
     }

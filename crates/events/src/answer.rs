@@ -1,18 +1,17 @@
 //! What the three endpoints ask for and what they return, in plain values: the rollups and the oracle of the tests
 //! use the same types, so that their answers can be compared.
 
-use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::{Period, Timestamp};
+use crate::{Day, Period, Timestamp};
 
 /// Which conversations `transcripts` lists. Filters that are absent let everything through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TranscriptFilter {
     /// The first day that `inserted_at` may fall on.
-    pub start: Option<NaiveDate>,
+    pub start: Option<Day>,
     /// The last day that `inserted_at` may fall on.
-    pub end: Option<NaiveDate>,
+    pub end: Option<Day>,
     /// The mentor of the conversation.
     pub mentor: Option<String>,
     /// Topics, any of which the conversation must have; trimmed, and lowercased by [`str::to_lowercase`].

@@ -2,6 +2,7 @@
 //!
 //! No I/O and no clock: decoding takes the bytes of a record and the instant it was read at. In reading order:
 //!
+//! - [`day`]: days of the calendar
 //! - [`timestamp`]: instants, in whole milliseconds
 //! - [`event`]: the three kinds of event
 //! - [`mod@decode`]: from a record's headers and value to an event, or to the rule that it breaks
@@ -9,12 +10,14 @@
 //! - [`answer`]: what the three endpoints ask for and what they return
 
 pub mod answer;
+pub mod day;
 pub mod decode;
 pub mod event;
 pub mod period;
 pub mod timestamp;
 
 pub use answer::{CohortCount, Conversation, NewUsersBy, TranscriptFilter, topic_key};
+pub use day::Day;
 pub use decode::{Decoded, Rejection, decode};
 pub use event::{Annotation, Body, Event, Message, Registration, Role, Sentiment};
 pub use period::{DateRange, Grain, Period};

@@ -10,9 +10,8 @@ mod facts;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
 use events::{
-    CohortCount, Conversation, DateRange, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
+    CohortCount, Conversation, DateRange, Day, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
     topic_key,
 };
 use facts::{ConversationFacts, Facts, UserFacts};
@@ -175,14 +174,12 @@ fn conversation(id: Uuid, facts: &ConversationFacts, filter: &TranscriptFilter) 
     })
 }
 
-fn on_or_after(instant: Timestamp, day: Option<NaiveDate>) -> bool {
+fn on_or_after(instant: Timestamp, day: Option<Day>) -> bool {
     day.is_none_or(|day| Timestamp::start_of(day) <= instant)
 }
 
-fn on_or_before(instant: Timestamp, day: Option<NaiveDate>) -> bool {
-    // A range of the one day ends with it.
-    day.and_then(|day| DateRange::new(day, day))
-        .is_none_or(|day| instant < day.end_instant())
+fn on_or_before(instant: Timestamp, day: Option<Day>) -> bool {
+    day.is_none_or(|day| instant < Timestamp::end_of(day))
 }
 
 /// Whether two lists of topics share one, trimmed and with case ignored.

@@ -12,14 +12,13 @@ use axum::{
     extract::FromRequestParts,
     http::{Uri, request},
 };
-use chrono::NaiveDate;
-use events::{DateRange, Grain, NewUsersBy, TranscriptFilter, topic_key};
+use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter, topic_key};
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
 };
 
-use kind::{Choice, Day, Text, Whole};
+use kind::{Choice, Date, Text, Whole};
 pub(crate) use kind::{ParameterError, Query};
 
 use crate::{error::Error, paging::Page};
@@ -31,11 +30,11 @@ const MAX_PERIODS: u64 = 10_000;
 /// `http_max_field_value_size` of 128 KiB, whatever they are called.
 const MAX_TOPICS: usize = 100;
 
-const START_DATE: Day = Day {
+const START_DATE: Date = Date {
     name: "start_date",
     about: "The first day of the range, in UTC.",
 };
-const END_DATE: Day = Day {
+const END_DATE: Date = Date {
     name: "end_date",
     about: "The last day of the range, in UTC; it is included.",
 };
@@ -262,7 +261,7 @@ fn range(query: &Query<'_>) -> Result<DateRange, ParameterError> {
     ordered(start, end)
 }
 
-fn ordered(start: NaiveDate, end: NaiveDate) -> Result<DateRange, ParameterError> {
+fn ordered(start: Day, end: Day) -> Result<DateRange, ParameterError> {
     DateRange::new(start, end).ok_or(ParameterError::StartAfterEnd)
 }
 

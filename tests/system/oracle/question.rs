@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use events::{Conversation, DateRange, Grain, NewUsersBy, Timestamp, TranscriptFilter};
+use chrono::{DateTime, Utc};
+use events::{Conversation, DateRange, Day, Grain, NewUsersBy, Timestamp, TranscriptFilter};
 use futures::{StreamExt, TryStreamExt, stream};
 use oracle::Oracle;
 use reqwest::Url;
@@ -31,8 +31,8 @@ pub(crate) enum Question {
         new_users_by: Option<&'static str>,
     },
     Transcripts {
-        start: Option<NaiveDate>,
-        end: Option<NaiveDate>,
+        start: Option<Day>,
+        end: Option<Day>,
         mentor: Option<String>,
         topics: Vec<String>,
         /// Asks for all pages of this size, one after the other.

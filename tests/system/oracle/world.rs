@@ -3,8 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
-use events::{Annotation, Body, DateRange, Event, Message, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, DateRange, Day, Event, Message, Registration, Role, Sentiment, Timestamp};
 use proptest::{
     collection::vec, option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,
 };
@@ -178,7 +177,7 @@ fn range() -> impl Strategy<Value = DateRange> {
         ("2024-02-29", "2024-02-29"),
     ]);
     prop_oneof![5 => inner, 1 => edge].prop_map(|(start, end)| {
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let day = |text: &str| text.parse::<Day>().unwrap();
         DateRange::new(day(start), day(end)).unwrap()
     })
 }

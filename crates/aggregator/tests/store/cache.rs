@@ -128,7 +128,7 @@ async fn many_questions_at_once_are_each_as_fresh_as_if_they_were_alone() {
 
 /// The last days of a range.
 fn range_of_days(range: DateRange) -> DateRange {
-    DateRange::new(range.end() - chrono::Days::new(300), range.end()).unwrap()
+    DateRange::new(range.end() - 300, range.end()).unwrap()
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ fn ask<Q: Question>(query: &str) -> Result<Q, ParameterError> {
     Q::read(&Query::parse(query))
 }
 
-fn day(text: &str) -> NaiveDate {
+fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
