@@ -7,7 +7,7 @@ use events::Conversation;
 use futures::{Stream, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
-use crate::{Keys, Settings, error::Error};
+use crate::{error::Error, keys::Keys, settings::Settings};
 
 /// What every request shares.
 pub(crate) struct App {

@@ -16,7 +16,7 @@ use utoipa::{
     },
 };
 
-use crate::{dto::ErrorBody, params::ParameterError};
+use crate::{dto::ErrorBody, parameter_error::ParameterError};
 
 const PROBLEM_JSON: &str = "application/problem+json";
 

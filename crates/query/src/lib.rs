@@ -10,7 +10,7 @@
 //! - `access`: 401, 403 and 404, before anything else is looked at
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
 //! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: an array of unknown length
-//! - `error`: all that can go wrong, and its status
+//! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
 //! - `app`: what every request shares: the store behind a timeout and a bound on concurrency
 //! - [`readiness`]: the checks of `/readyz`
 //! - [`observe`]: the metrics of requests
@@ -26,6 +26,7 @@ pub mod keys;
 pub mod observe;
 pub mod openapi;
 mod paging;
+mod parameter_error;
 mod params;
 pub mod readiness;
 pub mod router;

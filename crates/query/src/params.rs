@@ -8,20 +8,21 @@ mod kind;
 
 use std::collections::BTreeSet;
 
-use axum::{
-    extract::FromRequestParts,
-    http::{Uri, request},
-};
+use axum::{extract::FromRequestParts, http::request};
 use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter, topic_key};
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
 };
 
+pub(crate) use kind::Query;
 use kind::{Choice, Date, Text, Whole};
-pub(crate) use kind::{ParameterError, Query};
 
-use crate::{error::Error, paging::Page};
+use crate::{
+    error::Error,
+    paging::{self, Page},
+    parameter_error::ParameterError,
+};
 
 /// The most periods that an answer may have.
 const MAX_PERIODS: u64 = 10_000;
@@ -93,13 +94,13 @@ const TOPICS: Text = Text {
 };
 
 const PAGE: Whole = Whole {
-    name: "page",
+    name: paging::PAGE,
     about: "Asks for one page instead of the whole list: which one, from 1 up. A page past the end is empty.",
     default: 1,
     max: None,
 };
 const PAGE_SIZE: Whole = Whole {
-    name: "page_size",
+    name: paging::PAGE_SIZE,
     about: "Asks for one page instead of the whole list: how many conversations it holds.",
     default: Page::DEFAULT_SIZE,
     max: Some(Page::MAX_SIZE),
@@ -242,17 +243,6 @@ impl IntoParams for UserCohorts {
             MENTOR_ID.describe(),
         ]
     }
-}
-
-/// The query of a request's address with another page in it: every other parameter stays as it is.
-pub(crate) fn with_page(uri: &Uri, page: Page) -> String {
-    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let others = pairs.filter(|(name, _)| name != PAGE.name && name != PAGE_SIZE.name);
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(others)
-        .append_pair(PAGE.name, &page.number.to_string())
-        .append_pair(PAGE_SIZE.name, &page.size.to_string())
-        .finish()
 }
 
 fn range(query: &Query<'_>) -> Result<DateRange, ParameterError> {

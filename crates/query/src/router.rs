@@ -11,12 +11,13 @@ use axum::{
 };
 
 use crate::{
-    Check, Settings,
     app::App,
     docs, error,
     handlers::{self, Metrics},
     observe,
     openapi::openapi,
+    readiness::Check,
+    settings::Settings,
 };
 
 const USER: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}";

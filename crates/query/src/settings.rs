@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, num::NonZeroUsize, str::FromStr, time::Dur
 
 use serde::Deserialize;
 
-use crate::Keys;
+use crate::keys::Keys;
 
 /// What the service is told at its start.
 #[derive(Debug, Clone)]
