@@ -1,9 +1,9 @@
 //! The three analytics endpoints over the rollups, as an axum router.
 //!
-//! Thin by intent: a request is a key, an organisation and a question; the store answers it; the answer is
+//! Thin by intent: a request has a key, an organisation and parameters; the store answers it; the answer is
 //! written as JSON. No SQL, no Kafka. In reading order:
 //!
-//! - [`settings`]: what the service is told at its start
+//! - [`settings`]: the settings of the service
 //! - [`keys`]: API keys, and the organisations that each opens
 //! - `router`: every route on a page
 //! - `handlers`: the three endpoints, and the pages for operators

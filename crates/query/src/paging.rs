@@ -21,11 +21,11 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The size of a page of which none is told.
+    /// The size of a page where the request gives none.
     pub(crate) const DEFAULT_SIZE: u64 = 100;
-    /// The largest size that may be asked for.
+    /// The maximum size.
     pub(crate) const MAX_SIZE: u64 = 1_000;
-    /// Beyond the end of any list, and far from where the store's arithmetic would overflow.
+    /// Beyond the end of any list, and far below where the store's arithmetic would overflow.
     const MAX_OFFSET: u64 = 1 << 53;
 
     /// How many items the pages before this one hold.

@@ -12,17 +12,17 @@ use utoipa::openapi::{
 
 use crate::parameter_error::ParameterError;
 
-/// The parameters of a request, by name.
+/// The query parameters of a request, by name.
 #[derive(Debug)]
 pub(crate) struct Query<'a>(HashMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Query<'a> {
-    /// The parameters of an address.
+    /// The query parameters of an address.
     pub(crate) fn of(uri: &'a Uri) -> Self {
         Self::parse(uri.query().unwrap_or_default())
     }
 
-    /// Reads `application/x-www-form-urlencoded`, which cannot fail; the last of a repeated name holds.
+    /// Reads `application/x-www-form-urlencoded`, which cannot fail; the last of a repeated name counts.
     pub(super) fn parse(text: &'a str) -> Self {
         Self(form_urlencoded::parse(text.as_bytes()).collect())
     }
@@ -43,7 +43,7 @@ impl<'a> Query<'a> {
 /// A day of the calendar, from year 1 to 9999.
 pub(super) struct Date {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
 }
 
 impl Date {
@@ -61,7 +61,7 @@ impl Date {
 
     pub(super) fn describe(&self, required: bool) -> Parameter {
         let schema = string().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
-        described(self.name, self.about, schema)
+        parameter(self.name, self.description, schema)
             .required(if required { Required::True } else { Required::False })
             .build()
     }
@@ -70,17 +70,17 @@ impl Date {
 /// One of a few words, the first of which is the default.
 pub(super) struct Choice<T: 'static> {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
     pub(super) options: &'static [(&'static str, T)],
 }
 
 impl<T: Copy> Choice<T> {
     pub(super) fn read(&self, query: &Query<'_>) -> Result<T, ParameterError> {
-        let asked = query.not_blank(self.name)?;
+        let given = query.not_blank(self.name)?;
         let mut options = self.options.iter();
-        let option = match asked {
+        let option = match given {
             None => options.next(),
-            Some(asked) => options.find(|(word, _)| *word == asked),
+            Some(given) => options.find(|(word, _)| *word == given),
         };
         let unknown = || ParameterError::NotAnOption {
             name: self.name,
@@ -94,7 +94,7 @@ impl<T: Copy> Choice<T> {
         let schema = string()
             .default(words.first().map(|word| (*word).into()))
             .enum_values(Some(words));
-        described(self.name, self.about, schema).build()
+        parameter(self.name, self.description, schema).build()
     }
 
     fn words(&self) -> Vec<&'static str> {
@@ -105,20 +105,20 @@ impl<T: Copy> Choice<T> {
 /// Any text.
 pub(super) struct Text {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    /// Whether whitespace is a value like any other and an empty text stands for none; else neither may be.
-    pub(super) blank: bool,
+    pub(super) description: &'static str,
+    /// Whether whitespace is a value like any other and an empty text means no value; otherwise both are refused.
+    pub(super) blank_is_value: bool,
 }
 
 impl Text {
-    /// Reads what names one thing.
+    /// Reads a single name.
     pub(super) fn read(&self, query: &Query<'_>) -> Result<Option<String>, ParameterError> {
-        Ok(self.read_whole(query)?.map(cut))
+        Ok(self.read_whole(query)?.map(truncate))
     }
 
     /// Reads the text, however long it is.
     pub(super) fn read_whole<'q>(&self, query: &'q Query<'_>) -> Result<Option<&'q str>, ParameterError> {
-        if self.blank {
+        if self.blank_is_value {
             Ok(query.get(self.name).filter(|text| !text.is_empty()))
         } else {
             query.not_blank(self.name)
@@ -126,25 +126,25 @@ impl Text {
     }
 
     pub(super) fn describe(&self) -> Parameter {
-        let schema = if self.blank {
+        let schema = if self.blank_is_value {
             string()
         } else {
             string().min_length(Some(1))
         };
-        described(self.name, self.about, schema).build()
+        parameter(self.name, self.description, schema).build()
     }
 }
 
 /// A whole number, from 1 up.
-pub(super) struct Whole {
+pub(super) struct PositiveInteger {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
     pub(super) default: u64,
     pub(super) max: Option<u64>,
 }
 
-impl Whole {
-    /// Reads the number. Where it has no maximum, one too large to be held is the largest that can be.
+impl PositiveInteger {
+    /// Reads the number. Without a maximum, a number above 64 bits is read as the largest of 64 bits.
     pub(super) fn read(&self, query: &Query<'_>) -> Result<Option<u64>, ParameterError> {
         let Some(text) = query.not_blank(self.name)? else {
             return Ok(None);
@@ -171,25 +171,25 @@ impl Whole {
             .default(Some(self.default.into()))
             .minimum(Some(1_u64))
             .maximum(self.max);
-        described(self.name, self.about, schema).build()
+        parameter(self.name, self.description, schema).build()
     }
 }
 
-/// A name that is to be compared with the names of events, cut where no such name is as long, so that the store
-/// is asked questions of bounded size.
+/// A name to compare with the names of events, cut to a length that no such name has, so that queries to the store have
+/// a bounded size.
 ///
 /// Names of events have at most 255 characters, twice as many in lower case. One of more characters equals none
 /// of them, and neither does what is left of it here.
-pub(super) fn cut(name: &str) -> String {
+pub(super) fn truncate(name: &str) -> String {
     name.chars().take(2 * 255 + 1).collect()
 }
 
-fn described(name: &str, about: &str, schema: ObjectBuilder) -> ParameterBuilder {
+fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> ParameterBuilder {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
-        .description(Some(about))
+        .description(Some(description))
         .schema(Some(schema))
 }
 
