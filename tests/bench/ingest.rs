@@ -145,10 +145,10 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn start(stack: &Stack) -> anyhow::Result<Self> {
-        stack.engine.forget_peak()?;
+        stack.engine.reset_peak()?;
         Ok(Self {
             engine: stack.engine.cpu_seconds()?,
-            broker: stack.broker.cpu_seconds()?,
+            broker: stack.broker.part.cpu_seconds()?,
         })
     }
 
@@ -162,7 +162,7 @@ impl Meter {
     ) -> anyhow::Result<Figures> {
         let millions = real(events) / 1e6;
         let ingest_cpu = ingest.map(Part::cpu_seconds).transpose()?;
-        let (engine, broker) = (stack.engine.cpu_seconds()?, stack.broker.cpu_seconds()?);
+        let (engine, broker) = (stack.engine.cpu_seconds()?, stack.broker.part.cpu_seconds()?);
         Ok(Figures {
             events_per_second,
             ingest_cpu: ingest_cpu.map(|seconds| seconds / millions),
@@ -176,6 +176,23 @@ impl Meter {
 }
 
 impl Figures {
+    /// The figures that are compared between builds, by name.
+    pub(crate) fn named(&self) -> Vec<(String, Option<f64>)> {
+        [
+            ("events/s", Some(self.events_per_second)),
+            ("CPU of ingest", self.ingest_cpu),
+            ("CPU of engine", Some(self.engine_cpu)),
+            (
+                "CPU of engine, merges included",
+                Some(self.engine_cpu + self.merge_cpu),
+            ),
+            ("MiB of ingest", self.ingest_mib),
+            ("MiB of engine", Some(self.engine_mib)),
+        ]
+        .map(|(name, number)| (name.to_owned(), number))
+        .into()
+    }
+
     /// Puts the figures into a table with [`COLUMNS`].
     pub(crate) fn fill(&self, table: &mut Table, of: &str) {
         table.row(

@@ -112,6 +112,11 @@ pub(crate) fn plain(days: u32) -> [(&'static str, String); 3] {
     [USAGE, COHORTS, TRANSCRIPTS].map(|question| (question.name, question.url(days)))
 }
 
+/// All questions, for [`crate::compare`]: names, and what is asked of the last `days` days.
+pub(crate) fn all(days: u32) -> [(&'static str, String); 5] {
+    QUESTIONS.map(|question| (question.name, question.url(days)))
+}
+
 /// Makes a past of each organisation, and asks about it.
 pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Table> {
     stack.migrate(DATABASE).await?;
