@@ -28,7 +28,7 @@ pub struct Conversation {
     pub user_id: String,
     /// The text of its earliest user message, or nothing.
     pub first_message: String,
-    /// How many distinct messages of users and assistants it has.
+    /// The number of distinct messages of users and assistants.
     pub message_count: u64,
     /// The model of its latest assistant message that names one, or nothing.
     pub model: String,
@@ -55,7 +55,7 @@ pub enum NewUsersBy {
 pub struct CohortCount {
     /// The period.
     pub period: Period,
-    /// Users who registered within the range; which of them count is told by [`NewUsersBy`].
+    /// Users who registered within the range; [`NewUsersBy`] decides which of them count.
     pub new_users: u64,
     /// Users active in the period who registered before the range began.
     pub veteran_users: u64,

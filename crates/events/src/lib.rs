@@ -1,4 +1,4 @@
-//! What a chat event says, and the words in which the API's questions and answers are put.
+//! What a chat event says, and the types of the API's queries and answers.
 //!
 //! No I/O and no clock: decoding takes the bytes of a record and the instant it was read at. In reading order:
 //!

@@ -311,14 +311,14 @@ fn a_load_has_the_mix_the_size_and_the_order_that_were_asked_for() {
         *kinds.entry(kind).or_default() += 1;
     }
     let tally = load.tally();
-    let told = BTreeMap::from([
+    let expected = BTreeMap::from([
         ("messages", tally.messages),
         ("annotations", tally.annotations),
         ("registrations", tally.registrations),
         ("repeated", tally.repeated),
         ("malformed", tally.malformed),
     ]);
-    assert_eq!(kinds, told);
+    assert_eq!(kinds, expected);
     assert_eq!(kinds.values().sum::<u64>(), 60_000);
     assert!((47_000..49_000).contains(&tally.messages), "{tally:?}");
     assert!((6_900..7_500).contains(&tally.annotations), "{tally:?}");

@@ -112,7 +112,7 @@ pub(crate) struct User {
     pub(crate) mentor: usize,
 }
 
-/// What to ask for in order to see something.
+/// An example of a request that has an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// The largest organisation.
@@ -126,7 +126,7 @@ pub struct Example {
 }
 
 impl World {
-    /// Makes a world up.
+    /// Generates a world.
     #[expect(
         clippy::missing_panics_doc,
         reason = "weights that are constant and positive are taken"
@@ -179,7 +179,7 @@ impl World {
         Live::new(Arc::clone(self), rate)
     }
 
-    /// What makes a good first request.
+    /// An example for a first request.
     pub fn example(&self) -> Example {
         let org = &self.orgs[0];
         let last = self.days - 1;

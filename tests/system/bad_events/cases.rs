@@ -459,7 +459,7 @@ fn whole() -> impl Iterator<Item = Case> {
         ),
         (
             typed(both.as_bytes()),
-            "data_base64: given beside data",
+            "data_base64: given together with data",
             "two_payloads",
         ),
         (typed(&base64("e30*")), "data_base64: not base64", "not_base64"),

@@ -70,7 +70,7 @@ pub(crate) fn small_event() -> impl Strategy<Value = Event<'static>> {
         .prop_map(|(org, id, time, body)| Event { org, id, time, body })
 }
 
-/// An instant at or beside a boundary of the weeks around 2024-01-01, a Monday.
+/// An instant at or next to a boundary of the weeks around 2024-01-01, a Monday.
 fn small_time() -> impl Strategy<Value = Timestamp> {
     let hours = select(vec![-24 * 8, -24, 0, 1, 24, 24 * 6, 24 * 7, 24 * 9]);
     (hours, -1..=1_i64)

@@ -1,4 +1,4 @@
-//! A small world to ask the oracle about, told event by event.
+//! A small world of a few events, and what the oracle answers about it.
 
 use events::{
     Annotation, Body, Conversation, DateRange, Event, Grain, Message, NewUsersBy, Registration, Role,
