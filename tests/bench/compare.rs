@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, ensure};
 
 use crate::{
-    api::{Api, Stint, TOO_LATE},
+    api::{Api, Stint, TIMED_OUT},
     cli::{Cli, Section, Sizes},
     freshness::Pipeline,
     history::Org,
@@ -20,7 +20,7 @@ use crate::{
 const DATABASE: &str = "queries";
 /// How often a question is asked before it is timed.
 const WARM_UP: u32 = 5;
-/// Events per second beside which freshness is sampled.
+/// The loads, in events per second, during which freshness is sampled.
 const RATES: [(&str, f64); 2] = [("1,000 events/s", 1_000.0), ("10,000 events/s", 10_000.0)];
 
 const COLUMNS: &[Column] = &[
@@ -196,9 +196,9 @@ impl Comparison {
                 let mut answers = Vec::new();
                 for (_, api) in apis {
                     for _ in 0..WARM_UP {
-                        api.ask(&org.name, &question, TOO_LATE).await?;
+                        api.ask(&org.name, &question, TIMED_OUT).await?;
                     }
-                    answers.push(api.ask(&org.name, &question, TOO_LATE).await?);
+                    answers.push(api.ask(&org.name, &question, TIMED_OUT).await?);
                 }
                 answers.dedup();
                 ensure!(

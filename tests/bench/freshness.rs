@@ -20,7 +20,7 @@ use crate::{
     api::{Api, NO_SUCH_ORG},
     cli::Sizes,
     ingest::Lag,
-    load::{self, HEADERS, PATIENCE, START},
+    load::{self, BROKER_TIMEOUT, HEADERS, START},
     report::{Column, Table, real, whole},
     stack::{Role, Stack},
     times::Times,
@@ -138,7 +138,7 @@ impl Pipeline {
     }
 }
 
-/// Publishes a load at a rate until it is stopped; the rate that came of it.
+/// Publishes a load at a rate until it is stopped; returns the actual rate.
 async fn publish(kafka: consumer::Settings, rate: f64, stop: CancellationToken) -> anyhow::Result<f64> {
     let publisher = consumer::Publisher::new(&kafka)?;
     let seconds = real(LOAD_SECONDS);
@@ -153,7 +153,7 @@ async fn publish(kafka: consumer::Settings, rate: f64, stop: CancellationToken) 
         sent = due;
     }
     let loaded = real(sent) / began.elapsed().as_secs_f64();
-    publisher.flush(PATIENCE).await?;
+    publisher.flush(BROKER_TIMEOUT).await?;
     Ok(loaded)
 }
 
@@ -220,7 +220,7 @@ impl<'a> Lane<'a> {
         let record: FutureRecord<'_, str, String> =
             FutureRecord::to(self.topic).payload(&event).headers(headers);
         self.producer
-            .send(record, PATIENCE)
+            .send(record, BROKER_TIMEOUT)
             .await
             .map_err(|(error, _)| error)?;
         let acknowledged = Instant::now();

@@ -9,7 +9,7 @@ use crate::{load::START, stack::Stack};
 
 /// The days of 2025 and as many before as it takes: every past ends with the year.
 const LAST_DAY: i64 = 364;
-/// Of so many users of an organisation, one is active on a day.
+/// One in this many users of an organisation is active on a day.
 const USERS_PER_ACTIVE: u32 = 7;
 
 /// Who is active, and since when.

@@ -141,7 +141,7 @@ impl Stack {
         }
     }
 
-    /// Has views make the rollups of whatever is inserted into the facts of a database, as where no `ingest` does.
+    /// Creates the views that fill the rollups from rows inserted into the facts of a database, which `ingest` would do.
     pub(crate) async fn define(&self, database: &str) -> anyhow::Result<()> {
         for definition in aggregator::definitions() {
             self.sql.run_in(database, definition).await?;
