@@ -1,4 +1,4 @@
-//! The rules of the house, held against what cargo knows of it.
+//! The rules of the house, checked against the metadata of cargo.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -167,7 +167,7 @@ fn no_source_file_is_too_long_to_read() {
     });
 }
 
-/// Shows every Rust file below a folder.
+/// Visits every Rust file below a folder.
 fn walk(folder: &Path, show: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! The real conversations of an IRC channel, held against the oracle.
+//! The real conversations of an IRC channel, compared with the oracle.
 
 use std::{
     collections::BTreeMap,
@@ -129,14 +129,14 @@ async fn produce(process: &Process) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let (told, error) = (
+    let (printed, error) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{error}");
     assert!(
-        told.starts_with("published 95398 events to chat.events"),
-        "{told}"
+        printed.starts_with("published 95398 events to chat.events"),
+        "{printed}"
     );
     process.settled().await;
 }

@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Case> {
     for (number, case) in cases.iter_mut().enumerate() {
         case.record.key = Some(format!("bad-{number}").into_bytes());
     }
-    // What a record carries besides must come through whole, whatever it is.
+    // What else a record carries must come through whole, whatever it is.
     let own: [(&str, Option<&[u8]>); 4] = [
         ("trace", Some(b"\xff\x00\x01")),
         ("empty", Some(b"")),

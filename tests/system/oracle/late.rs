@@ -113,7 +113,7 @@ fn questions() -> Vec<(Changes, Question)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::too_many_lines, reason = "it is a story, told in its order")]
+#[expect(clippy::too_many_lines, reason = "it is a sequence of steps")]
 async fn late_events_change_past_answers_exactly_as_the_oracle_says() {
     let dir = tempdir().unwrap();
     let process = Process::up(dir.path()).await;

@@ -56,7 +56,7 @@ pub(crate) fn all_transcripts() -> Question {
     }
 }
 
-/// Asks all questions, and tells the first difference to the oracle's answers.
+/// Asks all questions, and returns the first difference to the oracle's answers.
 pub(crate) async fn compare(
     process: &Process,
     oracle: &Oracle,
@@ -68,7 +68,7 @@ pub(crate) async fn compare(
     compare_with(process, org, &asked).await
 }
 
-/// Asks all questions, and tells the first difference to the answers beside them.
+/// Asks all questions, and returns the first difference to the answers given with them.
 pub(crate) async fn compare_with(
     process: &Process,
     org: &str,

@@ -280,7 +280,7 @@ fn name(index: usize) -> String {
     format!("ingest-{index}")
 }
 
-/// The peak of a process's resident memory, in bytes, as `proc(5)` tells it.
+/// The peak of a process's resident memory, in bytes, as in `proc(5)`.
 fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status
