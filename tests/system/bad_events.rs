@@ -5,7 +5,8 @@ mod cases;
 use std::collections::{BTreeMap, BTreeSet};
 
 use consumer::{Reader, Stored};
-use events::{Decoded, Oracle, Timestamp};
+use events::{Decoded, Timestamp};
+use oracle::Oracle;
 use serde_json::json;
 use tempfile::tempdir;
 

@@ -132,7 +132,7 @@ async fn the_services_of_the_stack_work_together_as_processes() {
 
     ingest.publish((0..10).map(event)).await;
     ingest.settled().await;
-    // The key that the head of the file tells.
+    // The key that the head of the file names.
     serve.ready.api_key = Some("try-me".to_owned());
     assert_eq!(conversations(&serve).await, 10);
 

@@ -1,8 +1,8 @@
-//! Rollups that differ from their facts are told, and made anew while events arrive.
+//! Rollups that differ from their facts are reported, and rebuilt while events arrive.
 
 use std::process::{Command, Output, Stdio};
 
-use events::Oracle;
+use oracle::Oracle;
 use tempfile::tempdir;
 
 use crate::{

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use events::{Oracle, TranscriptFilter};
+use events::TranscriptFilter;
+use oracle::Oracle;
 use rand::{RngExt, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 
@@ -278,7 +279,7 @@ fn name(index: usize) -> String {
     format!("ingest-{index}")
 }
 
-/// The peak of a process's resident memory, in bytes, as `proc(5)` tells it.
+/// The peak of a process's resident memory, in bytes, as in `proc(5)`.
 fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status

@@ -1,8 +1,9 @@
 //! A database for each test, and events to fill it with.
 
 use aggregator::{Batch, Settings, Store};
-use events::{Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use oracle::Oracle;
 use testbed::ClickHouse;
 use uuid::Uuid;
 

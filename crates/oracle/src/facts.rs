@@ -3,72 +3,71 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use events::{Annotation, Body, Event, Message, Registration, Role, Timestamp};
 use uuid::Uuid;
-
-use crate::{Annotation, Body, Event, Message, Registration, Role, Timestamp};
 
 /// All that the events of the set say.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     orgs: BTreeMap<String, OrgFacts>,
 }
 
 /// What the events of one org say.
 #[derive(Debug, Default)]
-pub(super) struct OrgFacts {
-    pub(super) conversations: BTreeMap<Uuid, ConversationFacts>,
+pub(crate) struct OrgFacts {
+    pub(crate) conversations: BTreeMap<Uuid, ConversationFacts>,
     /// Those who registered or wrote.
-    pub(super) users: BTreeMap<String, UserFacts>,
+    pub(crate) users: BTreeMap<String, UserFacts>,
 }
 
 /// What the events of one conversation say.
 #[derive(Debug, Default)]
-pub(super) struct ConversationFacts {
-    pub(super) messages: BTreeSet<MessageFact>,
-    pub(super) annotations: BTreeSet<AnnotationFact>,
+pub(crate) struct ConversationFacts {
+    pub(crate) messages: BTreeSet<MessageFact>,
+    pub(crate) annotations: BTreeSet<AnnotationFact>,
 }
 
 /// What the events of one user say.
 #[derive(Debug, Default)]
-pub(super) struct UserFacts {
-    pub(super) registrations: BTreeSet<Timestamp>,
+pub(crate) struct UserFacts {
+    pub(crate) registrations: BTreeSet<Timestamp>,
     /// Their messages of role `user`.
-    pub(super) messages: BTreeSet<UserMessage>,
+    pub(crate) messages: BTreeSet<UserMessage>,
 }
 
 /// A message of a conversation. The contract orders by time, message and content; what follows decides between
 /// records that agree in those, so that every answer is a function of the set.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct MessageFact {
-    pub(super) time: Timestamp,
-    pub(super) message_id: Uuid,
-    pub(super) content: String,
-    pub(super) user_id: Option<String>,
-    pub(super) mentor_id: Option<String>,
-    pub(super) model: Option<String>,
-    pub(super) role: Role,
+pub(crate) struct MessageFact {
+    pub(crate) time: Timestamp,
+    pub(crate) message_id: Uuid,
+    pub(crate) content: String,
+    pub(crate) user_id: Option<String>,
+    pub(crate) mentor_id: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) role: Role,
 }
 
 /// An annotation of a conversation. The contract orders by the instant and the event's id; what follows decides
 /// between events that agree in those.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct AnnotationFact {
-    pub(super) annotated_at: Timestamp,
-    pub(super) event_id: String,
+pub(crate) struct AnnotationFact {
+    pub(crate) annotated_at: Timestamp,
+    pub(crate) event_id: String,
     /// As it is spelled, for sentiments are ordered by the alphabet.
-    pub(super) user_sentiment: &'static str,
-    pub(super) topics: Vec<String>,
+    pub(crate) user_sentiment: &'static str,
+    pub(crate) topics: Vec<String>,
 }
 
 /// A message of role `user` by somebody who is not anonymous.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct UserMessage {
-    pub(super) time: Timestamp,
-    pub(super) mentor_id: Option<String>,
+pub(crate) struct UserMessage {
+    pub(crate) time: Timestamp,
+    pub(crate) mentor_id: Option<String>,
 }
 
 impl Facts {
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(crate) fn add(&mut self, event: &Event<'_>) {
         let org = entry(&mut self.orgs, &event.org);
         match &event.body {
             Body::Message(message) => org.add_message(event.time, message),
@@ -77,7 +76,7 @@ impl Facts {
         }
     }
 
-    pub(super) fn org(&self, org: &str) -> Option<&OrgFacts> {
+    pub(crate) fn org(&self, org: &str) -> Option<&OrgFacts> {
         self.orgs.get(org)
     }
 }

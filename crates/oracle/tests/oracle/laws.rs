@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use events::{CohortCount, Conversation, DateRange, Event, Grain, NewUsersBy, Oracle, TranscriptFilter};
+use events::{CohortCount, Conversation, DateRange, Event, Grain, NewUsersBy, TranscriptFilter};
+use oracle::Oracle;
 use proptest::collection::vec;
 use proptest::prelude::*;
 

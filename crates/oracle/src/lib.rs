@@ -10,13 +10,12 @@ mod facts;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
-
-use crate::answer::topic_key;
-use crate::{
-    CohortCount, Conversation, DateRange, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
+use events::{
+    CohortCount, Conversation, DateRange, Day, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
+    topic_key,
 };
 use facts::{ConversationFacts, Facts, UserFacts};
+use uuid::Uuid;
 
 /// A set of events, and the answers that it has. An org that no event belongs to has the answers of an org in
 /// which nothing happened.
@@ -115,13 +114,13 @@ impl Oracle {
 }
 
 /// The earliest `registered_at` among the user's registrations; with none, the time of their first `user`
-/// message. A user who only ever stood beside messages of other roles has neither.
+/// message. A user named only by messages of other roles has neither.
 fn registered(user: &UserFacts) -> Option<Timestamp> {
     let first_message = || user.messages.first().map(|message| message.time);
     user.registrations.first().copied().or_else(first_message)
 }
 
-/// The places of the periods in which a message of role `user` by them, to that mentor if one is given, falls
+/// The indices of the periods in which a message of role `user` by them, to that mentor if one is given, falls
 /// in the range.
 fn active_periods(user: &UserFacts, range: DateRange, grain: Grain, mentor: Option<&str>) -> BTreeSet<usize> {
     user.messages
@@ -132,11 +131,7 @@ fn active_periods(user: &UserFacts, range: DateRange, grain: Grain, mentor: Opti
 }
 
 /// The conversation as it is listed, if it has a message and passes the filter.
-fn conversation(
-    id: uuid::Uuid,
-    facts: &ConversationFacts,
-    filter: &TranscriptFilter,
-) -> Option<Conversation> {
+fn conversation(id: Uuid, facts: &ConversationFacts, filter: &TranscriptFilter) -> Option<Conversation> {
     let earliest = facts.messages.first()?;
     let earliest_of_user = facts.messages.iter().find(|message| message.role == Role::User);
     let annotation = facts.annotations.last();
@@ -179,14 +174,12 @@ fn conversation(
     })
 }
 
-fn on_or_after(instant: Timestamp, day: Option<NaiveDate>) -> bool {
+fn on_or_after(instant: Timestamp, day: Option<Day>) -> bool {
     day.is_none_or(|day| Timestamp::start_of(day) <= instant)
 }
 
-fn on_or_before(instant: Timestamp, day: Option<NaiveDate>) -> bool {
-    // A range of the one day ends with it.
-    day.and_then(|day| DateRange::new(day, day))
-        .is_none_or(|day| instant < day.end_instant())
+fn on_or_before(instant: Timestamp, day: Option<Day>) -> bool {
+    day.is_none_or(|day| instant < Timestamp::end_of(day))
 }
 
 /// Whether two lists of topics share one, trimmed and with case ignored.

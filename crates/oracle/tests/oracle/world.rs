@@ -1,9 +1,10 @@
-//! A small world to ask the oracle about, told event by event.
+//! A small world of a few events, and what the oracle answers about it.
 
 use events::{
-    Annotation, Body, Conversation, DateRange, Event, Grain, Message, NewUsersBy, Oracle, Registration, Role,
+    Annotation, Body, Conversation, DateRange, Event, Grain, Message, NewUsersBy, Registration, Role,
     Sentiment, Timestamp, TranscriptFilter,
 };
+use oracle::Oracle;
 use uuid::Uuid;
 
 pub(crate) fn at(text: &str) -> Timestamp {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::world::{World, at_noon, later, message};
 
 #[test]
-fn an_edit_under_the_same_id_is_a_fact_beside_the_first() {
+fn an_edit_under_the_same_id_is_a_second_fact() {
     let world = World::default()
         .say(
             later(5),
