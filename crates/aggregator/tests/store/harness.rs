@@ -6,6 +6,15 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use testbed::ClickHouse;
 use uuid::Uuid;
 
+/// The settings of a database on the engine: the one place that says how it is reached.
+fn settings(clickhouse: &ClickHouse, database: &str) -> Settings {
+    Settings {
+        url: clickhouse.url().to_owned(),
+        database: database.to_owned(),
+        ..Settings::default()
+    }
+}
+
 /// A database on the engine.
 pub(crate) struct Database {
     pub(crate) settings: Settings,
@@ -17,12 +26,7 @@ impl Database {
     /// A database that is not there yet.
     pub(crate) async fn named(name: &str) -> Self {
         let clickhouse = ClickHouse::get().await;
-        let url = clickhouse.url().to_owned();
-        let settings = Settings {
-            url,
-            database: name.to_owned(),
-            ..Settings::default()
-        };
+        let settings = settings(&clickhouse, name);
         Self {
             store: Store::new(&settings),
             settings,
@@ -81,6 +85,8 @@ pub(crate) fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
 pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
     clickhouse::Client::default()
         .with_url(&settings.url)
+        .with_user(&settings.user)
+        .with_password(&settings.password)
         .with_database(&settings.database)
 }
 
