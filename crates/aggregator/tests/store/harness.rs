@@ -7,6 +7,17 @@ use oracle::Oracle;
 use testbed::ClickHouse;
 use uuid::Uuid;
 
+/// The settings of a database on the engine: the one place that says how it is reached.
+fn settings(clickhouse: &ClickHouse, database: &str) -> Settings {
+    Settings {
+        url: clickhouse.url().to_owned(),
+        user: clickhouse.user().to_owned(),
+        password: clickhouse.password().to_owned(),
+        database: database.to_owned(),
+        ..Settings::default()
+    }
+}
+
 /// A database on the engine.
 pub(crate) struct Database {
     pub(crate) settings: Settings,
@@ -18,13 +29,7 @@ impl Database {
     /// A database that is not there yet.
     pub(crate) async fn named(name: &str) -> Self {
         let clickhouse = ClickHouse::get().await;
-        let settings = Settings {
-            url: clickhouse.url().to_owned(),
-            user: clickhouse.user().to_owned(),
-            password: clickhouse.password().to_owned(),
-            database: name.to_owned(),
-            ..Settings::default()
-        };
+        let settings = settings(&clickhouse, name);
         Self {
             store: Store::new(&settings),
             settings,

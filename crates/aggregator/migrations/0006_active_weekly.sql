@@ -1,7 +1,7 @@
 CREATE TABLE IF NOT EXISTS active_weekly
 (
     org LowCardinality(String) COMMENT 'organisation',
-    mentor_id String COMMENT 'empty: any or none',
+    mentor_id LowCardinality(String) COMMENT 'empty: any or none',
     period DateTime('UTC') COMMENT 'first instant of the week',
     user UInt128 COMMENT 'sipHash128 of the user_id'
 )
