@@ -279,7 +279,7 @@ fn name(index: usize) -> String {
     format!("ingest-{index}")
 }
 
-/// The peak of a process's resident memory, in bytes, as `proc(5)` tells it.
+/// The peak of a process's resident memory, in bytes, as `proc(5)` has it.
 fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status

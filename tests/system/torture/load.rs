@@ -22,12 +22,12 @@ pub(crate) const ORG: &str = "torture";
 pub(crate) const POISON: &str = "poison";
 /// What no message may say: see `Field`.
 pub(crate) const FORBIDDEN: &str = "forbidden";
-/// How often events are published, of many a second.
+/// How often events are published, where there are many a second.
 const TICK: Duration = Duration::from_millis(10);
-/// So many events are published before they must be acknowledged, …
+/// After this many events all of them must be acknowledged, …
 const PIECE: u32 = 20_000;
 /// … in this time.
-const PATIENCE: Duration = Duration::from_secs(30);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A producer at work.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Publishes so many events a second, and poison between them.
+    /// Publishes `rate` events a second, and poison between them.
     pub(crate) fn start(settings: &Settings, rate: u32) -> Self {
         Self::start_at(settings, rate, 0)
     }
@@ -60,7 +60,7 @@ impl Load {
     }
 }
 
-/// The oracle that was told the first events.
+/// The oracle of the first events.
 pub(crate) fn oracle(events: u32) -> Oracle {
     let mut oracle = Oracle::default();
     (0..events).for_each(|number| oracle.add(&event(ORG, number)));
@@ -91,7 +91,7 @@ async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn
     }
 }
 
-/// Publishes so many events every so often, from the first on, until it is told to stop.
+/// Publishes a number of events at an interval, from the first on, until it is stopped.
 async fn publish(
     settings: Settings,
     first: u32,
@@ -106,9 +106,9 @@ async fn publish(
     loop {
         let last = *stopped.borrow();
         if last || number - acknowledged >= PIECE {
-            // A client that has forgotten every broker looks for none any more: what is not acknowledged comes again.
+            // A client that has forgotten every broker no longer looks for one: what is not acknowledged is sent again.
             let began = Instant::now();
-            while let Err(error) = publisher.flush(PATIENCE).await {
+            while let Err(error) = publisher.flush(FLUSH_TIMEOUT).await {
                 assert!(began.elapsed() < DEADLINE, "nothing can be published: {error}");
                 publisher = Publisher::new(&settings).unwrap();
                 turns(&publisher, acknowledged..number, records).await;
@@ -182,7 +182,7 @@ fn malformed(number: u32) -> Record {
     })
 }
 
-/// An event that ClickHouse is told not to take.
+/// An event that a constraint in ClickHouse refuses.
 fn forbidden(number: u32) -> Value {
     json!({
         "specversion": "1.0",
