@@ -75,7 +75,9 @@ pub(crate) fn write(dir: &Path, password: &str, remote: bool) -> io::Result<()> 
 /// The users file. Those who log in from elsewhere than this machine are refused unless `remote`.
 fn users(password: &str, remote: bool) -> String {
     let digest = Sha256::digest(password.as_bytes());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let networks = if remote {
         "<ip>::/0</ip>"
     } else {
