@@ -279,11 +279,7 @@ fn name(index: usize) -> String {
     format!("ingest-{index}")
 }
 
-<<<<<<< HEAD
 /// The peak of a process's resident memory, in bytes, as in `proc(5)`.
-=======
-/// The peak of a process's resident memory, in bytes, as `proc(5)` has it.
->>>>>>> wt-consumer
 fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status

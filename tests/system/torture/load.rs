@@ -22,17 +22,11 @@ pub(crate) const ORG: &str = "torture";
 pub(crate) const POISON: &str = "poison";
 /// What no message may say: see `Field`.
 pub(crate) const FORBIDDEN: &str = "forbidden";
-/// How often events are published, where there are many a second.
+/// How often events are published, of many a second.
 const TICK: Duration = Duration::from_millis(10);
-<<<<<<< HEAD
 /// How many events are published before all must be acknowledged, …
 const PIECE: u32 = 20_000;
 /// … within this time.
-=======
-/// After this many events all of them must be acknowledged, …
-const PIECE: u32 = 20_000;
-/// … in this time.
->>>>>>> wt-consumer
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A producer at work.
@@ -43,11 +37,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-<<<<<<< HEAD
     /// Publishes this many events a second, and poison between them.
-=======
-    /// Publishes `rate` events a second, and poison between them.
->>>>>>> wt-consumer
     pub(crate) fn start(settings: &Settings, rate: u32) -> Self {
         Self::start_at(settings, rate, 0)
     }
@@ -70,11 +60,7 @@ impl Load {
     }
 }
 
-<<<<<<< HEAD
 /// An oracle of the first events.
-=======
-/// The oracle of the first events.
->>>>>>> wt-consumer
 pub(crate) fn oracle(events: u32) -> Oracle {
     let mut oracle = Oracle::default();
     (0..events).for_each(|number| oracle.add(&event(ORG, number)));
@@ -105,11 +91,7 @@ async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn
     }
 }
 
-<<<<<<< HEAD
 /// Publishes some events at each interval, from the first on, until it is stopped.
-=======
-/// Publishes a number of events at an interval, from the first on, until it is stopped.
->>>>>>> wt-consumer
 async fn publish(
     settings: Settings,
     first: u32,
@@ -124,7 +106,7 @@ async fn publish(
     loop {
         let last = *stopped.borrow();
         if last || number - acknowledged >= PIECE {
-            // A client that has forgotten every broker no longer looks for one: what is not acknowledged is sent again.
+            // A client that has forgotten every broker looks for none any more: what is not acknowledged comes again.
             let began = Instant::now();
             while let Err(error) = publisher.flush(FLUSH_TIMEOUT).await {
                 assert!(began.elapsed() < DEADLINE, "nothing can be published: {error}");
@@ -200,11 +182,7 @@ fn malformed(number: u32) -> Record {
     })
 }
 
-<<<<<<< HEAD
 /// An event that ClickHouse is made to refuse.
-=======
-/// An event that a constraint in ClickHouse refuses.
->>>>>>> wt-consumer
 fn forbidden(number: u32) -> Value {
     json!({
         "specversion": "1.0",

@@ -8,13 +8,8 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use super::fault::Fault;
 use crate::harness::{DEADLINE, until, until_within};
 
-<<<<<<< HEAD
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-=======
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-const PROBE_INTERVAL: Duration = Duration::from_millis(100);
->>>>>>> wt-consumer
 
 /// What is seen while faults come and go.
 pub(crate) struct Report {
@@ -67,11 +62,7 @@ impl Report {
     pub(crate) async fn settle_within(&self, deadline: Duration) -> Duration {
         let healed_at = Instant::now();
         let ends: BTreeMap<i32, i64> = until("the broker returns the ends", async || {
-<<<<<<< HEAD
             let progress = self.probe.progress(BROKER_TIMEOUT).await.ok()?;
-=======
-            let progress = self.probe.progress(PROBE_TIMEOUT).await.ok()?;
->>>>>>> wt-consumer
             let ends = progress
                 .into_iter()
                 .map(|partition| (partition.partition, partition.end));
@@ -79,11 +70,7 @@ impl Report {
         })
         .await;
         until_within(deadline, "what was published is settled", async || {
-<<<<<<< HEAD
             let progress = self.probe.progress(BROKER_TIMEOUT).await.ok()?;
-=======
-            let progress = self.probe.progress(PROBE_TIMEOUT).await.ok()?;
->>>>>>> wt-consumer
             let mut partitions = progress.iter();
             partitions
                 .all(|partition| partition.committed.unwrap_or(0) >= ends[&partition.partition])
@@ -105,15 +92,9 @@ impl Report {
 async fn longest_stall(probe: Probe, stopped: watch::Receiver<bool>) -> Duration {
     let (mut longest, mut settled, mut moved_at) = (Duration::ZERO, 0, Instant::now());
     while !*stopped.borrow() {
-<<<<<<< HEAD
         tokio::time::sleep(POLL_INTERVAL).await;
         // A broker that is away lets nothing be settled.
         if let Ok(progress) = probe.progress(BROKER_TIMEOUT).await {
-=======
-        tokio::time::sleep(PROBE_INTERVAL).await;
-        // A broker that is away lets nothing be settled.
-        if let Ok(progress) = probe.progress(PROBE_TIMEOUT).await {
->>>>>>> wt-consumer
             let now: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
             if now != settled || progress.iter().map(PartitionProgress::lag).sum::<u64>() == 0 {
                 (settled, moved_at) = (now, Instant::now());

@@ -1,10 +1,5 @@
-<<<<<<< HEAD
 //! What may happen to the topic itself: partitions are added, records go before they are read, it is deleted and made
 //! again, it is consumed once more from its beginning.
-=======
-//! What may happen to the topic itself: partitions are added, records are deleted before they are read, the topic is deleted
-//! and created again, it is consumed once more from its beginning.
->>>>>>> wt-consumer
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -30,11 +25,7 @@ use crate::{
 
 /// How many events are published at a time.
 const PIECE: u32 = 2_000;
-<<<<<<< HEAD
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
-=======
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
->>>>>>> wt-consumer
 
 async fn start() -> Field {
     let session = Duration::from_secs(6);
@@ -54,11 +45,7 @@ async fn settle(field: &Field) {
 
 async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
     let probe = Probe::new(settings).unwrap();
-<<<<<<< HEAD
     probe.progress(BROKER_TIMEOUT).await.unwrap()
-=======
-    probe.progress(PROBE_TIMEOUT).await.unwrap()
->>>>>>> wt-consumer
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,11 +116,7 @@ async fn records_that_retention_took_before_they_were_read_are_counted_and_told(
     field.end().await;
 }
 
-<<<<<<< HEAD
 /// An oracle of all events of the topic, except those at some offsets.
-=======
-/// The oracle of all events of the topic, except those at some offsets.
->>>>>>> wt-consumer
 async fn oracle_without(settings: &Settings, lost: &BTreeMap<i32, std::ops::Range<i64>>) -> Oracle {
     let mut oracle = Oracle::default();
     let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
@@ -172,11 +155,7 @@ async fn a_topic_that_is_deleted_and_made_again_is_read_from_its_beginning() {
     })
     .await;
     consumer::ensure_topics(&settings).await.unwrap();
-<<<<<<< HEAD
     // Fewer than were read of the old one: its offsets begin at zero again.
-=======
-    // Fewer than were read of the old one: its offsets begin again.
->>>>>>> wt-consumer
     load::publish_some(&settings, PIECE..PIECE + PIECE / 2).await;
     settle(&field).await;
     compare(&field.api, &load::oracle(PIECE + PIECE / 2), ORG, &questions())
@@ -199,7 +178,6 @@ async fn backfill_of_the_whole_topic_is_safe_while_events_arrive() {
     };
     let variables = [("ROLLCALL__KAFKA__GROUP_ID", again.group_id.as_str())];
     let member = field.member("ingest-again", &variables).await;
-<<<<<<< HEAD
     until(
         "the group that begins again has read what was there",
         async || {
@@ -208,13 +186,6 @@ async fn backfill_of_the_whole_topic_is_safe_while_events_arrive() {
             (settled > i64::from(PIECE)).then_some(())
         },
     )
-=======
-    until("the new group has read what was there", async || {
-        let progress = progress(&again).await;
-        let settled: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
-        (settled > i64::from(PIECE)).then_some(())
-    })
->>>>>>> wt-consumer
     .await;
     let published = load.stop().await;
     settle(&field).await;
