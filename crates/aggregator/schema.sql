@@ -13,7 +13,7 @@ COMMENT 'rollup: who was active in a day, with each mentor and with any';
 CREATE MATERIALIZED VIEW active_daily_from_hourly TO active_daily
 (
     `org` LowCardinality(String),
-    `mentor_id` String,
+    `mentor_id` LowCardinality(String),
     `period` DateTime('UTC'),
     `user` UInt128
 )
@@ -70,7 +70,7 @@ COMMENT 'rollup: who was active in a week, with each mentor and with any';
 CREATE MATERIALIZED VIEW active_weekly_from_daily TO active_weekly
 (
     `org` LowCardinality(String),
-    `mentor_id` String,
+    `mentor_id` LowCardinality(String),
     `period` DateTime('UTC'),
     `user` UInt128
 )

@@ -1,4 +1,4 @@
-//! The API, asked as its users ask it.
+//! The API, over HTTP as its users call it.
 
 use std::{
     sync::Arc,
@@ -15,13 +15,13 @@ use crate::{
     times::Times,
 };
 
-/// How often a question is asked at least, however long that takes.
-const AT_LEAST: usize = 10;
+/// The minimum number of times that a question is asked, however long that takes.
+const MIN_SAMPLES: usize = 10;
 
-/// How the API refuses a question whose answer takes longer than it waits for one.
-pub(crate) const TOO_LATE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+/// The status of a question that the API did not answer within its timeout.
+pub(crate) const TIMED_OUT: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
-/// How it refuses a question about an organisation that is not there yet.
+/// The status of a question about an organisation that does not exist yet.
 pub(crate) const NO_SUCH_ORG: StatusCode = StatusCode::NOT_FOUND;
 
 /// A `rollcall serve` over a database.
@@ -48,7 +48,7 @@ impl Api {
         })
     }
 
-    /// Its most memory, in MiB.
+    /// Its peak memory, in MiB.
     pub(crate) fn peak_mib(&self) -> anyhow::Result<f64> {
         self.role.part.peak_mib()
     }
@@ -81,7 +81,7 @@ impl Api {
         Ok(bytes)
     }
 
-    /// Asks one question again and again; how long each answer took to its last byte. No times where an answer took longer
+    /// Asks one question repeatedly; how long each answer took to its last byte. No times where an answer took longer
     /// than the API waits for one.
     pub(crate) async fn time(&self, org: &str, question: &str, stint: Stint) -> anyhow::Result<Times> {
         let request = Arc::new(self.request(org, question).build()?);
@@ -90,7 +90,7 @@ impl Api {
             let (http, request) = (self.http.clone(), Arc::clone(&request));
             asking.spawn(async move {
                 let (began, mut times) = (Instant::now(), Vec::new());
-                while times.len() < AT_LEAST.div_ceil(stint.askers)
+                while times.len() < MIN_SAMPLES.div_ceil(stint.askers)
                     || (times.len() < stint.questions / stint.askers && began.elapsed() < stint.time)
                 {
                     let asked = Instant::now();
@@ -99,7 +99,7 @@ impl Api {
                     let answer = http.execute(again).await?;
                     let status = answer.status();
                     answer.bytes().await?;
-                    if status == TOO_LATE {
+                    if status == TIMED_OUT {
                         return Ok(None);
                     }
                     ensure!(status.is_success(), "{}: {status}", request.url());

@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
 };
 
+use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ pub(crate) struct Cli {
     /// Events in the topic
     #[arg(long, value_name = "N")]
     events: Option<NonZeroU64>,
-    /// How often the topic is ingested; the median round is told
+    /// How often the topic is ingested, of which the median is shown; with --baseline how many pairs are run, by default 5
     #[arg(long, value_name = "N")]
     rounds: Option<NonZeroU32>,
     /// Events that are looked for at each rate of `freshness`
@@ -32,6 +33,10 @@ pub(crate) struct Cli {
     /// Days that `queries` asks about
     #[arg(long, value_name = "N", value_delimiter = ',')]
     days: Vec<NonZeroU32>,
+    /// Another build of `rollcall` to run in turns with this one: the sections ingest, freshness, queries and statements, with
+    /// ratios of this to that
+    #[arg(long, value_name = "PATH")]
+    pub(crate) baseline: Option<PathBuf>,
     /// Where the JSON goes
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench.json"))]
     pub(crate) json: PathBuf,
@@ -53,6 +58,8 @@ pub(crate) enum Section {
     Freshness,
     /// The three endpoints, and the same answers without rollups
     Queries,
+    /// Small statements over the engine's HTTP interface
+    Statements,
     /// What changes as history grows tenfold twice
     Growth,
 }
@@ -72,11 +79,11 @@ pub(crate) struct Sizes {
     pub(crate) days: Vec<u32>,
     /// Messages of each active user a day.
     pub(crate) messages: u32,
-    /// How long each question is asked again and again, in seconds.
+    /// How long each question is asked repeatedly, in seconds.
     pub(crate) seconds_each: u64,
     /// Active users a day of the organisation that says more and more.
     pub(crate) growing_users: u32,
-    /// Events that are ingested beside what it has said.
+    /// Events that are ingested in addition to what it has said.
     pub(crate) growing_events: u64,
 }
 
@@ -121,7 +128,27 @@ impl Cli {
             || (section == Section::Ingest && on_ingest.iter().any(|on| self.sections.contains(on)))
     }
 
-    /// The sizes asked for.
+    /// Whether a section is to be run on two builds.
+    pub(crate) fn compares(&self, section: Section) -> bool {
+        self.sections.is_empty() || self.sections.contains(&section)
+    }
+
+    /// How many times two builds are run.
+    pub(crate) fn pairs(&self) -> u32 {
+        self.rounds.map_or(5, NonZeroU32::get)
+    }
+
+    /// An error where a section cannot be run on two builds.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let alone = [Section::Rival, Section::Limits, Section::Growth];
+        ensure!(
+            self.baseline.is_none() || !self.sections.iter().any(|section| alone.contains(section)),
+            "--baseline compares ingest, freshness, queries and statements only"
+        );
+        Ok(())
+    }
+
+    /// The requested sizes.
     pub(crate) fn sizes(&self) -> Sizes {
         let mut sizes = if self.full { Sizes::full() } else { Sizes::quick() };
         sizes.events = self.events.map_or(sizes.events, NonZeroU64::get);

@@ -20,9 +20,9 @@ use crate::{
     api::{Api, NO_SUCH_ORG},
     cli::Sizes,
     ingest::Lag,
-    load::{self, HEADERS, PATIENCE, START},
+    load::{self, BROKER_TIMEOUT, HEADERS, START},
     report::{Column, Table, real, whole},
-    stack::Stack,
+    stack::{Role, Stack},
     times::Times,
 };
 
@@ -53,14 +53,9 @@ const COLUMNS: &[Column] = &[
     Column("uncommitted", 0),
 ];
 
-/// Publishes events beside loads of several rates, and asks for each until an answer contains it.
+/// Publishes events during loads of several rates, and asks for each until an answer contains it.
 pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::Result<Table> {
-    stack.migrate(DATABASE).await?;
-    let kafka = stack.kafka("freshness", DATABASE);
-    consumer::ensure_topics(&kafka).await?;
-    let _ingest = stack.ingest(&kafka, DATABASE).await?;
-    let api = Api::start(stack, DATABASE).await?;
-    let lag = Lag::of(&kafka)?;
+    let pipeline = Pipeline::start(stack, DATABASE).await?;
     let caption = "milliseconds from the broker's acknowledgement of an event to an answer that contains it\n  \
                    uncommitted are the events left when the load ended; offsets are committed once a second";
     let mut table = Table::new("freshness", caption.to_owned(), COLUMNS);
@@ -69,14 +64,12 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::
         ("at 10,000 events/s", 10_000.0),
         ("at 80% of the peak", peak * 0.8),
     ] {
-        let stop = CancellationToken::new();
-        let mut loading = JoinSet::new();
-        loading.spawn(publish(kafka.clone(), rate, stop.clone()));
-        let found = sample(&api, &kafka, &format!("fresh-{}", table.len()), sizes.samples).await;
-        let behind = lag.lag().await?;
-        stop.cancel();
-        let loaded = loading.join_next().await.context("the load is gone")???;
-        let mut times = found?;
+        let org = format!("fresh-{}", table.len());
+        let Sampled {
+            mut times,
+            published_rate,
+            uncommitted,
+        } = pipeline.sample(&org, rate, sizes.samples).await?;
         let samples = u64::try_from(times.len())?;
         table.row(
             of,
@@ -85,17 +78,67 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::
                 times.p99(),
                 times.worst(),
                 Some(real(samples)),
-                Some(loaded),
-                Some(real(behind)),
+                Some(published_rate),
+                Some(real(uncommitted)),
             ],
         );
-        lag.wait().await?;
     }
     stack.rest().await?;
     Ok(table)
 }
 
-/// Publishes a load at a rate until it is stopped; the rate that came of it.
+/// Ingestion into a database, and the API over it.
+pub(crate) struct Pipeline {
+    kafka: consumer::Settings,
+    api: Api,
+    lag: Lag,
+    _ingest: Role,
+}
+
+/// How soon answers contained events during a load.
+pub(crate) struct Sampled {
+    pub(crate) times: Times,
+    /// Events per second that the load came to.
+    published_rate: f64,
+    /// Events whose offsets were not committed when the load ended.
+    uncommitted: u64,
+}
+
+impl Pipeline {
+    /// From a new topic into a new database, both of this name.
+    pub(crate) async fn start(stack: &Stack, name: &str) -> anyhow::Result<Self> {
+        stack.migrate(name).await?;
+        let kafka = stack.kafka(name, name);
+        consumer::ensure_topics(&kafka).await?;
+        let ingest = stack.ingest(&kafka, name).await?;
+        Ok(Self {
+            api: Api::start(stack, name).await?,
+            lag: Lag::of(&kafka)?,
+            _ingest: ingest,
+            kafka,
+        })
+    }
+
+    /// Samples events of an organisation during a load, and waits until all is settled.
+    pub(crate) async fn sample(&self, org: &str, rate: f64, samples: u32) -> anyhow::Result<Sampled> {
+        let stop = CancellationToken::new();
+        let mut loading = JoinSet::new();
+        loading.spawn(publish(self.kafka.clone(), rate, stop.clone()));
+        let times = sample(&self.api, &self.kafka, org, samples).await;
+        let uncommitted = self.lag.lag().await?;
+        stop.cancel();
+        let published_rate = loading.join_next().await.context("the load is gone")???;
+        let times = times?;
+        self.lag.wait().await?;
+        Ok(Sampled {
+            times,
+            published_rate,
+            uncommitted,
+        })
+    }
+}
+
+/// Publishes a load at a rate until it is stopped; returns the actual rate.
 async fn publish(kafka: consumer::Settings, rate: f64, stop: CancellationToken) -> anyhow::Result<f64> {
     let publisher = consumer::Publisher::new(&kafka)?;
     let seconds = real(LOAD_SECONDS);
@@ -110,7 +153,7 @@ async fn publish(kafka: consumer::Settings, rate: f64, stop: CancellationToken) 
         sent = due;
     }
     let loaded = real(sent) / began.elapsed().as_secs_f64();
-    publisher.flush(PATIENCE).await?;
+    publisher.flush(BROKER_TIMEOUT).await?;
     Ok(loaded)
 }
 
@@ -168,7 +211,7 @@ impl<'a> Lane<'a> {
         Ok(times)
     }
 
-    /// Has one user more say something, and waits until as many are told.
+    /// Has one more user say something, and waits until an answer counts that many.
     async fn sample(&mut self, user: u32) -> anyhow::Result<Duration> {
         let event = self.event(user);
         let headers = HEADERS.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
@@ -177,7 +220,7 @@ impl<'a> Lane<'a> {
         let record: FutureRecord<'_, str, String> =
             FutureRecord::to(self.topic).payload(&event).headers(headers);
         self.producer
-            .send(record, PATIENCE)
+            .send(record, BROKER_TIMEOUT)
             .await
             .map_err(|(error, _)| error)?;
         let acknowledged = Instant::now();

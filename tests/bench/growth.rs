@@ -1,4 +1,4 @@
-//! What changes as the same users say ten times as much, twice.
+//! What changes as the messages of the same users grow tenfold, twice.
 
 use std::time::Duration;
 

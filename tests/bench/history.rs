@@ -3,14 +3,13 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Days, NaiveDate};
-use events::Timestamp;
+use events::{Day, Timestamp};
 
 use crate::{load::START, stack::Stack};
 
 /// The days of 2025 and as many before as it takes: every past ends with the year.
-const LAST_DAY: u64 = 364;
-/// Of so many users of an organisation, one is active on a day.
+const LAST_DAY: i64 = 364;
+/// One in this many users of an organisation is active on a day.
 const USERS_PER_ACTIVE: u32 = 7;
 
 /// Who is active, and since when.
@@ -83,22 +82,19 @@ impl Org {
             .replace("${org}", &self.name)
             .replace("${users}", &self.users.to_string())
             .replace("${population}", &(self.users * USERS_PER_ACTIVE).to_string())
-            .replace("${start}", &start_of(first_day(self.days)).to_string());
+            .replace(
+                "${start}",
+                &Timestamp::start_of(first_day(self.days)).as_millis().to_string(),
+            );
         stack.sql().run_in(database, &statement).await.map(drop)
     }
 }
 
 /// The first and the last of the last `days` days of a past.
-pub(crate) fn range(days: u32) -> (NaiveDate, NaiveDate) {
+pub(crate) fn range(days: u32) -> (Day, Day) {
     (first_day(days), first_day(1))
 }
 
-/// When a day begins, in milliseconds since 1970.
-pub(crate) fn start_of(day: NaiveDate) -> i64 {
-    Timestamp::start_of(day).as_millis()
-}
-
-fn first_day(days: u32) -> NaiveDate {
-    let year = DateTime::from_timestamp_millis(START.as_millis()).unwrap_or_default();
-    (year.date_naive() + Days::new(LAST_DAY + 1)) - Days::new(u64::from(days))
+fn first_day(days: u32) -> Day {
+    START.day() + (LAST_DAY + 1 - i64::from(days))
 }

@@ -7,15 +7,15 @@ use consumer::{PartitionProgress, Probe};
 use traffic::Tally;
 
 use crate::{
-    load::PATIENCE,
+    load::BROKER_TIMEOUT,
     part::Part,
     report::{Column, Table, real},
     stack::Stack,
 };
 
-const GLANCE: Duration = Duration::from_millis(20);
-/// Beyond this nothing is settled any more: whoever does so has died.
-const STANDSTILL: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// After this long without progress, ingestion has failed.
+const STALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What it took to settle the events of a topic.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub(crate) struct Figures {
     pub(crate) engine_mib: f64,
 }
 
-/// How the table of such figures is headed.
+/// The columns of a table of such figures.
 pub(crate) const COLUMNS: &[Column] = &[
     Column("events/s", 0),
     Column("CPU ingest", 2),
@@ -59,7 +59,7 @@ pub(crate) async fn measure(stack: &Stack, database: &str, events: u64) -> anyho
     Ok(figures)
 }
 
-/// What a round in the middle took.
+/// The median round, by events per second.
 pub(crate) fn median(rounds: &mut [Figures]) -> Figures {
     rounds.sort_unstable_by(|a, b| a.events_per_second.total_cmp(&b.events_per_second));
     rounds[rounds.len() / 2]
@@ -86,11 +86,11 @@ impl Lag {
     }
 
     pub(crate) async fn lag(&self) -> anyhow::Result<u64> {
-        let progress = self.0.progress(PATIENCE).await?;
+        let progress = self.0.progress(BROKER_TIMEOUT).await?;
         Ok(progress.iter().map(PartitionProgress::lag).sum())
     }
 
-    /// Waits until there are none, while there are fewer and fewer.
+    /// Waits until there are none; an error where their number stops falling.
     pub(crate) async fn wait(&self) -> anyhow::Result<()> {
         let (mut least, mut fell_at) = (u64::MAX, Instant::now());
         loop {
@@ -102,10 +102,10 @@ impl Lag {
                 return Ok(());
             }
             ensure!(
-                fell_at.elapsed() < STANDSTILL,
-                "{lag} events are left, and no fewer for {STANDSTILL:?}"
+                fell_at.elapsed() < STALL_TIMEOUT,
+                "{lag} events are left, and no fewer for {STALL_TIMEOUT:?}"
             );
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
@@ -130,10 +130,10 @@ pub(crate) async fn rate(events: u64, settled: impl AsyncFn() -> anyhow::Result<
             return Ok(real(events - already) / seconds);
         }
         ensure!(
-            changed_at.elapsed() < STANDSTILL,
-            "{settled} of {events} events are settled, and no more for {STANDSTILL:?}"
+            changed_at.elapsed() < STALL_TIMEOUT,
+            "{settled} of {events} events are settled, and no more for {STALL_TIMEOUT:?}"
         );
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -145,14 +145,14 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn start(stack: &Stack) -> anyhow::Result<Self> {
-        stack.engine.forget_peak()?;
+        stack.engine.reset_peak()?;
         Ok(Self {
             engine: stack.engine.cpu_seconds()?,
-            broker: stack.broker.cpu_seconds()?,
+            broker: stack.broker.part.cpu_seconds()?,
         })
     }
 
-    /// Reads off what it took, and waits until the engine has come to rest.
+    /// Returns what it took, and waits until the engine has nothing to merge.
     pub(crate) async fn stop(
         self,
         stack: &Stack,
@@ -162,7 +162,7 @@ impl Meter {
     ) -> anyhow::Result<Figures> {
         let millions = real(events) / 1e6;
         let ingest_cpu = ingest.map(Part::cpu_seconds).transpose()?;
-        let (engine, broker) = (stack.engine.cpu_seconds()?, stack.broker.cpu_seconds()?);
+        let (engine, broker) = (stack.engine.cpu_seconds()?, stack.broker.part.cpu_seconds()?);
         Ok(Figures {
             events_per_second,
             ingest_cpu: ingest_cpu.map(|seconds| seconds / millions),
@@ -176,6 +176,23 @@ impl Meter {
 }
 
 impl Figures {
+    /// The figures that are compared between builds, by name.
+    pub(crate) fn named(&self) -> Vec<(String, Option<f64>)> {
+        [
+            ("events/s", Some(self.events_per_second)),
+            ("CPU of ingest", self.ingest_cpu),
+            ("CPU of engine", Some(self.engine_cpu)),
+            (
+                "CPU of engine, merges included",
+                Some(self.engine_cpu + self.merge_cpu),
+            ),
+            ("MiB of ingest", self.ingest_mib),
+            ("MiB of engine", Some(self.engine_mib)),
+        ]
+        .map(|(name, number)| (name.to_owned(), number))
+        .into()
+    }
+
     /// Puts the figures into a table with [`COLUMNS`].
     pub(crate) fn fill(&self, table: &mut Table, of: &str) {
         table.row(

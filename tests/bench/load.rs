@@ -15,9 +15,9 @@ pub(crate) const HEADERS: [(&str, Option<&[u8]>); 1] =
     [("content-type", Some(b"application/cloudevents+json"))];
 
 /// How long the broker may take to answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A load of so many events, in the mix of a busy platform. The same number gives the same bytes.
+/// A load of that many events, in the mix of a busy platform. The same number gives the same bytes.
 pub(crate) fn options(events: u64) -> LoadOptions {
     LoadOptions::new(events, START)
 }
@@ -34,7 +34,7 @@ pub(crate) async fn fill(
     for record in load.by_ref() {
         publish(&publisher, &record).await?;
     }
-    publisher.flush(PATIENCE).await?;
+    publisher.flush(BROKER_TIMEOUT).await?;
     Ok(load.tally())
 }
 

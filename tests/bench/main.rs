@@ -7,12 +7,15 @@
 //!   and by each part alone
 //! - [`freshness`]: how soon an answer contains an event
 //! - [`queries`]: the three endpoints, and what the same answers cost without rollups
+//! - [`statements`]: what the engine's HTTP interface costs
 //! - [`growth`]: what changes with a longer past
+//! - [`compare`]: this build and another one in turns
 //! - [`history`], [`api`], [`times`]: pasts of any length, the endpoints over HTTP, medians
 //! - [`report`]: a table for people, JSON for programs
 
 mod api;
 mod cli;
+mod compare;
 mod freshness;
 mod growth;
 mod history;
@@ -25,6 +28,7 @@ mod report;
 mod rival;
 mod sql;
 mod stack;
+mod statements;
 mod times;
 
 use std::process::ExitCode;
@@ -61,9 +65,17 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(cli: &Cli) -> anyhow::Result<()> {
+    cli.check()?;
     let sizes = cli.sizes();
     let mut report = Report::new(&sizes, &cli.json);
+    if let Some(baseline) = &cli.baseline {
+        compare::measure(cli, &sizes, &mut report, baseline).await?;
+        return report.end();
+    }
     let stack = Stack::start().await?;
+    if cli.wants(Section::Statements) {
+        report.add(&statements::measure(&stack).await?)?;
+    }
     if cli.wants(Section::Ingest) {
         let peak = from_one_topic(cli, &stack, &sizes, &mut report).await?;
         if cli.wants(Section::Freshness) {
@@ -79,8 +91,8 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
     report.end()
 }
 
-/// What begins with one full topic, ours and the rival's in turn, so that what else the machine does troubles both.
-/// Tells our events per second.
+/// What begins with one full topic, ours and the rival's in turns, so that whatever else the machine does slows down both.
+/// Returns our events per second.
 async fn from_one_topic(cli: &Cli, stack: &Stack, sizes: &Sizes, report: &mut Report) -> anyhow::Result<f64> {
     let tally = load::fill(&stack.kafka("events", "nobody"), 1, load::options(sizes.events)).await?;
     let (mut ours, mut rivals) = (Vec::new(), Vec::new());

@@ -1,11 +1,13 @@
-//! One part of the stack, as a process, and what it costs.
+//! One part of the stack, as a process, and what it and its descendants cost.
 
 use std::{
     fs,
     process::{Child, Command, ExitStatus},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+
+use crate::report::real;
 
 /// The kernel counts a process's time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -15,6 +17,34 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Part {
     name: &'static str,
     child: Child,
+}
+
+/// What the kernel says of a process.
+struct Process {
+    id: u32,
+    parent: u32,
+    /// User and system time, of itself and of its children that have ended and that it has waited for.
+    ticks: u64,
+}
+
+impl Process {
+    /// None where it has ended.
+    fn read(id: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The name, in brackets, may hold anything. After it come the state, the parent and, as the 12th to 15th field, times.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let times = fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>());
+        Some(Self {
+            id,
+            parent: fields.get(1)?.parse().ok()?,
+            ticks: times.sum::<Result<u64, _>>().ok()?,
+        })
+    }
+
+    fn file(&self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.id)
+    }
 }
 
 impl Part {
@@ -43,40 +73,53 @@ impl Part {
         Ok(tokio::task::spawn_blocking(move || self.child.wait()).await??)
     }
 
-    /// The time that its threads have spent on processors, in seconds.
+    /// The time that it and its descendants have spent on processors, in seconds. A descendant that has ended is counted by
+    /// the process that waited for it.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(self.proc("stat")).with_context(|| self.unmeasured())?;
-        // The name, in brackets, may hold anything; user and system time are the 12th and 13th field after it.
-        let fields = stat
-            .rsplit_once(')')
-            .map_or("", |(_, fields)| fields)
-            .split_whitespace();
-        let ticks = fields
-            .skip(11)
-            .take(2)
-            .map(str::parse::<u32>)
-            .sum::<Result<u32, _>>()?;
-        Ok(f64::from(ticks) / TICKS_PER_SECOND)
+        let ticks: u64 = self.processes()?.iter().map(|process| process.ticks).sum();
+        Ok(real(ticks) / TICKS_PER_SECOND)
     }
 
-    /// The most memory that it has had resident since [`Part::forget_peak`], in MiB.
+    /// The most memory that it has had resident since [`Part::reset_peak`], in MiB: the sum over it and its descendants,
+    /// each at its own peak.
     pub(crate) fn peak_mib(&self) -> anyhow::Result<f64> {
-        let status = fs::read_to_string(self.proc("status")).with_context(|| self.unmeasured())?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .with_context(|| self.unmeasured())?;
-        let kib: u32 = peak.trim().trim_end_matches(" kB").parse()?;
-        Ok(f64::from(kib) / 1024.0)
+        let mut kib = 0;
+        for process in self.processes()? {
+            let Ok(status) = fs::read_to_string(process.file("status")) else {
+                continue; // It has ended meanwhile.
+            };
+            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            kib += peak.map_or(Ok(0), |peak| peak.trim().trim_end_matches(" kB").parse::<u64>())?;
+        }
+        Ok(real(kib) / 1024.0)
     }
 
-    /// Has the kernel take what it has resident now for its peak.
-    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
-        fs::write(self.proc("clear_refs"), "5").with_context(|| self.unmeasured())
+    /// Has the kernel take what is resident now for the peak.
+    pub(crate) fn reset_peak(&self) -> anyhow::Result<()> {
+        for process in self.processes()? {
+            let reset = fs::write(process.file("clear_refs"), "5");
+            // A descendant may have ended meanwhile.
+            if process.id == self.child.id() {
+                reset.with_context(|| self.unmeasured())?;
+            }
+        }
+        Ok(())
     }
 
-    fn proc(&self, file: &str) -> String {
-        format!("/proc/{}/{file}", self.child.id())
+    /// It and its descendants.
+    fn processes(&self) -> anyhow::Result<Vec<Process>> {
+        let entries = fs::read_dir("/proc").with_context(|| self.unmeasured())?;
+        let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let mut others: Vec<Process> = ids.filter_map(Process::read).collect();
+        let is_own = |process: &Process| process.id == self.child.id();
+        let mut found: Vec<Process> = others.extract_if(.., |process| is_own(process)).collect();
+        ensure!(!found.is_empty(), self.unmeasured());
+        let mut next = 0;
+        while let Some(parent) = found.get(next).map(|process| process.id) {
+            found.extend(others.extract_if(.., |process| process.parent == parent));
+            next += 1;
+        }
+        Ok(found)
     }
 
     fn unmeasured(&self) -> String {

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use events::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    api::{Api, Stint, TOO_LATE},
+    api::{Api, Stint, TIMED_OUT},
     cli::Sizes,
     history::{self, Org},
     report::{Column, Table, real},
@@ -106,9 +107,14 @@ const QUESTIONS: [Question; 5] = [
     },
 ];
 
-/// The endpoints that everybody asks, for [`crate::growth`]: names, and what is asked of the last `days` days.
+/// The endpoints without a mentor, for [`crate::growth`]: names, and what is asked of the last `days` days.
 pub(crate) fn plain(days: u32) -> [(&'static str, String); 3] {
     [USAGE, COHORTS, TRANSCRIPTS].map(|question| (question.name, question.url(days)))
+}
+
+/// All questions, for [`crate::compare`]: names, and what is asked of the last `days` days.
+pub(crate) fn all(days: u32) -> [(&'static str, String); 5] {
+    QUESTIONS.map(|question| (question.name, question.url(days)))
 }
 
 /// Makes a past of each organisation, and asks about it.
@@ -145,9 +151,9 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
         None => String::new(),
     };
     let caption = format!(
-        "the three endpoints by day, in milliseconds, asked for the first time, by one, by one after a message was inserted, \
-         and by 16 at a time; \
-         what took longer than half a minute, or from the message table than a minute, is not told\n  \
+        "the three endpoints by day, in milliseconds, asked for the first time, one at a time, one at a time after a message was inserted, \
+         and 16 at a time; \
+         what took longer than half a minute, or from the message table than a minute, is not shown\n  \
          {:.1} million messages; users are those active a day; serve had {:.0} MiB at its peak; {streamed}",
         real(messages) / MILLION,
         api.peak_mib()?
@@ -199,8 +205,8 @@ impl Question {
         });
         self.statement
             .replace("${org}", &org.name)
-            .replace("${since}", &history::start_of(first).to_string())
-            .replace("${until}", &(history::start_of(last) + 86_400_000).to_string())
+            .replace("${since}", &Timestamp::start_of(first).as_millis().to_string())
+            .replace("${until}", &Timestamp::end_of(last).as_millis().to_string())
             .replace("${mentor}", condition)
             .replace("${among_active}", among)
     }
@@ -214,10 +220,10 @@ impl Question {
     ) -> anyhow::Result<[Option<f64>; 11]> {
         let url = self.url(days);
         let began = Instant::now();
-        let mut answer = api.ask(&org.name, &url, TOO_LATE).await?;
+        let mut answer = api.ask(&org.name, &url, TIMED_OUT).await?;
         let first = answer.as_ref().map(|_| began.elapsed().as_secs_f64() * 1e3);
         for _ in 0..WARM_UP {
-            answer = api.ask(&org.name, &url, TOO_LATE).await?;
+            answer = api.ask(&org.name, &url, TIMED_OUT).await?;
         }
         let began = Instant::now();
         let statement = self.statement(org, days);
@@ -227,10 +233,10 @@ impl Question {
             .await?;
         let from_messages = rows.as_ref().map(|_| began.elapsed().as_secs_f64() * 1e3);
         if let Some((answer, rows)) = answer.zip(rows) {
-            let (told, summed) = (sum(&answer, self.counts), sum_of_rows(&rows, self.counts.len()));
+            let (answered, summed) = (sum(&answer, self.counts), sum_of_rows(&rows, self.counts.len()));
             ensure!(
-                told == summed,
-                "{url} of {}: the API tells {told}, the messages {summed}",
+                answered == summed,
+                "{url} of {}: the API returns {answered}, the messages {summed}",
                 org.name
             );
         }
@@ -244,7 +250,7 @@ impl Question {
         for insert in 0..INSERTS {
             org.go_on(stack, DATABASE, INSERTED + insert * 2).await?;
             let asked = Instant::now();
-            let answer = api.ask(&org.name, &url, TOO_LATE).await?;
+            let answer = api.ask(&org.name, &url, TIMED_OUT).await?;
             after_inserts.extend(answer.map(|_| asked.elapsed()));
         }
         (stint.askers, stint.questions) = (16, 1_600);

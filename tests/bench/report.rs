@@ -113,7 +113,7 @@ impl Report {
         }
     }
 
-    /// Shows a table, and writes it beside those before it: what runs for hours may fail late.
+    /// Shows a table, and writes it with those before it: what runs for hours may fail late.
     #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
     pub(crate) fn add(&mut self, table: &Table) -> anyhow::Result<()> {
         print!("{table}");

@@ -1,5 +1,5 @@
-//! The same topic into the same tables, by ClickHouse's own Kafka table engine: what somebody would build who has
-//! nothing but ClickHouse, tuned as well as we know how.
+//! The same topic into the same tables, by ClickHouse's own Kafka table engine: what can be built with
+//! ClickHouse alone, tuned as well as we know how.
 //!
 //! JSON is parsed once, into a table that stores nothing, which feeds the facts; from there on views make the rollups, by
 //! our own definitions.
@@ -70,7 +70,7 @@ pub(crate) async fn different(stack: &Stack, ours: &str, theirs: &str) -> anyhow
     Ok(different)
 }
 
-/// The table of ours beside the rival's.
+/// The table of ours and the rival's.
 pub(crate) fn table(ours: &Figures, theirs: &Figures) -> Table {
     let ratio = ours.events_per_second / theirs.events_per_second;
     let caption = format!(

@@ -1,11 +1,11 @@
-//! The engine, asked in its own words.
+//! The engine, in SQL over its HTTP interface.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 /// How long a statement may take: some go over all messages there are.
-const PATIENCE: Duration = Duration::from_secs(3 * 3600);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3 * 3600);
 
 /// How the engine says that a statement took too long, or more memory than there is.
 const TOO_MUCH: [&str; 2] = ["(TIMEOUT_EXCEEDED)", "(MEMORY_LIMIT_EXCEEDED)"];
@@ -14,25 +14,25 @@ const TOO_MUCH: [&str; 2] = ["(TIMEOUT_EXCEEDED)", "(MEMORY_LIMIT_EXCEEDED)"];
 #[derive(Debug, Clone)]
 pub(crate) struct Sql {
     http: reqwest::Client,
-    url: String,
+    settings: aggregator::Settings,
 }
 
 impl Sql {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(settings: &aggregator::Settings) -> Self {
         Self {
             http: reqwest::Client::new(),
-            url: url.to_owned(),
+            settings: settings.clone(),
         }
     }
 
-    /// Runs a statement; what it tells, as tab-separated lines.
+    /// Runs a statement; what it returns, as tab-separated lines.
     pub(crate) async fn run(&self, statement: &str) -> anyhow::Result<String> {
         self.run_in("default", statement).await
     }
 
     /// Runs a statement in a database.
     pub(crate) async fn run_in(&self, database: &str, statement: &str) -> anyhow::Result<String> {
-        let answer = self.run_within(database, statement, PATIENCE).await?;
+        let answer = self.run_within(database, statement, STATEMENT_TIMEOUT).await?;
         answer.context("a statement took too much time or memory")
     }
 
@@ -44,18 +44,20 @@ impl Sql {
         limit: Duration,
     ) -> anyhow::Result<Option<String>> {
         let seconds = limit.as_secs();
-        let asked = self
+        let request = self
             .http
             .post(format!(
                 "{}/?database={database}&max_execution_time={seconds}",
-                self.url
+                self.settings.url
             ))
-            .timeout(PATIENCE)
+            .header("X-ClickHouse-User", &self.settings.user)
+            .header("X-ClickHouse-Key", &self.settings.password)
+            .timeout(STATEMENT_TIMEOUT)
             .body(statement.to_owned());
-        let answer = asked.send().await.context("the engine does not answer")?;
+        let answer = request.send().await.context("the engine does not answer")?;
         let status = answer.status();
         let text = answer.text().await.context("the engine breaks off")?;
-        if TOO_MUCH.iter().any(|told| text.contains(told)) {
+        if TOO_MUCH.iter().any(|error| text.contains(error)) {
             return Ok(None);
         }
         if !status.is_success() {
@@ -64,7 +66,7 @@ impl Sql {
         Ok(Some(text))
     }
 
-    /// The number that a statement tells.
+    /// The number that a statement returns.
     pub(crate) async fn number(&self, database: &str, statement: &str) -> anyhow::Result<u64> {
         let text = self.run_in(database, statement).await?;
         text.trim()

@@ -1,13 +1,15 @@
-//! The parts that run throughout: Apache Kafka and the engine, and the roles of Rollcall between them.
+//! The parts that run throughout: Apache Kafka and the engine, and the roles of Rollcall between them. The engine and the
+//! roles are of one build of Rollcall; two builds may share a broker.
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use consumer::Probe;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -15,25 +17,35 @@ use testbed::{Kafka, Listener, free_ports};
 
 use crate::{part::Part, sql::Sql};
 
+/// The program that is built with this benchmark.
 const ROLLCALL: &str = env!("CARGO_BIN_EXE_rollcall");
 /// Where everything goes: what is fetched stays there, data are gone when the benchmark ends.
 const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
 /// How long a part may take to start: the first start of all fetches the engine.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// How long merges may go on before what is measured next begins all the same.
-const REST: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long to wait for merges before the next measurement begins.
+const MERGES_TIMEOUT: Duration = Duration::from_secs(120);
 /// The key that `serve` takes.
 pub(crate) const KEY: &str = "bench";
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const JVM: &[&str] = &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"];
 
-/// Broker and engine.
+/// Apache Kafka, on one node.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    pub(crate) part: Part,
+    bootstrap_servers: String,
+    _dir: TempDir,
+}
+
+/// A broker, and the engine of a build of Rollcall.
 #[derive(Debug)]
 pub(crate) struct Stack {
-    pub(crate) broker: Part,
+    pub(crate) broker: Arc<Broker>,
     pub(crate) engine: Part,
-    bootstrap_servers: String,
-    clickhouse_url: String,
+    /// The program of that build.
+    rollcall: PathBuf,
+    clickhouse: aggregator::Settings,
     sql: Sql,
     dir: TempDir,
 }
@@ -50,11 +62,14 @@ pub(crate) struct Role {
 struct Ready {
     api_url: Option<String>,
     clickhouse_url: Option<String>,
+    /// Absent where the engine takes the user `default` without a password.
+    clickhouse_user: Option<String>,
+    clickhouse_password: Option<String>,
 }
 
-impl Stack {
+impl Broker {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let dir = TempDir::with_prefix_in("bench-", TARGET).context("cannot make a directory")?;
+        let dir = temp_dir()?;
         let node = dir.path().join("kafka");
         let node = tokio::task::spawn_blocking(move || Kafka::new(&node, Path::new(TARGET), JVM)).await?;
         let [address, controller] = free_ports();
@@ -65,25 +80,49 @@ impl Stack {
         };
         node.configure(&[listener], controller, "");
         node.format();
-        let mut broker = Part::start("broker", &mut node.command())?;
+        let mut part = Part::start("broker", &mut node.command())?;
+        let bootstrap_servers = address.to_string();
+        wait_for_broker(&mut part, &bootstrap_servers).await?;
+        Ok(Self {
+            part,
+            bootstrap_servers,
+            _dir: dir,
+        })
+    }
+}
 
+impl Stack {
+    /// The build that this benchmark is part of, with a broker of its own.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let broker = Arc::new(Broker::start().await?);
+        Self::of_build(Path::new(ROLLCALL), broker).await
+    }
+
+    /// The same build, or another one, with a broker that is there.
+    pub(crate) async fn of_build(rollcall: &Path, broker: Arc<Broker>) -> anyhow::Result<Self> {
+        let dir = temp_dir()?;
         let data = dir.path().join("clickhouse");
-        let mut engine = Command::new(ROLLCALL);
+        let mut engine = Command::new(rollcall);
         engine
             .args(["dev", "clickhouse", "--http-addr", "127.0.0.1:0", "--data-dir"])
-            .arg(data);
+            .arg(&data);
         let (engine, ready) = start("engine", &mut engine, dir.path()).await?;
-        let clickhouse_url = ready
-            .clickhouse_url
-            .context("the engine does not tell its address")?;
-        let bootstrap_servers = address.to_string();
-        wait_for_broker(&mut broker, &bootstrap_servers).await?;
+        let mut clickhouse = aggregator::Settings {
+            url: ready.clickhouse_url.context("the engine names no address")?,
+            ..aggregator::Settings::default()
+        };
+        clickhouse.user = ready.clickhouse_user.unwrap_or(clickhouse.user);
+        clickhouse.password = ready.clickhouse_password.unwrap_or(clickhouse.password);
+        // An earlier build has no such file, and no need of it.
+        if clickhouse.user == "rollcall" {
+            allow_kafka(&data)?;
+        }
         Ok(Self {
             broker,
             engine,
-            bootstrap_servers,
-            sql: Sql::new(&clickhouse_url),
-            clickhouse_url,
+            rollcall: rollcall.to_owned(),
+            sql: Sql::new(&clickhouse),
+            clickhouse,
             dir,
         })
     }
@@ -91,7 +130,7 @@ impl Stack {
     /// The settings of a client of Kafka, for a topic and a group.
     pub(crate) fn kafka(&self, topic: &str, group: &str) -> consumer::Settings {
         consumer::Settings {
-            bootstrap_servers: self.bootstrap_servers.clone(),
+            bootstrap_servers: self.broker.bootstrap_servers.clone(),
             topic: topic.to_owned(),
             group_id: group.to_owned(),
             ..consumer::Settings::default()
@@ -101,13 +140,12 @@ impl Stack {
     /// The settings of a client of ClickHouse, for a database.
     pub(crate) fn clickhouse(&self, database: &str) -> aggregator::Settings {
         aggregator::Settings {
-            url: self.clickhouse_url.clone(),
             database: database.to_owned(),
-            ..aggregator::Settings::default()
+            ..self.clickhouse.clone()
         }
     }
 
-    /// Has views make the rollups of whatever is inserted into the facts of a database, as where no `ingest` does.
+    /// Creates the views that fill the rollups from rows inserted into the facts of a database, which `ingest` would do.
     pub(crate) async fn define(&self, database: &str) -> anyhow::Result<()> {
         for definition in aggregator::definitions() {
             self.sql.run_in(database, definition).await?;
@@ -130,15 +168,48 @@ impl Stack {
         Ok(())
     }
 
-    /// The engine, asked in its own words.
+    /// The engine, in SQL.
     pub(crate) const fn sql(&self) -> &Sql {
         &self.sql
     }
 
-    /// Makes a database with the schema in it.
+    /// Makes a database with the schema of the build in it.
     pub(crate) async fn migrate(&self, database: &str) -> anyhow::Result<()> {
-        let store = aggregator::Store::new(&self.clickhouse(database));
-        Ok(store.migrate(|_| ()).await?)
+        self.run(&["migrate"], database).await
+    }
+
+    /// Makes the rollups of a database from its facts, as the build defines them.
+    pub(crate) async fn rebuild(&self, database: &str) -> anyhow::Result<()> {
+        self.run(&["rebuild", "--all"], database).await
+    }
+
+    /// Runs a command of the build on a database to its end.
+    async fn run(&self, arguments: &[&str], database: &str) -> anyhow::Result<()> {
+        let mut command = self.command(arguments, database);
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        ensure!(
+            output.status.success(),
+            "{arguments:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// A command of the build, with the settings of Kafka and ClickHouse.
+    fn command(&self, arguments: &[&str], database: &str) -> Command {
+        let mut command = Command::new(&self.rollcall);
+        command
+            .args(arguments)
+            .env(
+                "ROLLCALL__KAFKA__BOOTSTRAP_SERVERS",
+                &self.broker.bootstrap_servers,
+            )
+            .env("ROLLCALL__CLICKHOUSE__URL", &self.clickhouse.url)
+            .env("ROLLCALL__CLICKHOUSE__USER", &self.clickhouse.user)
+            .env("ROLLCALL__CLICKHOUSE__PASSWORD", &self.clickhouse.password)
+            .env("ROLLCALL__CLICKHOUSE__DATABASE", database)
+            .stdin(Stdio::null());
+        command
     }
 
     /// Starts `rollcall ingest` with its default settings, from a topic into a database.
@@ -163,29 +234,24 @@ impl Stack {
         database: &str,
         variables: &[(&str, &str)],
     ) -> anyhow::Result<Role> {
-        let mut command = Command::new(ROLLCALL);
-        command
-            .args([name, "--http-addr", "127.0.0.1:0"])
-            .env("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", &self.bootstrap_servers)
-            .env("ROLLCALL__CLICKHOUSE__URL", &self.clickhouse_url)
-            .env("ROLLCALL__CLICKHOUSE__DATABASE", database)
-            .envs(variables.iter().copied());
+        let mut command = self.command(&[name, "--http-addr", "127.0.0.1:0"], database);
+        command.envs(variables.iter().copied());
         let (part, ready) = start(name, &mut command, self.dir.path()).await?;
         let url = ready
             .api_url
-            .with_context(|| format!("{name} does not tell its address"))?;
+            .with_context(|| format!("{name} names no address"))?;
         Ok(Role { part, url })
     }
 
     /// Waits until the engine merges nothing; the time that it spent on processors meanwhile, in seconds.
     pub(crate) async fn rest(&self) -> anyhow::Result<f64> {
         let before = self.engine.cpu_seconds()?;
-        let deadline = Instant::now() + REST;
+        let deadline = Instant::now() + MERGES_TIMEOUT;
         let mut quiet = 0;
         while quiet < 10 && Instant::now() < deadline {
             let merging = self.sql.number("system", "SELECT count() FROM merges").await? > 0;
             quiet = if merging { 0 } else { quiet + 1 };
-            tokio::time::sleep(5 * GLANCE).await;
+            tokio::time::sleep(5 * POLL_INTERVAL).await;
         }
         Ok(self.engine.cpu_seconds()? - before)
     }
@@ -207,6 +273,10 @@ impl Role {
     }
 }
 
+fn temp_dir() -> anyhow::Result<TempDir> {
+    TempDir::with_prefix_in("bench-", TARGET).context("cannot make a directory")
+}
+
 /// Starts a command of Rollcall, and waits until it serves.
 async fn start(name: &'static str, command: &mut Command, dir: &Path) -> anyhow::Result<(Part, Ready)> {
     let ready_file = dir.join(format!("{name}.json"));
@@ -218,17 +288,27 @@ async fn start(name: &'static str, command: &mut Command, dir: &Path) -> anyhow:
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     let mut part = Part::start(name, command)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         if let Ok(text) = fs::read(&ready_file) {
             return Ok((part, serde_json::from_slice(&text)?));
         }
         part.check()?;
         if Instant::now() > deadline {
-            bail!("the {name} did not start within {PATIENCE:?}");
+            bail!("the {name} did not start within {START_TIMEOUT:?}");
         }
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
+}
+
+/// Gives the engine's user the right to read from Kafka, which the rival needs. ClickHouse reads its users file again
+/// whenever it has changed.
+fn allow_kafka(data: &Path) -> anyhow::Result<()> {
+    let path = data.join("engine/users.xml");
+    let users = fs::read_to_string(&path).context("the engine has no users file")?;
+    let end = "</grants>\n        </rollcall>";
+    let right = "<query>GRANT READ, WRITE ON KAFKA</query><query>GRANT TABLE ENGINE ON Kafka</query>";
+    fs::write(&path, users.replace(end, &format!("{right}{end}"))).context("cannot write the users file")
 }
 
 async fn wait_for_broker(broker: &mut Part, bootstrap_servers: &str) -> anyhow::Result<()> {
@@ -237,7 +317,7 @@ async fn wait_for_broker(broker: &mut Part, bootstrap_servers: &str) -> anyhow::
         ..consumer::Settings::default()
     };
     let probe = Probe::new(&settings)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         match probe.ping(Duration::from_secs(1)).await {
             Ok(()) | Err(consumer::Error::NoTopic { .. }) => return Ok(()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Durations, of which a few are told.
+/// Durations, of which percentiles are reported.
 #[derive(Debug, Default)]
 pub(crate) struct Times(Vec<Duration>);
 
@@ -28,8 +28,8 @@ impl Times {
 
     fn at(&mut self, percent: usize) -> Option<f64> {
         self.0.sort_unstable();
-        let place = (self.0.len() * percent / 100).min(self.0.len().checked_sub(1)?);
-        Some(self.0[place].as_secs_f64() * 1e3)
+        let index = (self.0.len() * percent / 100).min(self.0.len().checked_sub(1)?);
+        Some(self.0[index].as_secs_f64() * 1e3)
     }
 }
 

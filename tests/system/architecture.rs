@@ -1,4 +1,4 @@
-//! The rules of the house, held against what cargo knows of it.
+//! The rules of the house, checked against the metadata of cargo.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,9 +13,9 @@ use crate::harness::root;
 /// Which of our crates may name a crate of the outside: one crate for each outside system.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("rdkafka", &["consumer", "embedded"]),
-    ("clickhouse", &["aggregator", "embedded"]),
+    ("clickhouse", &["aggregator"]),
     ("libloading", &["embedded"]),
-    ("axum", &["embedded", "query", "rollcall"]),
+    ("axum", &["query", "rollcall"]),
     ("utoipa", &["query"]),
     ("clap", &["rollcall"]),
     ("config", &["rollcall"]),
@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("aggregator", &["events"]),
     ("query", &["aggregator", "events"]),
     ("traffic", &["events"]),
+    ("oracle", &["events"]),
     ("testbed", &["embedded"]),
     (
         "rollcall",
@@ -36,7 +37,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The normal dependencies of each of our crates. A test may use what it needs, but for the arrows.
+/// Crates for tests and the benchmark: the program is built without them.
+const TEST_ONLY: &[&str] = &["oracle", "testbed"];
+
+/// The dependencies of these kinds of each of our crates.
 fn dependencies(kinds: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
@@ -95,6 +99,16 @@ fn the_arrows_between_crates_are_those_of_the_design() {
 }
 
 #[test]
+fn the_program_is_built_without_the_crates_of_the_tests() {
+    for (name, dependencies) in dependencies(&[Value::Null, "build".into()]) {
+        for test_only in TEST_ONLY {
+            let named = dependencies.contains(*test_only);
+            assert!(!named, "{name} may name {test_only} as a dev-dependency only");
+        }
+    }
+}
+
+#[test]
 fn unsafe_code_has_one_home() {
     let mut homes = BTreeSet::new();
     walk(&root().join("crates"), &mut |path, text| {
@@ -109,7 +123,7 @@ fn unsafe_code_has_one_home() {
     assert!(
         homes
             .iter()
-            .all(|home| home.contains("crates/embedded/src/engine")),
+            .all(|home| home.ends_with("crates/embedded/src/library.rs")),
         "{homes:?}"
     );
 }
@@ -149,11 +163,11 @@ fn every_promise_has_the_tests_that_architecture_md_names() {
 fn no_source_file_is_too_long_to_read() {
     walk(&root().join("crates"), &mut |path, text| {
         let lines = text.lines().count();
-        assert!(lines < 400, "{} has {lines} lines: split it", path.display());
+        assert!(lines < 500, "{} has {lines} lines: split it", path.display());
     });
 }
 
-/// Shows every Rust file below a folder.
+/// Visits every Rust file below a folder.
 fn walk(folder: &Path, show: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -5,7 +5,8 @@ mod cases;
 use std::collections::{BTreeMap, BTreeSet};
 
 use consumer::{Reader, Stored};
-use events::{Decoded, Oracle, Timestamp};
+use events::{Decoded, Timestamp};
+use oracle::Oracle;
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -71,7 +72,7 @@ fn headers(record: &Stored) -> Vec<(String, Option<Vec<u8>>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_event_is_buried_once_and_whole_and_changes_nothing_else() {
+async fn a_bad_event_is_dead_lettered_once_and_whole_and_changes_nothing_else() {
     let dir = tempdir().unwrap();
     let process = Process::up(dir.path()).await;
     let cases = cases::all();
@@ -132,7 +133,7 @@ async fn a_bad_event_is_buried_once_and_whole_and_changes_nothing_else() {
 
         assert_eq!(from, topic);
         let origin = (partition.parse().unwrap(), offset.parse().unwrap());
-        assert!(origins.insert(origin), "{origin:?} is buried twice");
+        assert!(origins.insert(origin), "{origin:?} is dead-lettered twice");
         let original = originals[&origin];
         assert_eq!(original.key(), letter.key());
         assert_eq!(original.value(), letter.value());

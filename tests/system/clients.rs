@@ -28,14 +28,14 @@ struct Taken {
     refused: Option<String>,
 }
 
-/// A running system that has been told some worlds.
-struct Told {
+/// A running system that has settled some worlds.
+struct Running {
     process: Process,
     worlds: Vec<(String, World)>,
     _dir: tempfile::TempDir,
 }
 
-impl Told {
+impl Running {
     async fn start() -> Self {
         let dir = tempdir().unwrap();
         let keys = format!("{OTHER_KEY}=other");
@@ -48,7 +48,7 @@ impl Told {
         let worlds: Vec<_> = worlds
             .map(|(number, world)| (format!("world-{number}"), world))
             .collect();
-        oracle::tell(&process, &worlds).await;
+        oracle::publish(&process, &worlds).await;
         Self {
             process,
             worlds,
@@ -128,11 +128,11 @@ fn refused_requests() -> [(Option<&'static str>, Value, u16, &'static str); 4] {
 
 /// Holds a client's answers against the oracle's. `takes` says whether its models can hold the answer at all.
 async fn hold(client: fn(&Value) -> Vec<u8>, takes: fn(&Question) -> bool) {
-    let told = Told::start().await;
-    let questions = told.questions();
+    let system = Running::start().await;
+    let questions = system.questions();
     let bodies: Vec<_> = questions.iter().map(|(asked, ..)| asked.clone()).collect();
-    for base_url in told.base_urls() {
-        let answers = told.ask(client, &base_url, None, &bodies);
+    for base_url in system.base_urls() {
+        let answers = system.ask(client, &base_url, None, &bodies);
         assert_eq!(answers.len(), questions.len());
         let mut accepted = [0, 0, 0];
         for ((_, question, expected), answer) in questions.iter().zip(answers) {
@@ -159,8 +159,8 @@ async fn hold(client: fn(&Value) -> Vec<u8>, takes: fn(&Question) -> bool) {
         assert!(accepted.iter().all(|count| *count > 3), "{accepted:?}");
     }
     for (key, question, status, named) in refused_requests() {
-        let [base_url, _] = told.base_urls();
-        let answers = told.ask(client, &base_url, key, std::slice::from_ref(&question));
+        let [base_url, _] = system.base_urls();
+        let answers = system.ask(client, &base_url, key, std::slice::from_ref(&question));
         let body = answers[0].answer.as_ref().unwrap();
         assert_eq!(answers[0].status, status, "{question}: {body}");
         assert!(

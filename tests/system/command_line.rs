@@ -14,14 +14,14 @@ use crate::harness::{ROLLCALL, Running};
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `rollcall` to its end, which it must find by itself.
-async fn run(args: &[&str], variables: &[(&str, &str)]) -> Ended {
+pub(crate) async fn run(args: &[&str], variables: &[(&str, &str)]) -> Ended {
     run_with_input(args, variables, Vec::new()).await
 }
 

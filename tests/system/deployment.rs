@@ -42,11 +42,12 @@ impl Compose {
 
     /// The environment of a service, where the names of containers are the addresses of processes.
     fn environment(&self, service: &str, parts: &Parts) -> Vec<(&str, String)> {
-        let [(_, servers), (_, url)] = parts.variables();
+        let [(_, servers), (_, url), _, (_, password)] = parts.variables();
         let addresses = [
             ("kafka:9092", servers),
             ("http://clickhouse:8123", url),
             ("0.0.0.0:8080", "127.0.0.1:0"),
+            ("${CLICKHOUSE_PASSWORD:-rollcall}", password),
         ];
         let environment = self.services[service].environment.iter();
         environment
@@ -131,7 +132,7 @@ async fn the_services_of_the_stack_work_together_as_processes() {
 
     ingest.publish((0..10).map(event)).await;
     ingest.settled().await;
-    // The key that the head of the file tells.
+    // The key that the head of the file names.
     serve.ready.api_key = Some("try-me".to_owned());
     assert_eq!(conversations(&serve).await, 10);
 

@@ -26,6 +26,9 @@ pub(crate) struct Ready {
     pub(crate) dead_letter_topic: Option<String>,
     pub(crate) api_url: Option<String>,
     pub(crate) clickhouse_url: Option<String>,
+    pub(crate) clickhouse_native: Option<String>,
+    pub(crate) clickhouse_user: Option<String>,
+    pub(crate) clickhouse_password: Option<String>,
     pub(crate) database: Option<String>,
     pub(crate) api_key: Option<String>,
     pub(crate) pid: u32,
@@ -127,6 +130,42 @@ impl Process {
         self.running.send(name);
     }
 
+    /// The id of the process that its embedded engine runs in.
+    pub(crate) fn engine_pid(&self) -> u32 {
+        self.try_engine_pid().unwrap()
+    }
+
+    /// As [`Process::engine_pid`]; none while there is no such process.
+    pub(crate) fn try_engine_pid(&self) -> Option<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        threads.flatten().find_map(|thread| {
+            let children = std::fs::read_to_string(thread.path().join("children")).ok()?;
+            children.split_whitespace().next()?.parse().ok()
+        })
+    }
+
+    /// Sends a signal to its embedded engine.
+    pub(crate) fn send_engine(&self, name: &str) {
+        send(self.engine_pid(), name);
+    }
+
+    /// Asks its embedded engine for what a statement returns, as its user.
+    pub(crate) async fn sql(&self, statement: &str) -> String {
+        let ready = &self.ready;
+        let request = self
+            .http
+            .post(ready.clickhouse_url.as_deref().unwrap())
+            .basic_auth(
+                ready.clickhouse_user.as_deref().unwrap(),
+                ready.clickhouse_password.as_deref(),
+            )
+            .body(statement.to_owned());
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, 200, "{statement}: {text}");
+        text
+    }
+
     /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
     pub(crate) async fn signal(mut self, name: &str) -> ExitStatus {
         self.running.signal(name).await
@@ -221,11 +260,7 @@ impl Process {
 impl Running {
     /// Sends a signal, such as `STOP` or `CONT`.
     pub(crate) fn send(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.0.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        send(self.0.id(), name);
     }
 
     /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
@@ -248,6 +283,15 @@ impl Drop for Running {
         let _ended_already = self.0.kill();
         let _reaped_already = self.0.wait();
     }
+}
+
+/// Sends a signal to a process.
+fn send(pid: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
 }
 
 /// The root of the workspace.
@@ -322,12 +366,23 @@ impl Parts {
     }
 
     /// The variables that lead to both.
-    pub(crate) fn variables(&self) -> [(&'static str, &str); 2] {
+    pub(crate) fn variables(&self) -> [(&'static str, &str); 4] {
+        let ready = &self.clickhouse.ready;
         let servers = self.kafka.ready.bootstrap_servers.as_deref().unwrap();
-        let url = self.clickhouse.ready.clickhouse_url.as_deref().unwrap();
         [
             ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers),
-            ("ROLLCALL__CLICKHOUSE__URL", url),
+            (
+                "ROLLCALL__CLICKHOUSE__URL",
+                ready.clickhouse_url.as_deref().unwrap(),
+            ),
+            (
+                "ROLLCALL__CLICKHOUSE__USER",
+                ready.clickhouse_user.as_deref().unwrap(),
+            ),
+            (
+                "ROLLCALL__CLICKHOUSE__PASSWORD",
+                ready.clickhouse_password.as_deref().unwrap(),
+            ),
         ]
     }
 

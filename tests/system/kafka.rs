@@ -82,7 +82,7 @@ impl Kafka {
         self.running = Some(running);
     }
 
-    /// Writes the configuration anew, on ports that are free now.
+    /// Writes the configuration again, on ports that are free now.
     fn configure(&self) {
         let [calm, rough, controller] = free_ports();
         let listeners = [("CALM", calm, &self.calm), ("ROUGH", rough, &self.rough)];

@@ -8,6 +8,7 @@ mod clients;
 mod command_line;
 mod deployment;
 mod drift;
+mod engine;
 mod harness;
 mod history;
 mod kafka;

@@ -1,4 +1,4 @@
-//! The answers of a running `rollcall up`, held against those that the oracle has for the same events.
+//! The answers of a running `rollcall up`, compared with those of the oracle for the same events.
 
 mod late;
 pub(crate) mod question;
@@ -7,7 +7,8 @@ pub(crate) mod world;
 
 use std::{borrow::Cow, cell::Cell};
 
-use events::{Event, Oracle};
+use events::Event;
+use oracle::Oracle;
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, TestCaseError, TestRunner},
@@ -19,11 +20,11 @@ use question::compare;
 use wire::{Spelling, record};
 use world::{World, world};
 
-/// How many worlds are held against the oracle.
+/// How many worlds are compared with the oracle.
 const PROPTEST_CASES: u32 = 24;
-/// How often a failure is tried in a smaller world: each try is told, settled and asked.
+/// How often a failure is tried in a smaller world: each try is published, settled and queried.
 const SHRINKS: u32 = 60;
-/// A world is told in so many parts, each settled before the next, so that no insert holds all of it.
+/// A world is published in this many parts, each settled before the next, so that no insert holds all of it.
 const PARTS: usize = 3;
 
 #[test]
@@ -45,18 +46,18 @@ fn answers_equal_the_oracles() {
         .map(|(case, tree)| (format!("Case-{case}_.x"), tree.current()))
         .collect();
 
-    // All worlds are told at once: what waits is the settling.
-    runtime.block_on(tell(&process, &worlds));
+    // All worlds are published at once: settling is what takes time.
+    runtime.block_on(publish(&process, &worlds));
     for ((org, world), tree) in worlds.iter().zip(trees) {
         let Err(first) = runtime.block_on(compare(&process, &oracle(org, world), org, &world.questions))
         else {
             continue;
         };
-        let told = Cell::new(0);
+        let attempts = Cell::new(0);
         let smallest = runner.run_one(tree, |world| {
-            told.set(told.get() + 1);
-            let alone = [(format!("{org}.{}", told.get()), world)];
-            runtime.block_on(tell(&process, &alone));
+            attempts.set(attempts.get() + 1);
+            let alone = [(format!("{org}.{}", attempts.get()), world)];
+            runtime.block_on(publish(&process, &alone));
             let [(org, world)] = &alone;
             runtime
                 .block_on(compare(&process, &oracle(org, world), org, &world.questions))
@@ -67,18 +68,18 @@ fn answers_equal_the_oracles() {
 }
 
 /// Publishes the events of worlds, each under its org, and waits until they are settled.
-pub(crate) async fn tell(process: &Process, worlds: &[(String, World)]) {
+pub(crate) async fn publish(process: &Process, worlds: &[(String, World)]) {
     for part in 0..PARTS {
         let records = worlds.iter().flat_map(|(org, world)| {
-            let again = world.events.iter().filter(|told| told.again);
-            let first = world.events.iter().map(|told| (told, told.spelling));
+            let again = world.events.iter().filter(|entry| entry.again);
+            let first = world.events.iter().map(|entry| (entry, entry.spelling));
             let all: Vec<_> = first
-                .chain(again.map(|told| (told, Spelling(!told.spelling.0))))
+                .chain(again.map(|entry| (entry, Spelling(!entry.spelling.0))))
                 .collect();
             let size = all.len().div_ceil(PARTS).max(1);
             let records = all.into_iter().skip(part * size).take(size);
             records
-                .map(|(told, spelling)| record(&of(org, &told.event), spelling))
+                .map(|(entry, spelling)| record(&of(org, &entry.event), spelling))
                 .collect::<Vec<Record>>()
         });
         process.publish_records(records).await;
@@ -89,8 +90,8 @@ pub(crate) async fn tell(process: &Process, worlds: &[(String, World)]) {
 /// What the oracle knows of a world under its org.
 pub(crate) fn oracle(org: &str, world: &World) -> Oracle {
     let mut oracle = Oracle::default();
-    for told in &world.events {
-        oracle.add(&of(org, &told.event));
+    for entry in &world.events {
+        oracle.add(&of(org, &entry.event));
     }
     oracle
 }

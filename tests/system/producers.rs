@@ -21,8 +21,9 @@ fn records(org: &str, world: &World) -> Vec<Record> {
     let spellings = [Spelling::default(), Spelling(Spelling::BINARY)]
         .into_iter()
         .cycle();
-    let told = world.events.iter().zip(spellings);
-    told.map(|(told, spelling)| record(&oracle::of(org, &told.event), spelling))
+    let spelled = world.events.iter().zip(spellings);
+    spelled
+        .map(|(entry, spelling)| record(&oracle::of(org, &entry.event), spelling))
         .collect()
 }
 

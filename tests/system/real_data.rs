@@ -1,4 +1,4 @@
-//! The real conversations of an IRC channel, held against the oracle.
+//! The real conversations of an IRC channel, compared with the oracle.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +8,9 @@ use std::{
     process::Stdio,
 };
 
-use events::{Body, DateRange, Decoded, Event, Oracle, Timestamp};
+use events::{Body, DateRange, Decoded, Event, Timestamp};
 use flate2::bufread::MultiGzDecoder;
+use oracle::Oracle;
 use tempfile::tempdir;
 
 use crate::{
@@ -128,14 +129,14 @@ async fn produce(process: &Process) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let (told, error) = (
+    let (printed, error) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{error}");
     assert!(
-        told.starts_with("published 95398 events to chat.events"),
-        "{told}"
+        printed.starts_with("published 95398 events to chat.events"),
+        "{printed}"
     );
     process.settled().await;
 }

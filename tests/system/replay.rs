@@ -119,7 +119,7 @@ async fn dead_letters_come_back_to_where_they_came_from_after_a_fix() {
         "replayed 47 dead letters: malformed_json 7, record_too_large 40, left alone 0\n"
     );
     ingest.settled().await;
-    let mut oracle = events::Oracle::default();
+    let mut oracle = oracle::Oracle::default();
     (0..EVENTS).for_each(|number| oracle.add(&event(ORG, number)));
     compare(&api, &oracle, ORG, &questions()).await.unwrap();
 
@@ -136,7 +136,7 @@ async fn dead_letters_come_back_to_where_they_came_from_after_a_fix() {
     }
     assert_eq!(tally(&read(&parts.kafka, &topic).await), expected);
 
-    // What is still broken was buried again, and waits for the next replay.
+    // What is still broken was dead-lettered again, and waits for the next replay.
     let said = replay(&parts, &[]);
     assert_eq!(said, "replayed 7 dead letters: malformed_json 7, left alone 0\n");
     ingest.settled().await;

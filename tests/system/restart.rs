@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use events::{Oracle, Timestamp, TranscriptFilter};
+use events::{Timestamp, TranscriptFilter};
+use oracle::Oracle;
 use serde_json::Value;
 use tempfile::tempdir;
 

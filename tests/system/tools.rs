@@ -1,5 +1,5 @@
 //! What other people published, to try Rollcall with: clients, producers, linters. They are fetched from
-//! their registries when a test needs them, and kept beside what the build makes.
+//! their registries when a test needs them, and kept with the output of the build.
 
 use std::{
     ffi::OsStr,

@@ -62,7 +62,7 @@ async fn survive(plan: Plan) {
     let published = load.stop().await;
     let behind = report.settle().await;
     let summary = report.end().await;
-    let buried = letters::compare(&field.kafka.settings()).await;
+    let dead_lettered = letters::compare(&field.kafka.settings()).await;
     let oracle = load::oracle(published);
     compare(&field.api, &oracle, ORG, &questions()).await.unwrap();
     let (expected, found) = field.messages(&oracle).await;
@@ -70,11 +70,11 @@ async fn survive(plan: Plan) {
         "torture: {} faults survived; {published} events and {} poison records published; lost {}, duplicated in \
          rollups {}; {} dead letters of which {} repeated; the last {behind:?} behind; longest stall {:?}\n{summary}",
         plan.faults,
-        buried.poison,
+        dead_lettered.poison,
         expected.saturating_sub(found),
         found.saturating_sub(expected),
-        buried.letters,
-        buried.letters - buried.poison,
+        dead_lettered.letters,
+        dead_lettered.letters - dead_lettered.poison,
         summary.longest_stall,
     );
     field.end().await;

@@ -344,14 +344,12 @@ fn slices(range: DateRange, grain: Grain) -> Vec<Slice> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::NaiveDate;
-
-    use events::Timestamp;
+    use events::{Day, Timestamp};
 
     use super::*;
 
     fn range(start: (i32, u32, u32), end: (i32, u32, u32)) -> DateRange {
-        let day = |(y, m, d)| NaiveDate::from_ymd_opt(y, m, d).unwrap();
+        let day = |(y, m, d)| Day::from_ymd(y, m, d).unwrap();
         DateRange::new(day(start), day(end)).unwrap()
     }
 

@@ -27,6 +27,20 @@ pub enum Error {
         /// The newest version that this program knows.
         known: u32,
     },
+    /// The database was made by a program whose migrations are not those of this one.
+    #[error(
+        "database {database} was made by a Rollcall before the baseline of the schema (its version {version} is {name}) \
+         and cannot be upgraded: set `clickhouse.database` to another name, or use another data directory where the \
+         engine is embedded, and consume the topic again; or drop the database"
+    )]
+    SchemaBeforeBaseline {
+        /// The database.
+        database: String,
+        /// A version that it has recorded.
+        version: u32,
+        /// The migration recorded there, which is not this program's.
+        name: String,
+    },
 }
 
 impl Error {

@@ -4,14 +4,13 @@
 //! each view what here lies side by side, once the messages are sorted. The definitions stay those of
 //! [`crate::definitions`], which `verify` and `rebuild` go by and the tests hold this against.
 
-use events::Role;
+use events::{Day, Grain, Role, Timestamp};
 
 use crate::messages::{Message, SortedMessages};
 use crate::names::Name;
 use crate::native::{Block, Column};
 
-const HOUR_MILLIS: i64 = 3_600_000;
-const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
+const HOUR_MILLIS: i64 = Grain::Hour.millis();
 
 /// A message's place in time: the tie-break is its id. Written as a `UInt256` whose order is the same.
 type Place = (i64, u128);
@@ -26,8 +25,8 @@ impl Message {
         self.role == Role::User && self.user != Name::NONE
     }
 
-    const fn day(&self) -> i64 {
-        self.time.div_euclid(DAY_MILLIS)
+    fn day(&self) -> Day {
+        Timestamp::from_millis(self.time).day()
     }
 }
 
@@ -130,7 +129,7 @@ impl SortedMessages {
             for messages in messages.chunk_by(|a, b| a.day() == b.day()) {
                 rows += 1;
                 org.push_str(self.names.text(messages[0].org));
-                let of_day = u16::try_from(messages[0].day()).unwrap_or(u16::MAX);
+                let of_day = u16::try_from(messages[0].day().number()).unwrap_or(u16::MAX);
                 day.push_bytes(&of_day.to_le_bytes());
                 conversation_id.push_u128(messages[0].conversation_id);
                 first.push_bytes(&u256(messages[0].place()));

@@ -9,7 +9,8 @@
 //! - [`error`]: what can go wrong, and what may be tried again
 //! - [`store`]: the handle on all of it
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
-//! - [`batch`], `messages`, `names`, `grouped`, `native` and `pieces`: events on their way in
+//! - [`batch`], `messages` and `rollup_rows`: events to be inserted, and what they add to the rollups
+//! - `tables` and `native`: the tables that they go into, column by column
 //! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
 //! - `activity`, `transcripts` and `by_day`: the answers (`sql/`); [`cache`]: what is held in memory for them
 
@@ -18,16 +19,15 @@ pub mod batch;
 mod by_day;
 pub mod cache;
 pub mod error;
-mod grouped;
 mod messages;
 pub mod migrate;
-mod names;
 mod native;
-mod pieces;
 pub mod rebuild;
 mod rollup;
+mod rollup_rows;
 pub mod settings;
 pub mod store;
+mod tables;
 mod transcripts;
 pub mod verify;
 

@@ -1,59 +1,67 @@
-//! The messages of a batch, and their rows in the table of facts.
+//! The messages of a batch, before they are rows.
 
 use std::cmp::Ordering;
 
 use events::{Event, Role};
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
 
-use crate::names::{Name, Names};
-use crate::native::{Block, Column};
-use crate::pieces::{Pieces, Place};
+use crate::{
+    native::{BufferRange, ChunkedBuffer},
+    tables::{MessageRow, MessageRows},
+};
 
-/// What a message takes at most in the blocks that it is sealed into, beside its texts, in bytes: a row of messages, two
-/// of activity, and one of users, of conversations and of their days each, where it is alone in its conversation.
-const SEALED: usize = 240;
+/// The most that a message takes in the rows of all tables, without its texts, in bytes: a row of messages, two of
+/// activity, and one each of users, of conversations and of their days, where it is alone in its conversation.
+const ROW_BYTES: usize = 240;
 
-/// A message without its text.
+/// About what a text of [`Interner`] takes in addition to itself, in bytes.
+const TEXT_OVERHEAD: usize = 80;
+
+/// A message without its content.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
-    pub(crate) org: Name,
+    pub(crate) org: Symbol,
     pub(crate) conversation_id: u128,
     /// Milliseconds since 1970.
     pub(crate) time: i64,
     pub(crate) id: u128,
     pub(crate) role: Role,
     /// None where it is anonymous.
-    pub(crate) user: Name,
-    pub(crate) mentor: Name,
-    pub(crate) model: Name,
-    /// Where its text is.
-    content: Place,
+    pub(crate) user: Symbol,
+    pub(crate) mentor: Symbol,
+    pub(crate) model: Symbol,
+    content: BufferRange,
 }
 
 /// Messages in the order in which they came.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    rows: Vec<Message>,
-    contents: Pieces,
-    names: Names,
-    /// What their names take in the blocks, in bytes.
-    sealed_names: usize,
+    entries: Vec<Message>,
+    contents: ChunkedBuffer,
+    names: Interner,
+    /// The most that their names take in the rows, in bytes.
+    name_bytes: usize,
 }
 
 /// Messages in the order of their table, and the names in them.
 #[derive(Debug)]
 pub(crate) struct SortedMessages {
-    pub(crate) rows: Vec<Message>,
-    pub(crate) names: Names,
+    pub(crate) entries: Vec<Message>,
+    pub(crate) names: Interner,
 }
 
 impl Messages {
     pub(crate) fn append(&mut self, event: &Event<'_>, message: &events::Message<'_>) {
-        let mut name = |text: Option<&str>| text.map_or(Name::NONE, |text| self.names.name(text));
-        let (org, user) = (name(Some(&event.org)), name(message.user_id.as_deref()));
-        let (mentor, model) = (name(message.mentor_id.as_deref()), name(message.model.as_deref()));
-        let length = |name| self.names.text(name).len();
-        self.sealed_names += 6 * length(org) + 4 * (length(user) + length(mentor)) + length(model);
-        self.rows.push(Message {
+        let mut intern = |text: Option<&str>| text.map_or(Symbol::NONE, |text| self.names.intern(text));
+        let (org, user) = (intern(Some(&event.org)), intern(message.user_id.as_deref()));
+        let (mentor, model) = (
+            intern(message.mentor_id.as_deref()),
+            intern(message.model.as_deref()),
+        );
+        let length = |symbol| self.names.text(symbol).len();
+        self.name_bytes += 6 * length(org) + 4 * (length(user) + length(mentor)) + length(model);
+        self.entries.push(Message {
             org,
             conversation_id: message.conversation_id.as_u128(),
             time: event.time.as_millis(),
@@ -66,74 +74,96 @@ impl Messages {
         });
     }
 
+    /// The number of messages.
     pub(crate) const fn len(&self) -> usize {
-        self.rows.len()
+        self.entries.len()
     }
 
-    /// The memory that they take, in bytes, as they are or sealed.
+    /// The memory that they take, in bytes, as they are or as rows.
     pub(crate) const fn bytes(&self) -> usize {
-        self.rows.len() * SEALED + self.contents.len() + self.sealed_names + self.names.bytes()
+        self.entries.len() * ROW_BYTES + self.contents.len() + self.name_bytes + self.names.bytes()
     }
 
-    /// Their rows, sorted as the table is: the engine then need not sort them. What differs only beyond its id may lie
-    /// in any order.
-    pub(crate) fn into_block(mut self) -> (Block, SortedMessages) {
+    /// Their rows, sorted as the table is: the engine then need not sort them. Those that differ only beyond their id may
+    /// be in any order.
+    pub(crate) fn into_rows(mut self) -> (MessageRows, SortedMessages) {
         let names = &self.names;
-        self.rows.sort_unstable_by(|a, b| a.compare(b, names));
-        let mut org = Column::new("org", "String");
-        let mut conversation_id = Column::new("conversation_id", "UInt128");
-        let mut time = Column::new("time", "DateTime64(3, 'UTC')");
-        let mut message_id = Column::new("message_id", "UInt128");
-        let mut role = Column::new(
-            "role",
-            "Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4)",
-        );
-        let mut user_id = Column::new("user_id", "String");
-        let mut mentor_id = Column::new("mentor_id", "String");
-        let mut content = Column::new("content", "String");
-        let mut model = Column::new("model", "String");
-        for row in &self.rows {
-            org.push_str(names.text(row.org));
-            conversation_id.push_u128(row.conversation_id);
-            time.push_i64(row.time);
-            message_id.push_u128(row.id);
-            role.push_u8(match row.role {
-                Role::User => 1,
-                Role::Assistant => 2,
-                Role::System => 3,
-                Role::Tool => 4,
+        self.entries.sort_unstable_by(|a, b| a.compare(b, names));
+        let mut rows = MessageRows::default();
+        for message in &self.entries {
+            rows.push(MessageRow {
+                org: names.text(message.org),
+                conversation_id: message.conversation_id,
+                time: message.time,
+                message_id: message.id,
+                role: message.role,
+                user_id: names.text(message.user),
+                mentor_id: names.text(message.mentor),
+                content: self.contents.read(message.content),
+                model: names.text(message.model),
             });
-            user_id.push_str(names.text(row.user));
-            mentor_id.push_str(names.text(row.mentor));
-            content.push_text(self.contents.read(row.content));
-            model.push_str(names.text(row.model));
         }
-        let block = Block::new(9, self.rows.len())
-            .column(org)
-            .column(conversation_id)
-            .column(time)
-            .column(message_id)
-            .column(role)
-            .column(user_id)
-            .column(mentor_id)
-            .column(content)
-            .column(model);
         let sorted = SortedMessages {
-            rows: self.rows,
+            entries: self.entries,
             names: self.names,
         };
-        (block, sorted)
+        (rows, sorted)
     }
 }
 
 impl Message {
-    fn compare(&self, other: &Self, names: &Names) -> Ordering {
+    fn compare(&self, other: &Self, names: &Interner) -> Ordering {
         let orgs = if self.org == other.org {
             Ordering::Equal
         } else {
             names.text(self.org).cmp(names.text(other.org))
         };
-        let place = |message: &Self| (message.conversation_id, message.time, message.id);
-        orgs.then_with(|| place(self).cmp(&place(other)))
+        let key = |message: &Self| (message.conversation_id, message.time, message.id);
+        orgs.then_with(|| key(self).cmp(&key(other)))
+    }
+}
+
+/// An organisation, a user, a mentor or a model, by its number among the names of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Symbol(u32);
+
+impl Symbol {
+    /// The empty name, which stands for none.
+    pub(crate) const NONE: Self = Self(0);
+}
+
+/// The names that a batch is full of, each kept once.
+#[derive(Debug)]
+pub(crate) struct Interner {
+    texts: IndexSet<Box<str>, RandomState>,
+    bytes: usize,
+}
+
+impl Default for Interner {
+    fn default() -> Self {
+        let mut texts = IndexSet::default();
+        texts.insert(Box::default());
+        Self { texts, bytes: 0 }
+    }
+}
+
+impl Interner {
+    /// The symbol of this text.
+    fn intern(&mut self, text: &str) -> Symbol {
+        let index = self.texts.get_index_of(text).unwrap_or_else(|| {
+            self.bytes += text.len() + TEXT_OVERHEAD;
+            self.texts.insert_full(text.into()).0
+        });
+        Symbol(u32::try_from(index).expect("memory does not hold as many names"))
+    }
+
+    /// The text of a symbol of this batch.
+    pub(crate) fn text(&self, symbol: Symbol) -> &str {
+        &self.texts[usize::try_from(symbol.0).expect("an index that was given")]
+    }
+
+    /// About the memory that they take, in bytes.
+    const fn bytes(&self) -> usize {
+        self.bytes
     }
 }

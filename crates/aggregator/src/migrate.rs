@@ -1,60 +1,56 @@
 //! The schema, in numbered statements.
 //!
-//! Each file of `migrations/` holds one statement that is idempotent of itself, so two programs that migrate at
-//! once do no harm. `schema.sql` is what all of them amount to; a test holds the two against each other.
+//! The first versions are a baseline: each table (`migrations/`), then the views that fill it. A view that also defines
+//! its rollup has its statement in `rollups/`, where `verify` and `rebuild` read it too. From here on every change of the
+//! schema is a further migration with the next number. It keeps the facts, and the rollups that it changes are rebuilt
+//! from them. No migration is taken out, renamed or given another number: their names, as recorded in `schema_versions`,
+//! show whether a database has this history. One that has another is refused and left untouched.
+//!
+//! Each statement is idempotent by itself, so two programs that migrate at once do no harm. `schema.sql` is the sum of
+//! all of them; a test compares the two.
 
-use clickhouse::error::Error as Source;
+use clickhouse::{Row, error::Error as Source};
+use serde::Deserialize;
 
 use crate::{Error, Store, error::exception_code};
 
 /// A migration: its name, which begins with its number, and its statement.
 type Migration = (&'static str, &'static str);
 
-macro_rules! migrations {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("../migrations/", $name, ".sql")))),*]
+macro_rules! migration {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../migrations/", $name, ".sql")))
+    };
+    ($number:literal, $view:literal) => {
+        (
+            concat!($number, "_", $view),
+            include_str!(concat!("../rollups/", $view, ".sql")),
+        )
     };
 }
 
 /// Every migration; that at index `i` makes version `i + 1`.
-pub(crate) static MIGRATIONS: [Migration; 37] = migrations![
-    "0001_messages",
-    "0002_annotations",
-    "0003_registrations",
-    "0004_activity_hourly",
-    "0005_activity_daily",
-    "0006_activity_weekly",
-    "0007_users",
-    "0008_conversations",
-    "0009_conversation_days",
-    "0010_conversation_annotations",
-    "0011_activity_hourly_from_messages",
-    "0012_activity_daily_from_hourly",
-    "0013_activity_weekly_from_daily",
-    "0014_users_from_messages",
-    "0015_users_from_registrations",
-    "0016_conversations_from_messages",
-    "0017_conversation_days_from_messages",
-    "0018_conversation_annotations_from_annotations",
-    "0019_active_hourly",
-    "0020_active_daily",
-    "0021_active_weekly",
-    "0022_active_daily_from_hourly",
-    "0023_active_weekly_from_daily",
-    "0024_incoming_activity",
-    "0025_incoming_users",
-    "0026_active_hourly_from_incoming",
-    "0027_users_from_incoming",
-    "0028_active_hourly_of_old_messages",
-    "0029_drop_views_of_messages",
-    "0030_drop_counted",
-    "0031_active_hourly_mentors",
-    "0032_active_daily_mentors",
-    "0033_active_weekly_mentors",
-    "0034_drop_first_user_and_last_model",
-    "0035_conversations_first_day",
-    "0036_conversations_mentors",
-    "0037_messages_small_blocks",
+///
+/// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
+static MIGRATIONS: [Migration; 18] = [
+    migration!("0001_annotations"),
+    migration!("0002_messages"),
+    migration!("0003_registrations"),
+    migration!("0004_active_hourly"),
+    migration!("0005_active_daily"),
+    migration!("0006_active_weekly"),
+    migration!("0007_users"),
+    migration!("0008_conversations"),
+    migration!("0009_conversation_days"),
+    migration!("0010_conversation_annotations"),
+    migration!("0011_incoming_activity"),
+    migration!("0012_incoming_users"),
+    migration!("0013_active_hourly_from_incoming"),
+    migration!("0014_users_from_incoming"),
+    migration!("0015", "active_daily_from_hourly"),
+    migration!("0016", "active_weekly_from_daily"),
+    migration!("0017", "users_from_registrations"),
+    migration!("0018", "conversation_annotations_from_annotations"),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions
@@ -67,12 +63,12 @@ ENGINE = ReplacingMergeTree
 ORDER BY version
 COMMENT 'the migrations that were applied'";
 
-/// How the schema of a database stands to this program.
+/// How the schema of a database relates to this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
     /// As this program needs it.
     Current,
-    /// Missing, or at an older version: `migrate` brings it up.
+    /// Missing, or at an older version: `migrate` upgrades it.
     Outdated {
         /// The version found; 0 where there is none.
         found: u32,
@@ -88,17 +84,25 @@ pub enum SchemaState {
     },
 }
 
+/// A migration that a database has recorded.
+#[derive(Debug, Row, Deserialize)]
+struct Recorded {
+    version: u32,
+    name: String,
+}
+
 /// The version that this program needs.
 pub fn latest_version() -> u32 {
     u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
 }
 
 impl Store {
-    /// Creates the database and brings its schema up to [`latest_version`]; tells each migration to `applied` as
-    /// it is made. Safe to run again, and at once with another.
+    /// Creates the database and upgrades its schema to [`latest_version`]; calls `applied` with the name of each
+    /// migration once it is made. Safe to run again, and at once with another.
     ///
     /// # Errors
-    /// Those of any query, and [`Error::NewerSchema`].
+    /// Those of any query, [`Error::NewerSchema`] and [`Error::SchemaBeforeBaseline`]; the last two leave the database
+    /// untouched.
     pub async fn migrate(&self, mut applied: impl FnMut(&str)) -> Result<(), Error> {
         let create = self
             .client
@@ -119,8 +123,7 @@ impl Store {
         }
         for (version, (name, statement)) in (1_u32..).zip(&MIGRATIONS).skip_while(|(v, _)| *v <= found) {
             let made = self.run_idempotent(statement).await;
-            // Another that migrates may be further on, and have dropped what this statement builds upon. All that is
-            // to be dropped is dropped by whoever comes later, too.
+            // A newer program that migrates at the same time may have dropped what this statement needs.
             if let Err(error) = made
                 && self.schema_version().await? < version
             {
@@ -137,10 +140,11 @@ impl Store {
         Ok(())
     }
 
-    /// How the schema stands to this program.
+    /// How the schema relates to this program.
     ///
     /// # Errors
-    /// Those of any query. A database or table that is not there is [`SchemaState::Outdated`], not an error.
+    /// Those of any query, and [`Error::SchemaBeforeBaseline`]. A database or table that is not there is
+    /// [`SchemaState::Outdated`], not an error.
     pub async fn schema_state(&self) -> Result<SchemaState, Error> {
         let found = match self.schema_version().await {
             Ok(version) => version,
@@ -155,17 +159,25 @@ impl Store {
         })
     }
 
+    /// The latest version recorded, once it is certain that every one recorded is a migration of this program's history.
     async fn schema_version(&self) -> Result<u32, Error> {
-        self.run(
-            self.client
-                .query("SELECT max(version) FROM schema_versions")
-                .fetch_one(),
-        )
-        .await
+        let recorded = self
+            .client
+            .query("SELECT version, name FROM schema_versions ORDER BY version")
+            .fetch_all::<Recorded>();
+        let recorded = self.run(recorded).await?;
+        if let Some(Recorded { version, name }) = recorded.iter().find(|recorded| recorded.is_foreign()) {
+            return Err(Error::SchemaBeforeBaseline {
+                database: self.settings.database.clone(),
+                version: *version,
+                name: name.clone(),
+            });
+        }
+        Ok(recorded.last().map_or(0, |recorded| recorded.version))
     }
 
-    /// Runs a statement that does nothing where it was run before. Of two that create a table at once ClickHouse may tell
-    /// the later that the table exists after all (code 57); that is as good.
+    /// Runs a statement that does nothing where it was run before. Of two that create a table at once ClickHouse may
+    /// answer the later that the table exists after all (code 57), which is as good.
     async fn run_idempotent(&self, statement: &str) -> Result<(), Error> {
         let run = self.maintenance(statement).execute();
         match self.within(self.settings.maintenance_timeout(), run).await {
@@ -175,7 +187,39 @@ impl Store {
     }
 }
 
+impl Recorded {
+    /// Whether this program has another migration at that version. What is beyond its latest is of a newer program.
+    fn is_foreign(&self) -> bool {
+        let known = (1_u32..)
+            .zip(&MIGRATIONS)
+            .find(|(version, _)| *version == self.version);
+        known.is_some_and(|(_, (name, _))| *name != self.name)
+    }
+}
+
 /// Whether ClickHouse says that a table (60) or a database (81) is not there.
 fn is_missing(text: &str) -> bool {
     matches!(exception_code(text), Some(60 | 81))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_migration_begins_with_its_number() {
+        for (version, (name, _)) in (1..).zip(&MIGRATIONS) {
+            assert!(name.starts_with(&format!("{version:04}_")), "{name} at {version}");
+        }
+    }
+
+    #[test]
+    fn no_file_of_migrations_is_left_out() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            assert!(MIGRATIONS.iter().any(|(known, _)| *known == name), "{name}");
+        }
+    }
 }

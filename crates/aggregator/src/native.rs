@@ -1,167 +1,234 @@
-//! Column buffers in ClickHouse's Native format
+//! Columns in ClickHouse's Native format
 //! (<https://clickhouse.com/docs/interfaces/formats/Native>): the form that costs the engine least to read.
-//!
-//! Values are written into the pieces that they are sent in.
 
 use bytes::Bytes;
+use events::Role;
 
-use crate::pieces::Pieces;
+/// What a chunk holds, in bytes; one that begins with a longer value holds that alone.
+const CHUNK: usize = 256 << 10;
 
-/// One column of a block: its values, one after the other, in the encoding of its type.
-#[derive(Debug)]
-pub(crate) struct Column {
-    name: &'static str,
-    data_type: &'static str,
-    values: Pieces,
+/// Bytes in the order in which they were written, in chunks of one size, which are sent as they are.
+///
+/// One buffer of many megabytes that grows leaves holes of many megabytes in the allocator's memory, and ingestion takes
+/// twice what it holds. Chunks of one size that are freed are used again.
+#[derive(Debug, Default)]
+pub(crate) struct ChunkedBuffer {
+    full: Vec<Vec<u8>>,
+    last: Vec<u8>,
+    full_bytes: usize,
 }
 
-impl Column {
-    pub(crate) const fn new(name: &'static str, data_type: &'static str) -> Self {
-        Self {
-            name,
-            data_type,
-            values: Pieces::new(),
+/// Where one value lies, which is within one chunk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BufferRange {
+    chunk: usize,
+    start: usize,
+    len: usize,
+}
+
+impl ChunkedBuffer {
+    /// Writes bytes into one chunk, and returns where they are.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> BufferRange {
+        if self.last.len() + bytes.len() > CHUNK && !self.last.is_empty() {
+            self.full_bytes += self.last.len();
+            let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
+            self.full.push(full);
+        }
+        let start = self.last.len();
+        self.last.extend_from_slice(bytes);
+        BufferRange {
+            chunk: self.full.len(),
+            start,
+            len: bytes.len(),
         }
     }
 
+    /// The bytes of a range that [`ChunkedBuffer::write`] returned.
+    pub(crate) fn read(&self, range: BufferRange) -> &[u8] {
+        let chunk = self.full.get(range.chunk).unwrap_or(&self.last);
+        &chunk[range.start..range.start + range.len]
+    }
+
+    /// The number of bytes.
     pub(crate) const fn len(&self) -> usize {
-        self.values.len()
+        self.full_bytes + self.last.len()
     }
 
-    pub(crate) fn push_u128(&mut self, value: u128) {
-        self.push_bytes(&value.to_le_bytes());
-    }
-
-    pub(crate) fn push_i64(&mut self, value: i64) {
-        self.push_bytes(&value.to_le_bytes());
-    }
-
-    pub(crate) fn push_u32(&mut self, value: u32) {
-        self.push_bytes(&value.to_le_bytes());
-    }
-
-    /// Writes a value of a fixed width, as it stands.
-    pub(crate) fn push_bytes(&mut self, value: &[u8]) {
-        self.values.write(value);
-    }
-
-    pub(crate) fn push_u8(&mut self, value: u8) {
-        self.push_bytes(&[value]);
-    }
-
-    pub(crate) fn push_str(&mut self, value: &str) {
-        self.push_text(value.as_bytes());
-    }
-
-    /// Writes a `String`, which in ClickHouse is any bytes.
-    pub(crate) fn push_text(&mut self, value: &[u8]) {
-        write_text(&mut self.values, value);
-    }
-
-    fn header(&self, into: &mut Vec<u8>) {
-        write_str(into, self.name);
-        write_str(into, self.data_type);
+    /// The chunks, in their order.
+    fn into_chunks(self) -> impl Iterator<Item = Bytes> {
+        self.full.into_iter().chain([self.last]).map(Bytes::from)
     }
 }
 
-/// A column of arrays: where each array ends, then the items of all of them.
-#[derive(Debug)]
-pub(crate) struct ArrayColumn {
-    ends: Column,
-    items: Pieces,
+/// A column of a block: its values, one after the other, in the encoding of its type.
+pub(crate) trait Column: Default {
+    /// The type's name in ClickHouse.
+    const TYPE: &'static str;
+
+    /// A value of it.
+    type Value<'a>;
+
+    /// Writes a value.
+    fn push(&mut self, value: Self::Value<'_>);
+
+    /// The number of bytes of its values.
+    fn len(&self) -> usize;
+
+    /// Its values, in the chunks that they are sent in.
+    fn into_chunks(self) -> impl Iterator<Item = Bytes>;
+}
+
+/// Columns whose values are written into one buffer, and how a value is.
+macro_rules! columns {
+    ($($(#[$doc:meta])* $column:ident($value:ty) = $type:literal, |$buffer:ident, $given:ident| $write:block)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(crate) struct $column(ChunkedBuffer);
+
+        impl Column for $column {
+            const TYPE: &'static str = $type;
+
+            type Value<'a> = $value;
+
+            fn push(&mut self, $given: Self::Value<'_>) {
+                let $buffer = &mut self.0;
+                $write
+            }
+
+            fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            fn into_chunks(self) -> impl Iterator<Item = Bytes> {
+                self.0.into_chunks()
+            }
+        }
+    )*};
+}
+
+columns! {
+    /// Text.
+    Text(&'a str) = "String", |buffer, value| { write_string(buffer, value.as_bytes()); }
+
+    /// Text that is given as bytes: a `String` of ClickHouse holds any.
+    TextBytes(&'a [u8]) = "String", |buffer, value| { write_string(buffer, value); }
+
+    /// A UUID as a number.
+    UInt128(u128) = "UInt128", |buffer, value| { buffer.write(&value.to_le_bytes()); }
+
+    /// A number, by its bytes from the lowest on.
+    UInt256([u8; 32]) = "UInt256", |buffer, value| { buffer.write(&value); }
+
+    /// Milliseconds since 1970, of any year.
+    Int64(i64) = "Int64", |buffer, value| { buffer.write(&value.to_le_bytes()); }
+
+    /// Milliseconds since 1970.
+    DateTime64(i64) = "DateTime64(3, 'UTC')", |buffer, value| { buffer.write(&value.to_le_bytes()); }
+
+    /// Seconds since 1970.
+    DateTime(u32) = "DateTime('UTC')", |buffer, value| { buffer.write(&value.to_le_bytes()); }
+
+    /// Days since 1970.
+    Date(u16) = "Date", |buffer, value| { buffer.write(&value.to_le_bytes()); }
+
+    /// Who wrote a message.
+    RoleEnum(Role) = "Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4)", |buffer, value| {
+        let number = match value {
+            Role::User => 1,
+            Role::Assistant => 2,
+            Role::System => 3,
+            Role::Tool => 4,
+        };
+        buffer.write(&[number]);
+    }
+}
+
+/// Arrays of text: where each array ends, then the items of all of them.
+#[derive(Debug, Default)]
+pub(crate) struct TextArray {
+    ends: ChunkedBuffer,
+    items: ChunkedBuffer,
     count: u64,
 }
 
-impl ArrayColumn {
-    pub(crate) const fn new(name: &'static str, data_type: &'static str) -> Self {
-        Self {
-            ends: Column::new(name, data_type),
-            items: Pieces::new(),
-            count: 0,
+impl Column for TextArray {
+    const TYPE: &'static str = "Array(String)";
+
+    type Value<'a> = Vec<&'a str>;
+
+    fn push(&mut self, items: Vec<&str>) {
+        for item in items {
+            write_string(&mut self.items, item.as_bytes());
+            self.count += 1;
         }
+        self.ends.write(&self.count.to_le_bytes());
     }
 
-    pub(crate) const fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.ends.len() + self.items.len()
     }
 
-    pub(crate) fn push_strs<'a>(&mut self, strings: impl Iterator<Item = &'a str>) {
-        for string in strings {
-            write_text(&mut self.items, string.as_bytes());
-            self.count += 1;
-        }
-        self.ends.push_bytes(&self.count.to_le_bytes());
+    fn into_chunks(self) -> impl Iterator<Item = Bytes> {
+        self.ends.into_chunks().chain(self.items.into_chunks())
     }
 }
 
-/// A block under construction, in the pieces that it is sent in.
-#[derive(Debug, Default)]
+/// A block under construction, in the chunks that it is sent in.
+#[derive(Debug)]
 pub(crate) struct Block {
-    rows: usize,
-    pieces: Vec<Bytes>,
+    chunks: Vec<Bytes>,
 }
 
 impl Block {
-    /// A block of `rows` rows and as many columns as are then added.
+    /// A block of that many rows, and of that many columns, which are then added.
     pub(crate) fn new(columns: usize, rows: usize) -> Self {
         let mut header = Vec::with_capacity(8);
-        write_len(&mut header, columns);
-        write_len(&mut header, rows);
+        write_length(&mut header, columns);
+        write_length(&mut header, rows);
         Self {
-            rows,
-            pieces: vec![header.into()],
+            chunks: vec![header.into()],
         }
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.rows == 0
-    }
-
-    pub(crate) fn column(mut self, column: Column) -> Self {
+    /// Adds a column under its name.
+    pub(crate) fn column<C: Column>(mut self, name: &str, column: C) -> Self {
         let mut header = Vec::with_capacity(64);
-        column.header(&mut header);
-        self.pieces.push(header.into());
-        self.pieces.extend(column.values.into_bytes());
+        for text in [name, C::TYPE] {
+            write_length(&mut header, text.len());
+            header.extend_from_slice(text.as_bytes());
+        }
+        self.chunks.push(header.into());
+        self.chunks.extend(column.into_chunks());
         self
     }
 
-    pub(crate) fn array(mut self, column: ArrayColumn) -> Self {
-        self = self.column(column.ends);
-        self.pieces.extend(column.items.into_bytes());
-        self
-    }
-
-    pub(crate) fn into_pieces(self) -> Vec<Bytes> {
-        self.pieces
+    /// The whole of it.
+    pub(crate) fn into_chunks(self) -> Vec<Bytes> {
+        self.chunks
     }
 }
 
-fn write_str(into: &mut Vec<u8>, value: &str) {
-    write_len(into, value.len());
-    into.extend_from_slice(value.as_bytes());
+fn write_length(into: &mut Vec<u8>, length: usize) {
+    let (bytes, used) = leb128(length);
+    into.extend_from_slice(&bytes[..used]);
 }
 
-fn write_len(into: &mut Vec<u8>, value: usize) {
-    let (bytes, length) = leb128(value);
-    into.extend_from_slice(&bytes[..length]);
-}
-
-fn write_text(into: &mut Pieces, value: &[u8]) {
-    let (bytes, length) = leb128(value.len());
-    into.write(&bytes[..length]);
+fn write_string(into: &mut ChunkedBuffer, value: &[u8]) {
+    let (bytes, used) = leb128(value.len());
+    into.write(&bytes[..used]);
     into.write(value);
 }
 
-/// An unsigned LEB128, as ClickHouse writes lengths and counts: bytes, of which the first so many count.
+/// An unsigned LEB128, as ClickHouse writes lengths and counts: its bytes, and how many of them are used.
 fn leb128(mut value: usize) -> ([u8; 10], usize) {
-    let (mut bytes, mut length) = ([0; 10], 0);
+    let (mut bytes, mut used) = ([0; 10], 0);
     loop {
         let low = u8::try_from(value & 0x7f).expect("seven bits fit a byte");
         value >>= 7;
-        bytes[length] = if value == 0 { low } else { low | 0x80 };
-        length += 1;
+        bytes[used] = if value == 0 { low } else { low | 0x80 };
+        used += 1;
         if value == 0 {
-            return (bytes, length);
+            return (bytes, used);
         }
     }
 }
@@ -179,8 +246,28 @@ mod tests {
             (300, vec![0xac, 2]),
         ] {
             let mut bytes = Vec::new();
-            write_len(&mut bytes, value);
+            write_length(&mut bytes, value);
             assert_eq!(bytes, expected);
         }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_comes_out_in_order() {
+        let mut buffer = ChunkedBuffer::default();
+        let texts: Vec<Vec<u8>> = [1, CHUNK - 1, 1, 2 * CHUNK, 0, CHUNK, 7]
+            .iter()
+            .zip(b'a'..)
+            .map(|(len, byte)| vec![byte; *len])
+            .collect();
+        let ranges: Vec<_> = texts.iter().map(|text| buffer.write(text)).collect();
+        for (range, text) in ranges.into_iter().zip(&texts) {
+            assert!(buffer.read(range) == text);
+        }
+        let whole = texts.concat();
+        assert_eq!(buffer.len(), whole.len());
+        let chunks: Vec<_> = buffer.into_chunks().collect();
+        assert!(chunks.concat() == whole);
+        let lengths: Vec<_> = chunks.iter().map(Bytes::len).collect();
+        assert_eq!(lengths, [CHUNK, 1, 2 * CHUNK, CHUNK, 7]);
     }
 }

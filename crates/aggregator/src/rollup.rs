@@ -6,14 +6,14 @@
 /// Those over messages exist only while a rollup is rebuilt: what the messages of a batch add to it comes with the batch.
 /// The others see every insert.
 const DEFINITIONS: [&str; 8] = [
-    include_str!("../rollups/active_hourly.sql"),
-    include_str!("../migrations/0022_active_daily_from_hourly.sql"),
-    include_str!("../migrations/0023_active_weekly_from_daily.sql"),
-    include_str!("../migrations/0014_users_from_messages.sql"),
-    include_str!("../migrations/0015_users_from_registrations.sql"),
-    include_str!("../rollups/conversations.sql"),
-    include_str!("../migrations/0017_conversation_days_from_messages.sql"),
-    include_str!("../migrations/0018_conversation_annotations_from_annotations.sql"),
+    include_str!("../rollups/active_hourly_from_messages.sql"),
+    include_str!("../rollups/active_daily_from_hourly.sql"),
+    include_str!("../rollups/active_weekly_from_daily.sql"),
+    include_str!("../rollups/users_from_messages.sql"),
+    include_str!("../rollups/users_from_registrations.sql"),
+    include_str!("../rollups/conversations_from_messages.sql"),
+    include_str!("../rollups/conversation_days_from_messages.sql"),
+    include_str!("../rollups/conversation_annotations_from_annotations.sql"),
 ];
 
 /// A materialized view.

@@ -10,7 +10,7 @@ use std::{
 use clickhouse::{Client, Compression, query::Query};
 use futures::future::try_join_all;
 
-use crate::{Error, SealedBatch, Settings, batch::Insert, cache::Cache};
+use crate::{Error, SealedBatch, Settings, cache::Cache, tables::Insert};
 
 /// After how many seconds ClickHouse gives a statement up; 0: never.
 pub(crate) const MAX_EXECUTION_TIME: &str = "max_execution_time";
@@ -79,7 +79,7 @@ impl Store {
         }
     }
 
-    async fn send(&self, Insert { statement, pieces }: &Insert) -> Result<(), Error> {
+    async fn send(&self, Insert { statement, chunks }: &Insert) -> Result<(), Error> {
         let insert = async {
             let mut insert = self
                 .client
@@ -90,8 +90,8 @@ impl Store {
                 // A part has each row once: users are counted by it.
                 .with_setting("optimize_on_insert", "1")
                 .insert_formatted_with(*statement);
-            for piece in pieces {
-                insert.send(piece.clone()).await?;
+            for chunk in chunks {
+                insert.send(chunk.clone()).await?;
             }
             insert.end().await
         };

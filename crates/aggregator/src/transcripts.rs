@@ -8,9 +8,8 @@ use std::{
     ops::{Range, RangeInclusive},
 };
 
-use chrono::NaiveDate;
 use clickhouse::{Row, query::Query};
-use events::{Conversation, Sentiment, Timestamp, TranscriptFilter};
+use events::{Conversation, Day, Sentiment, Timestamp, TranscriptFilter};
 use futures::{
     StreamExt, TryStreamExt,
     future::try_join,
@@ -315,13 +314,12 @@ const DAYS: (u16, u16) = (0, u16::MAX);
 impl<'a> Listing<'a> {
     /// None where no conversation can match.
     fn new(org: &'a str, filter: &'a TranscriptFilter) -> Option<Self> {
-        let day = |day: NaiveDate| {
-            let days = (day - NaiveDate::default()).num_days();
-            (days <= i64::from(DAYS.1)).then(|| u16::try_from(days).unwrap_or(DAYS.0))
+        let day = |day: Day| {
+            (day.number() <= i32::from(DAYS.1)).then(|| u16::try_from(day.number()).unwrap_or(DAYS.0))
         };
         let first_day = filter.start.map_or(Some(DAYS.0), day)?;
         let last_day = filter.end.map_or(DAYS.1, |end| {
-            if end < NaiveDate::default() {
+            if end.number() < 0 {
                 DAYS.0
             } else {
                 day(end).unwrap_or(DAYS.1)

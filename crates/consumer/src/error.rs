@@ -1,10 +1,10 @@
-//! What can end a run, or fail an errand.
+//! What can end a run, or fail another request to Kafka.
 
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
 
-/// Why ingestion ended, or an errand to Kafka failed. Whatever heals by itself is retried and never gets here.
+/// Why ingestion ended, or another request to Kafka failed. What recovers by itself is retried and never gets here.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting is wrong.
@@ -15,8 +15,8 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// librdkafka made no client of the settings; mostly a wrong one among `kafka.properties`.
-    #[error("kafka: cannot make a client of the settings")]
+    /// librdkafka refuses the settings of a client; mostly a wrong one among `kafka.properties`.
+    #[error("kafka: cannot make a client from the settings")]
     Client(#[source] KafkaError),
     /// No answer came from the brokers in time.
     #[error("kafka: no answer from {servers}")]
@@ -27,7 +27,7 @@ pub enum Error {
         #[source]
         source: KafkaError,
     },
-    /// The brokers bring no record and no end.
+    /// The brokers send neither records nor the end of a partition.
     #[error("kafka: nothing came from {servers} for {after:?}")]
     Silent {
         /// The bootstrap servers.
@@ -53,15 +53,15 @@ pub enum Error {
     /// The consumer cannot go on; a new one may.
     #[error("kafka: the consumer cannot go on")]
     Consumer(#[source] KafkaError),
-    /// No broker has been connected for long; a new client may find one where this one does not look any more.
+    /// No broker has been connected for long; a new client may find one where this one no longer looks.
     #[error("kafka: no broker has been connected for {after:?}")]
-    CutOff {
+    Disconnected {
         /// For how long.
         after: Duration,
     },
     /// A dead letter is not acknowledged; a new client may reach what this one does not.
     #[error("kafka: a dead letter for {topic} is not acknowledged after {after:?}")]
-    Unburied {
+    DeadLetterTimeout {
         /// The dead-letter topic.
         topic: String,
         /// How long was waited.
@@ -70,7 +70,7 @@ pub enum Error {
     /// The producer of dead letters cannot go on; a new one can.
     #[error("kafka: the producer of dead letters cannot go on")]
     Producer(#[source] KafkaError),
-    /// A dead letter will never be taken, so its record can never be settled.
+    /// A dead letter will never be accepted, so its record can never be settled.
     #[error("kafka: {topic} refuses the dead letter of partition {partition} offset {offset}")]
     DeadLetter {
         /// The dead-letter topic.
@@ -83,11 +83,11 @@ pub enum Error {
         #[source]
         source: KafkaError,
     },
-    /// A part of the pipeline died of a defect.
-    #[error("a part of the pipeline died")]
-    Died(#[source] tokio::task::JoinError),
+    /// A task panicked, which is a defect.
+    #[error("a task panicked")]
+    TaskFailed(#[source] tokio::task::JoinError),
     /// A record could not be published.
-    #[error("kafka: a record for {topic} was not taken")]
+    #[error("kafka: a record for {topic} was not accepted")]
     Publish {
         /// The topic.
         topic: String,
@@ -108,12 +108,27 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a run may begin anew, with new clients.
-    pub const fn is_cured_by_new_clients(&self) -> bool {
+    /// Whether another run, which makes new clients, can go on.
+    pub const fn needs_new_clients(&self) -> bool {
         matches!(
             self,
-            Self::CutOff { .. } | Self::Unburied { .. } | Self::Producer(_)
+            Self::Disconnected { .. } | Self::DeadLetterTimeout { .. } | Self::Producer(_)
         )
+    }
+}
+
+/// Why a batch was not delivered.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The run is ending: what is not settled is read again by the next one.
+    Shutdown,
+    /// The run cannot go on.
+    Fatal(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
     }
 }
 

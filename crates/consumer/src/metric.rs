@@ -25,10 +25,10 @@ pub const REBALANCES: &str = "rollcall_rebalances_total";
 pub const PAUSED: &str = "rollcall_paused";
 /// Gauge: 1 while ingestion cannot begin, by `what` is not there yet (`clickhouse`, `kafka`).
 pub const WAITING: &str = "rollcall_waiting";
-/// Counter: errors that librdkafka reports and heals from by itself, by `code`.
+/// Counter: errors that librdkafka reports and recovers from by itself, by `code`.
 pub const KAFKA_ERRORS: &str = "rollcall_kafka_errors_total";
 
-/// Tells the installed recorder what each name means.
+/// Describes each name to the installed recorder.
 pub(crate) fn describe() {
     describe_counter!(RECORDS, Unit::Count, "settled records, by outcome and reason");
     describe_counter!(
@@ -64,6 +64,6 @@ pub(crate) fn describe() {
     describe_counter!(
         KAFKA_ERRORS,
         Unit::Count,
-        "errors that librdkafka heals from by itself, by code"
+        "errors that librdkafka recovers from by itself, by code"
     );
 }

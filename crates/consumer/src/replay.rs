@@ -1,20 +1,26 @@
-//! Dead letters, back to where they came from.
+//! Dead letters, published again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::dead_letters::{HEADERS, TIMESTAMP};
-use crate::reader::Header;
-use crate::{Error, Probe, Publisher, Reader, Settings, Stored};
+use crate::error::Error;
+use crate::ingest::dead_letters::{HEADERS, TIMESTAMP};
+use crate::kafka::client;
+use crate::kafka::probe::Probe;
+use crate::kafka::publisher::Publisher;
+use crate::kafka::reader::Header;
+use crate::kafka::reader::Reader;
+use crate::kafka::reader::Stored;
+use crate::settings::Settings;
 
-/// Reads the dead letters that are there when it begins, and publishes those that it is told to. How far it came is
-/// kept as the offsets of a consumer group of its own, the group of the settings with `.replay` behind it.
+/// Reads the dead letters that exist when it begins, and publishes those that the caller chooses. How far it came is kept as
+/// the offsets of a consumer group of its own, the group of the settings with `.replay` behind it.
 #[derive(Debug)]
 pub struct Replay {
     letters: Reader,
     publisher: Publisher,
     settings: Settings,
-    patience: Duration,
+    timeout: Duration,
     total: u64,
     /// The offset behind the last letter that was read, by partition.
     read: BTreeMap<i32, i64>,
@@ -78,9 +84,9 @@ impl Letter {
 }
 
 impl Replay {
-    /// Begins behind the last letter that was marked, or at the first one if told to. `patience` is how long the
+    /// Begins behind the last letter that was marked, or at the first one if `from_beginning`. `timeout` is how long the
     /// brokers may take for an answer.
-    pub async fn open(settings: &Settings, from_beginning: bool, patience: Duration) -> Result<Self, Error> {
+    pub async fn open(settings: &Settings, from_beginning: bool, timeout: Duration) -> Result<Self, Error> {
         settings.validate()?;
         let settings = Settings {
             topic: settings.dead_letter_topic.clone(),
@@ -88,32 +94,28 @@ impl Replay {
             group_id: format!("{}.replay", settings.group_id),
             ..settings.clone()
         };
-        let progress = Probe::new(&settings)?.progress(patience).await?;
-        let offsets: BTreeMap<_, _> = progress
-            .into_iter()
-            .map(|partition| {
-                let marked = partition.committed.filter(|_| !from_beginning).unwrap_or(0);
-                let start = marked.clamp(partition.start, partition.end);
-                (partition.partition, start..partition.end)
-            })
-            .collect();
-        let total = offsets
-            .values()
-            .map(|offsets| offsets.end - offsets.start)
-            .sum::<i64>();
+        let progress = Probe::new(&settings)?.progress(timeout).await?;
+        let mut letters = Reader::new(&settings, client::consumer_config(&settings), timeout)?;
+        let mut total = 0;
+        for partition in progress {
+            let marked = partition.committed.filter(|_| !from_beginning).unwrap_or(0);
+            let start = marked.clamp(partition.start, partition.end);
+            total += u64::try_from(partition.end - start).unwrap_or(0);
+            letters.push(partition.partition, start..partition.end);
+        }
         Ok(Self {
-            letters: Reader::open_between(&settings, &offsets, patience)?,
+            letters,
             publisher: Publisher::new(&settings)?,
             settings,
-            patience,
-            total: u64::try_from(total).unwrap_or(0),
+            timeout,
+            total,
             read: BTreeMap::new(),
             partitions: BTreeMap::new(),
         })
     }
 
     /// How many letters there are to read.
-    pub fn total(&self) -> u64 {
+    pub const fn total(&self) -> u64 {
         self.total
     }
 
@@ -126,7 +128,7 @@ impl Replay {
         Ok(letter.map(Letter))
     }
 
-    /// Publishes the rejected record as it was to the partition that it lay in, or to another of its topic where that
+    /// Publishes the rejected record as it was to the partition that it came from, or to another of its topic where that
     /// one is gone. A letter without a [`Letter::reason_code`] is left alone.
     pub async fn publish(&mut self, letter: &Letter) -> Result<(), Error> {
         let Some(origin) = letter.origin() else {
@@ -151,7 +153,7 @@ impl Replay {
 
     /// Waits until the brokers have acknowledged what was published.
     pub async fn flush(&self) -> Result<(), Error> {
-        self.publisher.flush(self.patience).await
+        self.publisher.flush(self.timeout).await
     }
 
     /// Waits as [`Replay::flush`] does, and marks what was read: the next replay begins behind it.
@@ -168,7 +170,7 @@ impl Replay {
             topic: topic.to_owned(),
             ..self.settings.clone()
         };
-        let progress = Probe::new(&settings)?.progress(self.patience).await?;
+        let progress = Probe::new(&settings)?.progress(self.timeout).await?;
         let last = progress.iter().map(|partition| partition.partition).max();
         let count = last.map_or(0, |last| last + 1);
         self.partitions.insert(topic.to_owned(), count);

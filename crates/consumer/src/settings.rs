@@ -9,8 +9,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 use serde::Deserialize;
 
-use crate::Error;
-use crate::budget::Budget;
+use crate::error::Error;
+use crate::ingest::budget::Budget;
 
 /// How to reach Kafka, what to read there, and how much to hold at once.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Settings {
                 format!("must be at least {MIN_BUDGET_BYTES}"),
             );
         }
-        let budget = Budget::of(self);
+        let budget = self.budget();
         if self.max_record_bytes.get() > budget.batch {
             return wrong(
                 "kafka.max_record_bytes",
@@ -179,6 +179,10 @@ impl Settings {
         self.properties
             .iter()
             .map(|(name, value)| (name.replace('_', "."), value.as_str()))
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.budget_bytes, self.batch_bytes, self.batches_in_flight)
     }
 
     pub(crate) const fn batch_delay(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use events::Event;
 
-/// Takes rows, a batch at a time, and tells when they are kept. Several writes run at once, so a row may be
+/// Takes rows, a batch at a time, and acknowledges them once they are kept. Several writes run at once, so a row may be
 /// written after a later one, and again after a failure or a restart: writing must be idempotent and
 /// indifferent to order.
 pub trait Sink: Send + Sync + 'static {
@@ -40,8 +40,8 @@ pub trait Rows: Send + Sync + 'static {
 /// Why rows were not written; the sink decides which it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The same rows may be taken later: the network, an overload, a restart, a missing schema, a password that
-    /// somebody must set right.
+    /// The same rows may be taken later: the network, an overload, a restart, a missing schema, a wrong
+    /// password.
     #[error("the sink is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
     /// At least one of the rows will never be taken for what it holds; the others may be. The record that it came

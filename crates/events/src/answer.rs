@@ -1,18 +1,17 @@
-//! What the three endpoints ask for and what they tell, in plain values: the oracle and the rollups answer in
-//! the same words, so that they can be held against each other.
+//! What the three endpoints ask for and what they return, in plain values: the rollups and the oracle of the tests
+//! use the same types, so that their answers can be compared.
 
-use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::{Period, Timestamp};
+use crate::{Day, Period, Timestamp};
 
 /// Which conversations `transcripts` lists. Filters that are absent let everything through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TranscriptFilter {
     /// The first day that `inserted_at` may fall on.
-    pub start: Option<NaiveDate>,
+    pub start: Option<Day>,
     /// The last day that `inserted_at` may fall on.
-    pub end: Option<NaiveDate>,
+    pub end: Option<Day>,
     /// The mentor of the conversation.
     pub mentor: Option<String>,
     /// Topics, any of which the conversation must have; trimmed, and lowercased by [`str::to_lowercase`].
@@ -29,7 +28,7 @@ pub struct Conversation {
     pub user_id: String,
     /// The text of its earliest user message, or nothing.
     pub first_message: String,
-    /// How many distinct messages of users and assistants it has.
+    /// The number of distinct messages of users and assistants.
     pub message_count: u64,
     /// The model of its latest assistant message that names one, or nothing.
     pub model: String,
@@ -56,7 +55,7 @@ pub enum NewUsersBy {
 pub struct CohortCount {
     /// The period.
     pub period: Period,
-    /// Users who registered within the range; which of them count is told by [`NewUsersBy`].
+    /// Users who registered within the range; [`NewUsersBy`] decides which of them count.
     pub new_users: u64,
     /// Users active in the period who registered before the range began.
     pub veteran_users: u64,

@@ -49,7 +49,7 @@ pub struct Message<'a> {
     pub model: Option<Cow<'a, str>>,
 }
 
-/// A conversation was given topics and a sentiment, in the place of those it had.
+/// A conversation was given topics and a sentiment, which replace those it had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation<'a> {
     /// The conversation that is annotated.

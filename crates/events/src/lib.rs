@@ -1,25 +1,24 @@
-//! What a chat event says, and what follows from a set of them.
+//! What a chat event says, and the types of the API's queries and answers.
 //!
-//! No I/O and no clock: decoding takes the bytes of a record and the instant it was read at; the oracle takes
-//! events and gives answers. In reading order:
+//! No I/O and no clock: decoding takes the bytes of a record and the instant it was read at. In reading order:
 //!
+//! - [`day`]: days of the calendar
 //! - [`timestamp`]: instants, in whole milliseconds
 //! - [`event`]: the three kinds of event
 //! - [`mod@decode`]: from a record's headers and value to an event, or to the rule that it breaks
 //! - [`period`]: hours, days and weeks of a range of dates
-//! - [`answer`]: what the three endpoints ask for and what they tell
-//! - [`oracle`]: the answers that a set of events has, by the letter of the contract
+//! - [`answer`]: what the three endpoints ask for and what they return
 
 pub mod answer;
+pub mod day;
 pub mod decode;
 pub mod event;
-pub mod oracle;
 pub mod period;
 pub mod timestamp;
 
 pub use answer::{CohortCount, Conversation, NewUsersBy, TranscriptFilter, topic_key};
+pub use day::Day;
 pub use decode::{Decoded, Rejection, decode};
 pub use event::{Annotation, Body, Event, Message, Registration, Role, Sentiment};
-pub use oracle::Oracle;
 pub use period::{DateRange, Grain, Period};
 pub use timestamp::Timestamp;

@@ -1,14 +1,11 @@
 //! Hours, days and weeks of a range of dates, all in UTC.
 
-use chrono::{Datelike, NaiveDate};
-
-use crate::Timestamp;
+use crate::{Day, Timestamp};
 
 #[cfg(test)]
 mod tests;
 
 const HOUR_MILLIS: i64 = 3_600_000;
-const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 
 /// How long a period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,8 +24,8 @@ impl Grain {
     pub const fn millis(self) -> i64 {
         match self {
             Self::Hour => HOUR_MILLIS,
-            Self::Day => DAY_MILLIS,
-            Self::Week => 7 * DAY_MILLIS,
+            Self::Day => Day::MILLIS,
+            Self::Week => 7 * Day::MILLIS,
         }
     }
 }
@@ -43,23 +40,23 @@ pub struct Period {
 /// A range of whole days in UTC, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateRange {
-    start: NaiveDate,
-    end: NaiveDate,
+    start: Day,
+    end: Day,
 }
 
 impl DateRange {
     /// The days from `start` to `end`, both included; `None` where `start` lies after `end`.
-    pub fn new(start: NaiveDate, end: NaiveDate) -> Option<Self> {
+    pub fn new(start: Day, end: Day) -> Option<Self> {
         (start <= end).then_some(Self { start, end })
     }
 
     /// The first day.
-    pub const fn start(&self) -> NaiveDate {
+    pub const fn start(&self) -> Day {
         self.start
     }
 
     /// The last day.
-    pub const fn end(&self) -> NaiveDate {
+    pub const fn end(&self) -> Day {
         self.end
     }
 
@@ -70,17 +67,17 @@ impl DateRange {
 
     /// The first instant that lies after the range.
     pub fn end_instant(&self) -> Timestamp {
-        Timestamp::from_millis(Timestamp::start_of(self.end).as_millis() + DAY_MILLIS)
+        Timestamp::end_of(self.end)
     }
 
     /// The first instant of the first period: the range's own, or for weeks its Monday's.
     pub fn first_period(&self, grain: Grain) -> Period {
-        let days_before = match grain {
-            Grain::Hour | Grain::Day => 0,
-            Grain::Week => i64::from(self.start.weekday().num_days_from_monday()),
+        let day = match grain {
+            Grain::Hour | Grain::Day => self.start,
+            Grain::Week => self.start - self.start.days_since_monday(),
         };
         Period {
-            start: Timestamp::from_millis(self.first_instant().as_millis() - days_before * DAY_MILLIS),
+            start: Timestamp::start_of(day),
         }
     }
 
@@ -100,12 +97,13 @@ impl DateRange {
                 start: Timestamp::from_millis(start),
             })
     }
+
     /// Whether an instant lies in the range.
     pub fn contains(&self, instant: Timestamp) -> bool {
         self.first_instant() <= instant && instant < self.end_instant()
     }
 
-    /// The place among [`Self::periods`] of the period that an instant falls in; `None` where the instant lies
+    /// The index among [`Self::periods`] of the period that an instant falls in; `None` where the instant lies
     /// outside the range, though it be in a week that the range cuts.
     pub fn period_index(&self, grain: Grain, instant: Timestamp) -> Option<usize> {
         if !self.contains(instant) {

@@ -1,6 +1,8 @@
 //! Instants, in whole milliseconds since the Unix epoch.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::Day;
 
 #[cfg(test)]
 mod tests;
@@ -20,9 +22,19 @@ impl Timestamp {
         self.0
     }
 
-    /// The first instant of a day, in UTC.
-    pub fn start_of(day: NaiveDate) -> Self {
-        Self(day.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+    /// The first instant of a day.
+    pub fn start_of(day: Day) -> Self {
+        Self(i64::from(day.number()) * Day::MILLIS)
+    }
+
+    /// The first instant after a day.
+    pub fn end_of(day: Day) -> Self {
+        Self(Self::start_of(day).0 + Day::MILLIS)
+    }
+
+    /// The day that the instant falls on; the first or the last that there is where it lies beyond.
+    pub fn day(self) -> Day {
+        Day::nearest(self.0.div_euclid(Day::MILLIS))
     }
 
     /// Reads a date and time as RFC 3339 writes it (section 5.6), cutting what is finer than a millisecond.
@@ -57,7 +69,7 @@ impl Timestamp {
             return None;
         };
         let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
-        let day = NaiveDate::from_ymd_opt(year, number(&[mo1, mo2])?, number(&[d1, d2])?)?;
+        let day = Day::from_ymd(year, number(&[mo1, mo2])?, number(&[d1, d2])?)?;
         let hour = at_most(23, number(&[h1, h2])?)?;
         let minute = at_most(59, number(&[mi1, mi2])?)?;
         let second = at_most(60, number(&[s1, s2])?)?;
@@ -138,6 +150,5 @@ fn offset_minutes(text: &[u8]) -> Option<i64> {
 }
 
 fn begins_a_month(millis: i64) -> bool {
-    DateTime::<Utc>::from_timestamp_millis(millis)
-        .is_some_and(|instant| instant.day() == 1 && instant.time() == NaiveTime::MIN)
+    millis.rem_euclid(Day::MILLIS) == 0 && Timestamp(millis).day().begins_a_month()
 }

@@ -1,4 +1,4 @@
-//! The description of the interface as JSON, and Swagger UI to read it. All of it comes out of the program;
+//! The description of the interface as JSON, and Swagger UI to read it. All of it is part of the program;
 //! addresses are relative, so that it works under any prefix that a proxy adds.
 
 use std::sync::Arc;
@@ -22,13 +22,13 @@ pub(crate) async fn openapi_json(Extension(Description(json)): Extension<Descrip
     ([(header::CONTENT_TYPE, "application/json")], json)
 }
 
-/// Leads from the root and from `/docs` to the page, by an address that is relative to either.
-pub(crate) async fn to_docs() -> impl IntoResponse {
+/// Redirects from the root and from `/docs` to the page, by an address that is relative to both.
+pub(crate) async fn redirect() -> impl IntoResponse {
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "docs/")])
 }
 
 /// Sends a file of Swagger UI; without a name, its page.
-pub(crate) async fn file(uri: Uri) -> Result<Response, Error> {
+pub(crate) async fn swagger_ui(uri: Uri) -> Result<Response, Error> {
     let name = uri.path().rsplit("/docs/").next().unwrap_or_default();
     // Without a validator the page asks no other server for anything.
     let config = Config::from("../openapi.json")

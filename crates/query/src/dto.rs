@@ -68,7 +68,7 @@ pub(crate) struct Cohorts {
     /// The first instant of each period, in UTC; that of a week that the range cuts may precede the range.
     #[schema(value_type = Vec<chrono::DateTime<chrono::Utc>>, example = json!(["2023-06-01T00:00:00Z"]))]
     periods: Vec<String>,
-    /// Users who registered within the range, counted as `new_users_by` tells.
+    /// Users who registered within the range, counted as `new_users_by` says.
     #[schema(example = json!([8]))]
     new_users: Vec<u64>,
     /// Users active in the period who registered before the range began.

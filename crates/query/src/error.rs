@@ -16,24 +16,24 @@ use utoipa::{
     },
 };
 
-use crate::{dto::ErrorBody, params::ParameterError};
+use crate::{dto::ErrorBody, parameter_error::ParameterError};
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// How long a client is told to wait while the store is not available, in seconds: a restart of ClickHouse takes
+/// How long a client should wait while the store is not available, in seconds: a restart of ClickHouse takes
 /// about as long.
 const RETRY_AFTER_SECS: u16 = 5;
 
-/// Why a request is not answered as it wished. The messages are what its sender reads as `detail`.
+/// Why a request fails. Its sender reads the message as `detail`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The request carries no key, or nothing that could be one.
     #[error("Authorization must carry an API key, as in `Api-Token KEY`")]
     KeyMissing,
-    /// Nobody has this key.
+    /// No such key is configured.
     #[error("the API key in Authorization is not valid")]
     KeyUnknown,
-    /// The key opens other organisations only; whether the one asked for exists is not told.
+    /// The key opens other organisations only; whether the requested one exists is not revealed.
     #[error("the API key does not open this org")]
     KeyOfAnotherOrg,
     /// No event of the organisation has arrived and no setting names it.
@@ -53,7 +53,7 @@ pub(crate) enum Error {
     Store(#[source] aggregator::Error),
     /// ClickHouse took longer than the settings allow.
     #[error("the analytics store did not answer within {} s", .0.as_secs_f64())]
-    Late(Duration),
+    Timeout(Duration),
 }
 
 /// Marks a response whose body is an error's, so that [`negotiate`] finds it.
@@ -61,7 +61,7 @@ pub(crate) enum Error {
 struct IsError;
 
 impl Error {
-    /// The status that an error is told with.
+    /// The status of the response.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::KeyMissing | Self::KeyUnknown => StatusCode::UNAUTHORIZED,
@@ -69,25 +69,25 @@ impl Error {
             Self::NoSuchOrg | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Parameter(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Store(_) | Self::Late(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Timeout(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// When the same request may be sent again, where the error is of the moment and not of the request.
+    /// When to send the same request again, if the error is temporary.
     fn retry_after(&self) -> Option<HeaderValue> {
         self.status()
             .is_server_error()
             .then(|| HeaderValue::from(RETRY_AFTER_SECS))
     }
 
-    /// Logs the error with its chain, where it is ours and not the sender's.
+    /// Logs the error with its causes if it is a server error.
     pub(crate) fn log(&self) {
         if !self.status().is_server_error() {
             return;
         }
         let causes = std::iter::successors(self.source(), |cause: &&dyn StdError| (*cause).source());
         let chain = causes.fold(self.to_string(), |chain, cause| format!("{chain}: {cause}"));
-        tracing::error!(error = chain, "a question to the store failed");
+        tracing::error!(error = chain, "a query of the store failed");
     }
 }
 
@@ -143,7 +143,7 @@ fn asks_for_problem(headers: &HeaderMap) -> bool {
 /// The errors of the three endpoints, for OpenAPI.
 impl IntoResponses for Error {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
-        let told = [
+        let errors = [
             (
                 StatusCode::BAD_REQUEST,
                 "A parameter is missing, blank, malformed or contradicts another.",
@@ -159,13 +159,13 @@ impl IntoResponses for Error {
             (StatusCode::NOT_FOUND, "The organisation does not exist."),
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The analytics store failed or was late; ask again later.",
+                "The analytics store failed or timed out; try again later.",
             ),
         ];
         let body = || Content::new(Some(Ref::from_schema_name(ErrorBody::name())));
-        let response = |(status, about): (StatusCode, &str)| {
+        let response = |(status, description): (StatusCode, &str)| {
             let response = ResponseBuilder::new()
-                .description(about)
+                .description(description)
                 .content("application/json", body())
                 .content(PROBLEM_JSON, body());
             let response = if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -179,7 +179,7 @@ impl IntoResponses for Error {
             };
             (status.as_str().to_owned(), response.build().into())
         };
-        told.into_iter().map(response).collect()
+        errors.into_iter().map(response).collect()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     dto::{Cohorts, Transcript, UsageCount, usage_counts},
     error::Error,
-    params::{Asked, OrgAndUser, Transcripts, UsageSummary, UserCohorts},
+    params::{OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
     readiness::{Check, Readiness},
     stream::array,
 };
@@ -49,22 +49,22 @@ use crate::{
 pub(crate) async fn transcripts(
     State(app): State<Arc<App>>,
     Org(org): Org,
-    Asked(Transcripts { filter, page }): Asked<Transcripts>,
+    Params(Transcripts { filter, page }): Params<Transcripts>,
     uri: Uri,
 ) -> Result<Response, Error> {
     let Some(page) = page else {
         let chunks = app.store.transcripts(&org, &filter);
-        let body = array(app.ask_each(chunks)).await?;
+        let body = array(app.run_each(chunks)).await?;
         return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     };
-    let answer = app
-        .ask(
+    let found = app
+        .run(
             app.store
                 .transcripts_page(&org, &filter, page.offset(), page.size),
         )
         .await?;
-    let conversations: Vec<_> = answer.conversations.iter().map(Transcript::from).collect();
-    Ok((page.headers(&uri, answer.total), Json(conversations)).into_response())
+    let conversations: Vec<_> = found.conversations.iter().map(Transcript::from).collect();
+    Ok((page.headers(&uri, found.total), Json(conversations)).into_response())
 }
 
 /// Count active users
@@ -82,9 +82,9 @@ pub(crate) async fn transcripts(
 pub(crate) async fn usage_summary(
     State(app): State<Arc<App>>,
     Org(org): Org,
-    Asked(UsageSummary { range, grain }): Asked<UsageSummary>,
+    Params(UsageSummary { range, grain }): Params<UsageSummary>,
 ) -> Result<Json<Vec<UsageCount>>, Error> {
-    let counts = app.ask(app.store.usage_summary(&org, range, grain)).await?;
+    let counts = app.run(app.store.usage_summary(&org, range, grain)).await?;
     Ok(Json(usage_counts(range, grain, counts)))
 }
 
@@ -104,15 +104,15 @@ pub(crate) async fn usage_summary(
 pub(crate) async fn user_cohorts(
     State(app): State<Arc<App>>,
     Org(org): Org,
-    Asked(UserCohorts {
+    Params(UserCohorts {
         range,
         grain,
         new_users_by,
         mentor,
-    }): Asked<UserCohorts>,
+    }): Params<UserCohorts>,
 ) -> Result<Json<Cohorts>, Error> {
     let counts = app
-        .ask(
+        .run(
             app.store
                 .cohorts(&org, range, grain, mentor.as_deref(), new_users_by)
                 .boxed(),
@@ -121,14 +121,14 @@ pub(crate) async fn user_cohorts(
     Ok(Json(counts.into()))
 }
 
-/// That the process lives.
+/// The process is alive.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `ok`
     status: &'static str,
 }
 
-/// Tell that the process lives
+/// Show that the process is alive
 ///
 /// Served without any prefix.
 #[utoipa::path(
@@ -136,13 +136,13 @@ pub(crate) struct Health {
     path = "/healthz",
     operation_id = "healthz",
     tag = "operations",
-    responses((status = OK, description = "The process lives.", body = Health))
+    responses((status = OK, description = "The process is alive.", body = Health))
 )]
 pub(crate) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Tell whether the process can do its work
+/// Show whether the process can do its work
 ///
 /// It can where ClickHouse has the schema and Kafka the event topic. Served without any prefix.
 #[utoipa::path(
@@ -185,7 +185,7 @@ pub(crate) async fn metrics(Extension(write): Extension<Metrics>) -> impl IntoRe
     )
 }
 
-/// Tells which methods a path has.
+/// Lists the methods of a path.
 pub(crate) async fn options() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,OPTIONS")])
 }

@@ -1,16 +1,16 @@
 //! The three analytics endpoints over the rollups, as an axum router.
 //!
-//! Thin by intent: a request is a key, an organisation and a question; the store answers it; the answer is
+//! Thin by intent: a request has a key, an organisation and parameters; the store answers it; the answer is
 //! written as JSON. No SQL, no Kafka. In reading order:
 //!
-//! - [`settings`]: what the service is told at its start
+//! - [`settings`]: the settings of the service
 //! - [`keys`]: API keys, and the organisations that each opens
 //! - `router`: every route on a page
 //! - `handlers`: the three endpoints, and the pages for operators
 //! - `access`: 401, 403 and 404, before anything else is looked at
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
 //! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: an array of unknown length
-//! - `error`: all that can go wrong, and its status
+//! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
 //! - `app`: what every request shares: the store behind a timeout and a bound on concurrency
 //! - [`readiness`]: the checks of `/readyz`
 //! - [`observe`]: the metrics of requests
@@ -26,6 +26,7 @@ pub mod keys;
 pub mod observe;
 pub mod openapi;
 mod paging;
+mod parameter_error;
 mod params;
 pub mod readiness;
 pub mod router;

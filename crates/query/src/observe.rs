@@ -11,14 +11,14 @@ use http_body_util::BodyExt;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tokio::time::Instant;
 
-/// Counts requests, once their response is sent or given up. Labels: `route`, the last part of the route's path
+/// Counts requests, once their response is sent or aborted. Labels: `route`, the last part of the route's path
 /// (`other` where no route has the path), and `status`, the response's, in three digits.
 pub const HTTP_REQUESTS_TOTAL: &str = "rollcall_http_requests_total";
 
 /// How long requests took, in seconds, until the end of their response. Label: `route`.
 pub const HTTP_REQUEST_DURATION_SECONDS: &str = "rollcall_http_request_duration_seconds";
 
-/// Tells the recorder what the metrics mean.
+/// Registers what the metrics mean.
 pub(crate) fn describe() {
     describe_counter!(
         HTTP_REQUESTS_TOTAL,

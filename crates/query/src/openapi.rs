@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use crate::{Prefix, dto::ErrorBody, handlers};
+use crate::{dto::ErrorBody, handlers, settings::Prefix};
 
 /// Describes the interface as OpenAPI 3.1. Its first server is the prefix, where there is one.
 pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {

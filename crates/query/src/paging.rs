@@ -3,10 +3,13 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::params::with_page;
-
 /// How many items all pages hold together.
 pub(crate) const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// The parameter that asks for one page, by its number.
+pub(crate) const PAGE: &str = "page";
+/// The parameter that asks for pages of another size.
+pub(crate) const PAGE_SIZE: &str = "page_size";
 
 /// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +21,11 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The size of a page of which none is told.
+    /// The size of a page where the request gives none.
     pub(crate) const DEFAULT_SIZE: u64 = 100;
-    /// The largest size that may be asked for.
+    /// The maximum size.
     pub(crate) const MAX_SIZE: u64 = 1_000;
-    /// Beyond the end of any list, and far from where the store's arithmetic would overflow.
+    /// Beyond the end of any list, and far below where the store's arithmetic would overflow.
     const MAX_OFFSET: u64 = 1 << 53;
 
     /// How many items the pages before this one hold.
@@ -61,6 +64,17 @@ impl Page {
         );
         headers
     }
+}
+
+/// The query of a request's address with another page in it: all other parameters stay as they are.
+fn with_page(uri: &Uri, page: Page) -> String {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let others = pairs.filter(|(name, _)| name != PAGE && name != PAGE_SIZE);
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(others)
+        .append_pair(PAGE, &page.number.to_string())
+        .append_pair(PAGE_SIZE, &page.size.to_string())
+        .finish()
 }
 
 #[cfg(test)]

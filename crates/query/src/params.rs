@@ -1,48 +1,48 @@
 //! The query parameters of the three endpoints. Each is declared once, as a constant that reads it strictly and
 //! describes it for OpenAPI.
 //!
-//! Parameters are checked in the order of the fields below, and the first that breaks its rule is told. Of a
-//! repeated parameter the last value holds; unknown ones are ignored; bytes that are not UTF-8 are replaced.
+//! Parameters are checked in the order of the fields below, and the first that breaks its rule is reported. The
+//! last value of a repeated parameter counts; unknown ones are ignored; bytes that are not UTF-8 are replaced.
 
 mod kind;
 
 use std::collections::BTreeSet;
 
-use axum::{
-    extract::FromRequestParts,
-    http::{Uri, request},
-};
-use chrono::NaiveDate;
-use events::{DateRange, Grain, NewUsersBy, TranscriptFilter, topic_key};
+use axum::{extract::FromRequestParts, http::request};
+use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter, topic_key};
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
 };
 
-use kind::{Choice, Day, Text, Whole};
-pub(crate) use kind::{ParameterError, Query};
+pub(crate) use kind::Query;
+use kind::{Choice, Date, PositiveInteger, Text};
 
-use crate::{error::Error, paging::Page};
+use crate::{
+    error::Error,
+    paging::{self, Page},
+    parameter_error::ParameterError,
+};
 
-/// The most periods that an answer may have.
+/// The maximum number of periods of an answer.
 const MAX_PERIODS: u64 = 10_000;
 
-/// The most topics that may be asked for at once: the statement that names them all stays below ClickHouse's
+/// The maximum number of topics of a request: the statement that names them all stays below ClickHouse's
 /// `http_max_field_value_size` of 128 KiB, whatever they are called.
 const MAX_TOPICS: usize = 100;
 
-const START_DATE: Day = Day {
+const START_DATE: Date = Date {
     name: "start_date",
-    about: "The first day of the range, in UTC.",
+    description: "The first day of the range, in UTC.",
 };
-const END_DATE: Day = Day {
+const END_DATE: Date = Date {
     name: "end_date",
-    about: "The last day of the range, in UTC; it is included.",
+    description: "The last day of the range, in UTC; it is included.",
 };
 
 const GROUP_BY: Choice<Grain> = Choice {
     name: "group_by",
-    about: "How long a period is. Weeks begin on Monday; `daily`, `hourly` and `weekly` mean the same.",
+    description: "How long a period is. Weeks begin on Monday; `daily`, `hourly` and `weekly` mean the same.",
     options: &[
         ("day", Grain::Day),
         ("hour", Grain::Hour),
@@ -55,7 +55,7 @@ const GROUP_BY: Choice<Grain> = Choice {
 
 const AGGREGATION: Choice<Grain> = Choice {
     name: "aggregation",
-    about: "How long a period is. Weeks begin on Monday; `day`, `hour` and `week` mean the same.",
+    description: "How long a period is. Weeks begin on Monday; `day`, `hour` and `week` mean the same.",
     options: &[
         ("daily", Grain::Day),
         ("hourly", Grain::Hour),
@@ -68,7 +68,7 @@ const AGGREGATION: Choice<Grain> = Choice {
 
 const NEW_USERS_BY: Choice<NewUsersBy> = Choice {
     name: "new_users_by",
-    about: "When a user who registered within the range is new: in the period of the registration, active or \
+    description: "When a user who registered within the range is new: in the period of the registration, active or \
             not, or in every period that they are active in.",
     options: &[
         ("registration", NewUsersBy::Registration),
@@ -78,50 +78,50 @@ const NEW_USERS_BY: Choice<NewUsersBy> = Choice {
 
 const MENTOR: Text = Text {
     name: "mentor",
-    about: "Only conversations with this mentor.",
-    blank: false,
+    description: "Only conversations with this mentor.",
+    blank_is_value: false,
 };
 const MENTOR_ID: Text = Text {
     name: "mentor_id",
-    about: "Only users active with this mentor: new ones somewhere in the range, veterans in the period. Empty: \
+    description: "Only users active with this mentor: new ones somewhere in the range, veterans in the period. Empty: \
             no filter.",
-    blank: true,
+    blank_is_value: true,
 };
 const TOPICS: Text = Text {
     name: "topics",
-    about: "Only conversations that have any of these topics: comma-separated, trimmed, case ignored; at most 100.",
-    blank: false,
+    description: "Only conversations that have any of these topics: comma-separated, trimmed, case ignored; at most 100.",
+    blank_is_value: false,
 };
 
-const PAGE: Whole = Whole {
-    name: "page",
-    about: "Asks for one page instead of the whole list: which one, from 1 up. A page past the end is empty.",
+const PAGE: PositiveInteger = PositiveInteger {
+    name: paging::PAGE,
+    description: "Asks for one page instead of the whole list: which one, from 1 up. A page past the end is empty.",
     default: 1,
     max: None,
 };
-const PAGE_SIZE: Whole = Whole {
-    name: "page_size",
-    about: "Asks for one page instead of the whole list: how many conversations it holds.",
+const PAGE_SIZE: PositiveInteger = PositiveInteger {
+    name: paging::PAGE_SIZE,
+    description: "Asks for one page instead of the whole list: how many conversations it holds.",
     default: Page::DEFAULT_SIZE,
     max: Some(Page::MAX_SIZE),
 };
 
-/// What `transcripts` is asked.
+/// The parameters of `transcripts`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Transcripts {
     pub(crate) filter: TranscriptFilter,
-    /// The page asked for; `None` for the whole list.
+    /// The requested page; `None` for the whole list.
     pub(crate) page: Option<Page>,
 }
 
-/// What `usage-summary` is asked.
+/// The parameters of `usage-summary`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UsageSummary {
     pub(crate) range: DateRange,
     pub(crate) grain: Grain,
 }
 
-/// What `user-cohorts-over-time` is asked.
+/// The parameters of `user-cohorts-over-time`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UserCohorts {
     pub(crate) range: DateRange,
@@ -142,29 +142,29 @@ pub(crate) struct OrgAndUser {
     user_id: String,
 }
 
-/// A question that is read from query parameters.
-pub(crate) trait Question: Sized {
-    /// Reads it, or tells the first parameter that breaks its rule.
-    fn read(query: &Query<'_>) -> Result<Self, ParameterError>;
+/// What is read from the query parameters of one endpoint.
+pub(crate) trait FromQuery: Sized {
+    /// Reads all parameters; an error names the first that breaks its rule.
+    fn from_query(query: &Query<'_>) -> Result<Self, ParameterError>;
 }
 
-/// Extracts a question from a request.
-pub(crate) struct Asked<Q>(pub(crate) Q);
+/// Extracts the parameters of an endpoint from a request.
+pub(crate) struct Params<P>(pub(crate) P);
 
-impl<Q: Question, S: Sync> FromRequestParts<S> for Asked<Q> {
+impl<P: FromQuery, S: Sync> FromRequestParts<S> for Params<P> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Error> {
-        Ok(Self(Q::read(&Query::of(&parts.uri))?))
+        Ok(Self(P::from_query(&Query::of(&parts.uri))?))
     }
 }
 
-impl Question for Transcripts {
-    fn read(query: &Query<'_>) -> Result<Self, ParameterError> {
+impl FromQuery for Transcripts {
+    fn from_query(query: &Query<'_>) -> Result<Self, ParameterError> {
         let start = START_DATE.optional(query)?;
         let end = END_DATE.optional(query)?;
         if let (Some(start), Some(end)) = (start, end) {
-            ordered(start, end)?;
+            date_range(start, end)?;
         }
         let mentor = MENTOR.read(query)?;
         let topics = topics(query)?;
@@ -185,20 +185,20 @@ impl Question for Transcripts {
     }
 }
 
-impl Question for UsageSummary {
-    fn read(query: &Query<'_>) -> Result<Self, ParameterError> {
+impl FromQuery for UsageSummary {
+    fn from_query(query: &Query<'_>) -> Result<Self, ParameterError> {
         let range = range(query)?;
         let grain = GROUP_BY.read(query)?;
-        answerable(range, grain)?;
+        check_period_count(range, grain)?;
         Ok(Self { range, grain })
     }
 }
 
-impl Question for UserCohorts {
-    fn read(query: &Query<'_>) -> Result<Self, ParameterError> {
+impl FromQuery for UserCohorts {
+    fn from_query(query: &Query<'_>) -> Result<Self, ParameterError> {
         let range = range(query)?;
         let grain = AGGREGATION.read(query)?;
-        answerable(range, grain)?;
+        check_period_count(range, grain)?;
         let new_users_by = NEW_USERS_BY.read(query)?;
         let mentor = MENTOR_ID.read(query)?;
         Ok(Self {
@@ -245,28 +245,17 @@ impl IntoParams for UserCohorts {
     }
 }
 
-/// The query of a request's address with another page in it: every other parameter stays as it is.
-pub(crate) fn with_page(uri: &Uri, page: Page) -> String {
-    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let others = pairs.filter(|(name, _)| name != PAGE.name && name != PAGE_SIZE.name);
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(others)
-        .append_pair(PAGE.name, &page.number.to_string())
-        .append_pair(PAGE_SIZE.name, &page.size.to_string())
-        .finish()
-}
-
 fn range(query: &Query<'_>) -> Result<DateRange, ParameterError> {
     let start = START_DATE.required(query)?;
     let end = END_DATE.required(query)?;
-    ordered(start, end)
+    date_range(start, end)
 }
 
-fn ordered(start: NaiveDate, end: NaiveDate) -> Result<DateRange, ParameterError> {
+fn date_range(start: Day, end: Day) -> Result<DateRange, ParameterError> {
     DateRange::new(start, end).ok_or(ParameterError::StartAfterEnd)
 }
 
-fn answerable(range: DateRange, grain: Grain) -> Result<(), ParameterError> {
+fn check_period_count(range: DateRange, grain: Grain) -> Result<(), ParameterError> {
     let count = range.period_count(grain);
     if count > MAX_PERIODS {
         Err(ParameterError::TooManyPeriods {
@@ -278,13 +267,13 @@ fn answerable(range: DateRange, grain: Grain) -> Result<(), ParameterError> {
     }
 }
 
-/// The topics asked for, none twice; empty for no filter.
+/// The topics asked for, without repetitions; empty for no filter.
 fn topics(query: &Query<'_>) -> Result<Vec<String>, ParameterError> {
     let Some(list) = TOPICS.read_whole(query)? else {
         return Ok(Vec::new());
     };
     let names = list.split(',').map(topic_key).filter(|name| !name.is_empty());
-    let names: BTreeSet<String> = names.map(|name| kind::cut(&name)).collect();
+    let names: BTreeSet<String> = names.map(|name| kind::truncate(&name)).collect();
     match names.len() {
         0 => Err(ParameterError::Blank(TOPICS.name)),
         1..=MAX_TOPICS => Ok(names.into_iter().collect()),

@@ -18,7 +18,7 @@ pub struct Check {
 
 impl Check {
     /// A check of what `name` names, as in `clickhouse`. The probe is run for each request to `/readyz` under a
-    /// timeout of 2 s, beside the other checks; its error is shown there, so it must hold no secret.
+    /// timeout of 2 s, at the same time as the other checks; its error is shown there, so it must hold no secret.
     pub fn new<F>(name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -30,12 +30,12 @@ impl Check {
     }
 
     async fn run(&self) -> (&'static str, Result<(), String>) {
-        let late = |_| Err(format!("no answer within {} s", TIMEOUT.as_secs()));
+        let timeout = |_| Err(format!("no answer within {} s", TIMEOUT.as_secs()));
         (
             self.name,
             tokio::time::timeout(TIMEOUT, (self.probe)())
                 .await
-                .unwrap_or_else(late),
+                .unwrap_or_else(timeout),
         )
     }
 }
@@ -70,12 +70,12 @@ impl Readiness {
                 .map(|reason| format!("{name} is not ready: {reason}"))
         });
         let detail = failed.collect::<Vec<_>>().join("; ");
-        let told = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
+        let text = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
         Self {
             status: if detail.is_empty() { "ready" } else { "not ready" },
             checks: outcomes
                 .into_iter()
-                .map(|(name, outcome)| (name, told(outcome)))
+                .map(|(name, outcome)| (name, text(outcome)))
                 .collect(),
             detail: (!detail.is_empty()).then_some(detail),
         }

@@ -11,19 +11,20 @@ use axum::{
 };
 
 use crate::{
-    Check, Settings,
     app::App,
     docs, error,
     handlers::{self, Metrics},
     observe,
     openapi::openapi,
+    readiness::Check,
+    settings::Settings,
 };
 
-const USER: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}";
+const USER_PATH: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}";
 
 /// The whole service. `metrics` writes the metrics of the process in the text format of Prometheus.
 ///
-/// Routes to operators need no key. Every route answers `GET`, `HEAD` and `OPTIONS`; every error is JSON.
+/// Routes for operators need no key. Every route answers `GET`, `HEAD` and `OPTIONS`; every error is JSON.
 ///
 /// # Panics
 /// Never: a description is made of texts, numbers and lists, all of which JSON can write.
@@ -36,57 +37,69 @@ pub fn router(
     let description = openapi(&settings.prefix)
         .to_json()
         .expect("a description is made of texts, numbers and lists, all of which JSON can write");
-    let mut bases = vec![settings.prefix.as_str().to_owned(), String::new()];
-    bases.dedup();
+    let mut prefixes = vec![settings.prefix.as_str().to_owned(), String::new()];
+    prefixes.dedup();
 
-    let mut router = Router::new().route("/", page(docs::to_docs));
-    for base in &bases {
+    let mut router = Router::new().route("/", with_options(docs::redirect));
+    for prefix in &prefixes {
         router = router
-            .route(&format!("{base}{USER}/transcripts"), page(handlers::transcripts))
-            .route(&format!("{base}{USER}/transcripts/"), page(handlers::transcripts))
             .route(
-                &format!("{base}{USER}/usage-summary"),
-                page(handlers::usage_summary),
+                &format!("{prefix}{USER_PATH}/transcripts"),
+                with_options(handlers::transcripts),
             )
             .route(
-                &format!("{base}{USER}/usage-summary/"),
-                page(handlers::usage_summary),
+                &format!("{prefix}{USER_PATH}/transcripts/"),
+                with_options(handlers::transcripts),
             )
             .route(
-                &format!("{base}{USER}/user-cohorts-over-time"),
-                page(handlers::user_cohorts),
+                &format!("{prefix}{USER_PATH}/usage-summary"),
+                with_options(handlers::usage_summary),
             )
             .route(
-                &format!("{base}{USER}/user-cohorts-over-time/"),
-                page(handlers::user_cohorts),
+                &format!("{prefix}{USER_PATH}/usage-summary/"),
+                with_options(handlers::usage_summary),
             )
-            .route(&format!("{base}/openapi.json"), page(docs::openapi_json))
-            .route(&format!("{base}/docs"), page(docs::to_docs))
-            .route(&format!("{base}/docs/"), page(docs::file))
-            .route(&format!("{base}/docs/{{*file}}"), page(docs::file));
+            .route(
+                &format!("{prefix}{USER_PATH}/user-cohorts-over-time"),
+                with_options(handlers::user_cohorts),
+            )
+            .route(
+                &format!("{prefix}{USER_PATH}/user-cohorts-over-time/"),
+                with_options(handlers::user_cohorts),
+            )
+            .route(
+                &format!("{prefix}/openapi.json"),
+                with_options(docs::openapi_json),
+            )
+            .route(&format!("{prefix}/docs"), with_options(docs::redirect))
+            .route(&format!("{prefix}/docs/"), with_options(docs::swagger_ui))
+            .route(
+                &format!("{prefix}/docs/{{*file}}"),
+                with_options(docs::swagger_ui),
+            );
     }
     let router = router
         .layer(Extension(docs::Description(description.into())))
         .with_state(Arc::new(App::new(settings, store)));
-    finish(router.merge(operations(checks, metrics)))
+    with_common_layers(router.merge(operations(checks, metrics)))
 }
 
-/// The routes to operators alone: for a process that answers no questions.
+/// Only the routes for operators: for a process that does not serve the endpoints.
 pub fn operator_router(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + 'static) -> Router {
-    finish(operations(checks, metrics))
+    with_common_layers(operations(checks, metrics))
 }
 
 fn operations(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + 'static) -> Router {
     Router::new()
-        .route("/healthz", page(handlers::healthz))
-        .route("/readyz", page(handlers::readyz))
-        .route("/metrics", page(handlers::metrics))
+        .route("/healthz", with_options(handlers::healthz))
+        .route("/readyz", with_options(handlers::readyz))
+        .route("/metrics", with_options(handlers::metrics))
         .layer(Extension::<Arc<[Check]>>(checks.into()))
         .layer(Extension::<Metrics>(Arc::new(metrics)))
 }
 
-/// What all routes share: errors in JSON, and metrics.
-fn finish(router: Router) -> Router {
+/// Adds what all routes share: errors in JSON, and metrics.
+fn with_common_layers(router: Router) -> Router {
     observe::describe();
     router
         .fallback(handlers::no_such_path)
@@ -95,7 +108,8 @@ fn finish(router: Router) -> Router {
         .layer(from_fn(observe::observe))
 }
 
-fn page<H, T, S>(handler: H) -> MethodRouter<S>
+/// A route that answers `GET`, `HEAD` and `OPTIONS`.
+fn with_options<H, T, S>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
     T: 'static,

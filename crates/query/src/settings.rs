@@ -1,24 +1,24 @@
-//! What the service is told at its start.
+//! The settings of the service.
 
 use std::{collections::BTreeSet, fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 
 use serde::Deserialize;
 
-use crate::Keys;
+use crate::keys::Keys;
 
-/// What the service is told at its start.
+/// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// A path that the routes are served under, besides being served without it. Default: none.
+    /// A path prefix that the routes are served under, in addition to being served without it. Default: none.
     pub prefix: Prefix,
     /// The API keys, and the organisations that each opens. Default: none, so that every request is refused.
     pub keys: Keys,
     /// Organisations that exist even before any event of theirs has arrived. Default: none.
     pub orgs: BTreeSet<String>,
-    /// How long the store may take to answer a question, or to bring the next chunk of a streamed list, the
+    /// How long the store may take to answer a query, or to bring the next chunk of a streamed list, the
     /// wait for a free slot included. Default: 30 s.
     pub query_timeout: Duration,
-    /// How many questions the store is asked at the same time; more wait. Default: 32.
+    /// The maximum number of queries that the store runs at the same time; more wait. Default: 32.
     pub concurrent_queries: NonZeroUsize,
 }
 

@@ -105,13 +105,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_cannot_be_read_is_an_error_and_not_a_body() {
-        let error = body(vec![Err(Error::Late(Duration::ZERO))]).await.unwrap_err();
-        assert!(matches!(error, Error::Late(_)));
+        let error = body(vec![Err(Error::Timeout(Duration::ZERO))]).await.unwrap_err();
+        assert!(matches!(error, Error::Timeout(_)));
     }
 
     #[tokio::test]
     async fn a_list_that_breaks_off_cuts_the_body_short() {
-        let chunks = vec![Ok(vec![conversation(1)]), Err(Error::Late(Duration::ZERO))];
+        let chunks = vec![Ok(vec![conversation(1)]), Err(Error::Timeout(Duration::ZERO))];
         let mut body = array(stream::iter(chunks)).await.unwrap();
         let mut read = Vec::new();
         let end = loop {
@@ -127,13 +127,13 @@ mod tests {
     /// All that a client reads of a list until the connection ends.
     async fn over_http(chunks: fn() -> Vec<Result<Vec<Conversation>, Error>>) -> String {
         // A chunk that is not there yet has the server send those before it.
-        let late = move || {
+        let delayed = move || {
             stream::iter(chunks()).then(|chunk| async {
                 tokio::task::yield_now().await;
                 chunk
             })
         };
-        let router = Router::new().route("/", get(move || array(late())));
+        let router = Router::new().route("/", get(move || array(delayed())));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
@@ -151,7 +151,7 @@ mod tests {
         const END_OF_CHUNKS: &str = "\r\n0\r\n\r\n";
         let whole = over_http(|| vec![Ok(vec![conversation(1)])]).await;
         assert!(whole.ends_with(&format!("]{END_OF_CHUNKS}")), "{whole}");
-        let broken = over_http(|| vec![Ok(vec![conversation(1)]), Err(Error::Late(Duration::ZERO))]).await;
+        let broken = over_http(|| vec![Ok(vec![conversation(1)]), Err(Error::Timeout(Duration::ZERO))]).await;
         assert!(broken.contains("HTTP/1.1 200"), "{broken}");
         assert!(!broken.ends_with(END_OF_CHUNKS), "{broken}");
     }

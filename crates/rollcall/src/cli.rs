@@ -126,6 +126,9 @@ pub(crate) enum Command {
     /// One embedded part alone, for development
     #[command(subcommand)]
     Dev(Dev),
+    /// The process that the embedded engine runs in
+    #[command(hide = true)]
+    Engine,
 }
 
 /// The names of the rollups' tables.
@@ -136,8 +139,11 @@ fn rollup() -> PossibleValuesParser {
 /// The embedded parts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Dev {
-    /// The embedded ClickHouse engine behind its HTTP interface
+    /// The embedded ClickHouse engine, with its HTTP and native interfaces
     Clickhouse {
+        /// Serve an address that other machines reach, under the password of the ready file
+        #[arg(long)]
+        allow_remote: bool,
         #[command(flatten)]
         common: Common,
         #[command(flatten)]

@@ -26,13 +26,14 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         | Command::Up { common, http, .. }
         | Command::Ingest { common, http }
         | Command::Serve { common, http }
-        | Command::Dev(Dev::Clickhouse { common, http }) => (common.clone(), http),
+        | Command::Dev(Dev::Clickhouse { common, http, .. }) => (common.clone(), http),
         Command::Migrate { common }
         | Command::Verify { common, .. }
         | Command::Rebuild { common, .. }
         | Command::Produce { common, .. }
         | Command::Replay { common, .. }
         | Command::Dev(Dev::Kafka { common }) => (common.clone(), &none),
+        Command::Engine => anyhow::bail!("`engine` runs before anything else"),
     };
     let settings = Settings::load(&common, http)?;
     // What a newcomer should see of the demo is what it prints.
@@ -63,7 +64,10 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             };
             replay::run(&settings, &choice).await
         }
-        Command::Dev(Dev::Clickhouse { .. }) => dev::clickhouse(settings, ready_file).await,
+        Command::Dev(Dev::Clickhouse { allow_remote, .. }) => {
+            dev::clickhouse(settings, allow_remote, ready_file).await
+        }
         Command::Dev(Dev::Kafka { .. }) => dev::kafka(&settings, ready_file).await,
+        Command::Engine => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded engine, fetched and opened.
+//! The embedded engine, fetched and started.
 
 use std::{
     net::SocketAddr,
@@ -6,31 +6,65 @@ use std::{
 };
 
 use anyhow::Context;
-use embedded::{ClickHouseServer, Engine, FetchProgress, ensure_engine};
+use embedded::{Engine, EngineOptions, FetchProgress, ensure_engine};
 use indicatif::ProgressBar;
 use tracing::info;
 
-use crate::{progress, settings::EmbeddedSettings};
+use crate::{progress, ready::Ready, secret, settings::EmbeddedSettings};
 
-/// Serves the embedded engine, with its data in `data_dir`, on `addr`. Fetches the engine when it is not there.
-///
-/// # Errors
-/// Where it cannot be fetched, opened or served; each says what to do.
-pub(crate) async fn serve(
-    settings: &EmbeddedSettings,
-    data_dir: &Path,
-    addr: SocketAddr,
-) -> anyhow::Result<ClickHouseServer> {
-    let library = library(settings).await?;
-    let data = data_dir.join("clickhouse");
-    let engine = tokio::task::spawn_blocking(move || Engine::open(&library, &data))
-        .await?
-        .context("the embedded engine does not start")?;
-    let server = ClickHouseServer::start(engine, addr)
-        .await
-        .with_context(|| format!("cannot serve ClickHouse's HTTP interface on {addr}"))?;
-    info!(url = server.url(), "the embedded ClickHouse engine runs");
-    Ok(server)
+/// What counts the times that the embedded engine was started again.
+const RESTARTS: &str = "rollcall_engine_restarts_total";
+
+/// The embedded engine, and the password of its user.
+#[derive(Debug)]
+pub(crate) struct EmbeddedEngine {
+    pub(crate) engine: Engine,
+    pub(crate) password: String,
+}
+
+impl EmbeddedEngine {
+    /// Starts the engine, with its data in `data_dir`, on `addr`. Fetches it when it is not there.
+    ///
+    /// # Errors
+    /// Where it cannot be fetched or started; each says what to do.
+    pub(crate) async fn start(
+        settings: &EmbeddedSettings,
+        data_dir: &Path,
+        addr: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let library = library(settings).await?;
+        let password = secret::in_dir(data_dir, secret::CLICKHOUSE_PASSWORD)?;
+        metrics::describe_counter!(
+            RESTARTS,
+            "Times that the embedded ClickHouse engine was started again"
+        );
+        let options = EngineOptions {
+            // This very program, though another one may have been put at its path meanwhile.
+            program: ("/proc/self/exe".into(), vec!["engine".into()]),
+            library,
+            data: data_dir.join("engine"),
+            http: addr,
+            password: password.clone(),
+            on_crash: || metrics::counter!(RESTARTS).increment(1),
+        };
+        let engine = Engine::start(options)
+            .await
+            .context("the embedded engine does not start")?;
+        info!(
+            url = engine.url(),
+            native = engine.native(),
+            "the embedded ClickHouse engine runs"
+        );
+        Ok(Self { engine, password })
+    }
+
+    /// Adds where it is and who may log in.
+    pub(crate) fn describe(&self, ready: &mut Ready) {
+        ready.clickhouse_url = Some(self.engine.url());
+        ready.clickhouse_native = Some(self.engine.native());
+        ready.clickhouse_user = Some(Engine::USER.to_owned());
+        ready.clickhouse_password = Some(self.password.clone());
+    }
 }
 
 async fn library(settings: &EmbeddedSettings) -> anyhow::Result<PathBuf> {

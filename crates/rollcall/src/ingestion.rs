@@ -11,8 +11,8 @@ use tracing::{info, warn};
 
 use crate::clock;
 
-/// How long to wait before looking again for what is not there yet.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How often ClickHouse, its schema and Kafka are checked while one of them is missing.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The store, as the consumer sees it.
 struct StoreSink(Store);
@@ -49,15 +49,14 @@ impl Sink for StoreSink {
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
         self.0.insert(rows).await.map_err(|error| match error {
             aggregator::Error::InvalidRows(_) => SinkError::Refused(error.into()),
-            // Where it is the schema or a password that is wrong, the events are not at fault: they wait until
-            // somebody has set it right.
+            // Where the schema or a password is wrong, the events are not at fault: they wait until it is corrected.
             _ => SinkError::Unavailable(error.into()),
         })
     }
 }
 
-/// Ingests until `shutdown`, or until nothing can heal what went wrong. Waits for ClickHouse, for its schema and
-/// for Kafka, and says so, as long as it takes.
+/// Ingests until `shutdown`, or until something is wrong that does not recover by itself. Waits for ClickHouse, its schema
+/// and Kafka as long as it takes, and logs what it waits for.
 ///
 /// # Errors
 /// Where ingestion cannot go on.
@@ -77,7 +76,7 @@ pub(crate) async fn run(
         }
         let sink = StoreSink(store.clone());
         match consumer::run(settings, sink, clock::now, shutdown.clone()).await {
-            Err(error) if error.is_cured_by_new_clients() => warn!("beginning anew: {error}"),
+            Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
             ended => break ended?,
         }
     };
@@ -105,7 +104,7 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
             Err(error) if error.is_transient() => format!("{:#}", anyhow::Error::from(error)),
             Err(error) => return Err(error.into()),
         };
-        wait.a_moment(problem).await;
+        wait.wait(problem).await;
     }
 }
 
@@ -116,11 +115,11 @@ async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
         match consumer::ensure_topics(settings).await {
             Ok(()) => return Ok(()),
             Err(error @ NoTopic { .. }) => {
-                wait.a_moment(format!("{error}: create it, or set kafka.create_topics"))
+                wait.wait(format!("{error}: create it, or set kafka.create_topics"))
                     .await;
             }
             Err(error @ (Unreachable { .. } | Topic { .. })) => {
-                wait.a_moment(format!("{:#}", anyhow::Error::from(error))).await;
+                wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
             }
             Err(error) => return Err(error.into()),
         }
@@ -130,25 +129,26 @@ async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
 /// A wait for something that ingestion cannot begin without.
 struct Wait {
     what: &'static str,
-    told: String,
+    /// The problem that was logged last.
+    logged: String,
 }
 
 impl Wait {
     const fn for_what(what: &'static str) -> Self {
         Self {
             what,
-            told: String::new(),
+            logged: String::new(),
         }
     }
 
-    /// Waits a moment, and tells the problem unless it was told last.
-    async fn a_moment(&mut self, problem: String) {
+    /// Waits for [`RETRY_INTERVAL`], and logs the problem unless it was logged last.
+    async fn wait(&mut self, problem: String) {
         gauge!(metric::WAITING, "what" => self.what).set(1.0);
-        if self.told != problem {
+        if self.logged != problem {
             warn!("waiting: {problem}");
-            self.told = problem;
+            self.logged = problem;
         }
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 

@@ -19,6 +19,13 @@ pub(crate) struct Ready {
     pub(crate) api_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clickhouse_url: Option<String>,
+    /// The native interface of an embedded engine, as `host:port`, and who may log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) clickhouse_native: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) clickhouse_user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) clickhouse_password: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,12 +9,8 @@ use tracing::info;
 
 /// How long what runs may take to come to its end once a signal asked for it.
 pub(crate) const GRACE: Duration = Duration::from_secs(8);
-/// How long the embedded engine may take after that for what others still ask of it. With what is then still open
-/// closed hard, the process is gone within 10 seconds.
-pub(crate) const LAST_GRACE: Duration = Duration::from_secs(1);
-
 /// How long what blocks may take after all that, as a commit that no broker answers. Then it is left behind.
-pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
+pub(crate) const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A token that SIGTERM or SIGINT cancels, and the task that waits for them: it ends with the runtime.
 ///

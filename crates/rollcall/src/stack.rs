@@ -1,11 +1,14 @@
 //! The parts of `up` and `demo`: broker, engine, ingestion and API in one process, embedded or real.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 use aggregator::Store;
 use anyhow::Context;
 use consumer::Probe;
-use embedded::{Broker, ClickHouseServer};
+use embedded::{Broker, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use query::Scope;
 use tokio::task::JoinSet;
@@ -14,10 +17,12 @@ use tracing::{info, warn};
 
 use crate::{
     api::{self, Bound},
-    engine, ingestion, key,
+    engine::EmbeddedEngine,
+    ingestion,
     ready::Ready,
+    secret,
     settings::Settings,
-    shutdown::{GRACE, LAST_GRACE},
+    shutdown::GRACE,
     telemetry,
 };
 
@@ -39,7 +44,7 @@ pub(crate) struct Stack {
     store: Store,
     http: Bound,
     api_key: String,
-    engine: Option<ClickHouseServer>,
+    engine: Option<EmbeddedEngine>,
     broker: Option<Broker>,
     _lock: std::fs::File,
 }
@@ -59,7 +64,7 @@ impl Stack {
         settings.check()?;
         let http = Bound::new(settings.http.addr()).await?;
         let lock = lock(&data_dir)?;
-        let api_key = key::in_dir(&data_dir)?;
+        let api_key = secret::in_dir(&data_dir, secret::API_KEY)?;
         settings
             .auth
             .keys
@@ -69,9 +74,12 @@ impl Stack {
         let engine = if real.clickhouse.is_some() {
             None
         } else {
-            let server = engine::serve(&settings.embedded, &data_dir, ([127, 0, 0, 1], 0).into()).await?;
-            settings.clickhouse.url = server.url();
-            Some(server)
+            let addr = ([127, 0, 0, 1], 0).into();
+            let embedded = EmbeddedEngine::start(&settings.embedded, &data_dir, addr).await?;
+            settings.clickhouse.url = embedded.engine.url();
+            Engine::USER.clone_into(&mut settings.clickhouse.user);
+            settings.clickhouse.password.clone_from(&embedded.password);
+            Some(embedded)
         };
         let broker = if real.kafka.is_some() {
             None
@@ -104,7 +112,7 @@ impl Stack {
 
     /// Where everything is.
     pub(crate) fn ready(&self) -> Ready {
-        Ready {
+        let mut ready = Ready {
             bootstrap_servers: Some(self.settings.kafka.bootstrap_servers.clone()),
             topic: Some(self.settings.kafka.topic.clone()),
             dead_letter_topic: Some(self.settings.kafka.dead_letter_topic.clone()),
@@ -112,7 +120,12 @@ impl Stack {
             clickhouse_url: Some(self.settings.clickhouse.url.clone()),
             database: Some(self.settings.clickhouse.database.clone()),
             api_key: Some(self.api_key.clone()),
+            ..Ready::default()
+        };
+        if let Some(engine) = &self.engine {
+            engine.describe(&mut ready);
         }
+        ready
     }
 
     /// Ingests and answers until `shutdown`, beside whatever else is in `tasks`. The first task that fails ends
@@ -141,10 +154,8 @@ impl Stack {
 
         let ended = run_to_end(tasks, &shutdown).await;
         drop(self.broker);
-        if let Some(engine) = self.engine
-            && tokio::time::timeout(LAST_GRACE, engine.shutdown()).await.is_err()
-        {
-            warn!("cut what others were still asking of the embedded engine");
+        if let Some(embedded) = self.engine {
+            embedded.engine.shutdown().await;
         }
         ended
     }
@@ -207,11 +218,27 @@ pub(crate) async fn run_to_end(
     outcome
 }
 
-/// Makes the data directory, and holds it for this process alone.
+/// Makes the data directory, for its owner alone, and holds it for this process alone.
+///
+/// # Errors
+/// Where it cannot be used, is in use, or holds the data of a build that this one cannot read.
 pub(crate) fn lock(data_dir: &Path) -> anyhow::Result<std::fs::File> {
+    let earlier = data_dir.join("clickhouse");
+    if earlier.exists() {
+        anyhow::bail!(
+            "the data directory {} was made by an earlier build, whose schema cannot be upgraded: name another one \
+             with --data-dir and consume the topic again, or remove {}",
+            data_dir.display(),
+            earlier.display()
+        );
+    }
     let path = data_dir.join("lock");
     let open = || -> std::io::Result<std::fs::File> {
-        std::fs::create_dir_all(data_dir)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data_dir)?;
+        std::fs::set_permissions(data_dir, std::fs::Permissions::from_mode(0o700))?;
         std::fs::File::create(&path)
     };
     let file = open().with_context(|| format!("cannot use the data directory {}", data_dir.display()))?;

@@ -1,15 +1,21 @@
-//! The real ClickHouse engine: one for each test program, started by the first test
-//! that asks for it and closed after the last. A process can have no more than one open at a time, and one that ends
-//! with it open may crash.
+//! The real ClickHouse engine: one for each test program, started by the first test that asks for it and ended after
+//! the last.
 
 use std::{
-    fmt,
+    env, fmt,
     sync::{Mutex, PoisonError},
 };
 
-use embedded::{ClickHouseServer, Engine, ensure_engine, fetch::default_cache_dir};
+use embedded::{Engine, EngineOptions, ensure_engine, fetch::default_cache_dir};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::spawn_blocking};
+
+/// The password of the engine's user, which no other user of the machine should know: a test program's engine serves
+/// for as long as its tests run.
+const PASSWORD: &str = "testbed";
+
+/// The test that [`engine_process`](crate::engine_process) makes.
+const PROCESS: &str = "engine_process";
 
 static SHARED: Mutex<Shared> = Mutex::new(Shared {
     users: 0,
@@ -22,12 +28,32 @@ struct Shared {
 }
 
 struct Server {
-    http: ClickHouseServer,
+    engine: Engine,
     data: TempDir,
     runtime: Runtime,
 }
 
-/// A use of the engine; the last one that is dropped closes it, and its data are gone.
+/// Makes the process that [`ClickHouse`] runs the engine in: a test of this program that is none. It belongs in the
+/// root of each test program that asks for the engine.
+#[macro_export]
+macro_rules! engine_process {
+    () => {
+        #[test]
+        #[ignore = "the process of the engine, which the tests start themselves"]
+        fn engine_process() {
+            $crate::run_engine();
+        }
+    };
+}
+
+/// Runs the engine in this process, until its parent ends.
+pub fn run_engine() {
+    if let Err(error) = embedded::run_engine() {
+        eprintln!("{error}");
+    }
+}
+
+/// A use of the engine; the last one that is dropped ends it, and its data are gone.
 #[derive(Debug)]
 pub struct ClickHouse {
     url: String,
@@ -41,7 +67,7 @@ impl ClickHouse {
     pub async fn get() -> Self {
         let url = spawn_blocking(|| {
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-            let url = shared.server.get_or_insert_with(start).http.url();
+            let url = shared.server.get_or_insert_with(start).engine.url();
             shared.users += 1;
             url
         });
@@ -54,6 +80,16 @@ impl ClickHouse {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// The user that may do what Rollcall needs.
+    pub fn user(&self) -> &'static str {
+        Engine::USER
+    }
+
+    /// The password of that user.
+    pub fn password(&self) -> &'static str {
+        PASSWORD
+    }
 }
 
 impl Drop for ClickHouse {
@@ -63,10 +99,15 @@ impl Drop for ClickHouse {
         if shared.users > 0 {
             return;
         }
-        if let Some(Server { http, data, runtime }) = shared.server.take() {
+        if let Some(Server {
+            engine,
+            data,
+            runtime,
+        }) = shared.server.take()
+        {
             // Off the runtime of the test, in which another cannot be waited for.
             let closing = std::thread::spawn(move || {
-                runtime.block_on(http.shutdown());
+                runtime.block_on(engine.shutdown());
                 drop((runtime, data));
             });
             closing.join().expect("the engine closes");
@@ -77,7 +118,7 @@ impl Drop for ClickHouse {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("url", &self.http.url())
+            .field("url", &self.engine.url())
             .finish_non_exhaustive()
     }
 }
@@ -88,9 +129,24 @@ fn start() -> Server {
     let data = TempDir::new().expect("a temporary directory can be made");
     // A runtime of its own: that of the test which comes first would end with it.
     let runtime = Runtime::new().expect("threads can be started");
-    let engine = Engine::open(&library, data.path()).expect("the engine starts");
-    let http = runtime
-        .block_on(ClickHouseServer::start(engine, ([127, 0, 0, 1], 0).into()))
-        .expect("a port is free");
-    Server { http, data, runtime }
+    let arguments = [PROCESS, "--exact", "--ignored", "--nocapture"];
+    let options = EngineOptions {
+        program: (
+            env::current_exe().expect("a program knows its path"),
+            arguments.map(Into::into).into(),
+        ),
+        library,
+        data: data.path().to_owned(),
+        http: ([127, 0, 0, 1], 0).into(),
+        password: PASSWORD.to_owned(),
+        on_crash: || (),
+    };
+    let engine = runtime
+        .block_on(Engine::start(options))
+        .expect("the engine starts");
+    Server {
+        engine,
+        data,
+        runtime,
+    }
 }

@@ -8,6 +8,6 @@ mod clickhouse;
 mod installed;
 mod kafka;
 
-pub use clickhouse::ClickHouse;
+pub use clickhouse::{ClickHouse, run_engine};
 pub use installed::installed;
 pub use kafka::{Kafka, Listener, free_ports};

@@ -63,7 +63,7 @@ struct Talk {
 }
 
 impl Agenda {
-    /// Nothing yet. `salt` keeps the dice of one use of a world apart from those of another.
+    /// An empty agenda. `salt` gives each use of a world random numbers of its own.
     pub(crate) fn new(world: Arc<World>, salt: u64) -> Self {
         let rng = StdRng::seed_from_u64(world.seed ^ salt);
         Self {
@@ -122,7 +122,7 @@ impl Agenda {
                 Task::Speak(talk) => self.spoken(at, talk),
                 Task::Annotate(talk) => self.annotated(at, &talk),
             };
-            // Networks being what they are, some records come late and some come twice.
+            // As over real networks, some records come late and some come twice.
             if self.rng.random_ratio(1, 300) {
                 self.add_within(at, 5 * MINUTE, 30 * HOUR, Task::Publish(record));
                 continue;

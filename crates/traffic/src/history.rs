@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{Datelike, Weekday};
 use events::{Grain, Timestamp};
 use rand::RngExt;
 
@@ -32,7 +31,7 @@ impl History {
     /// Decides who visits on a day of their own calendar.
     fn plan(&mut self, day: i64) {
         let world = Arc::clone(&self.agenda.world);
-        let weekend = matches!(world.date(day).weekday(), Weekday::Sat | Weekday::Sun);
+        let weekend = (world.first_day + day).is_weekend();
         for (org_index, org) in world.orgs.iter().enumerate() {
             let share = if weekend { org.weekend } else { 100 };
             for (number, user) in org.users.iter().enumerate() {

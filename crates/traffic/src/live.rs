@@ -24,7 +24,7 @@ pub struct Live {
 /// How many seconds' worth of events are made up for after a pause, or saved up after a rush.
 const MEMORY_SECONDS: f64 = 10.0;
 
-/// A newcomer takes the place of a regular once there are so many.
+/// From this number of regulars on, a newcomer replaces one.
 const ENOUGH_REGULARS: usize = 50;
 
 impl Live {
@@ -53,7 +53,7 @@ impl Live {
     }
 
     /// What is published at `now`, `elapsed` after the last call. The `time` of each event lies between the
-    /// two, but for the few that come late; conversations begin just when there would be too little to say.
+    /// two, except for the few that come late; conversations begin when there would otherwise be too few events.
     pub fn tick(&mut self, now: Timestamp, elapsed: Duration) -> Vec<Published> {
         let most = (self.rate * MEMORY_SECONDS).max(1.0);
         self.credit = (self.credit + self.rate * elapsed.as_secs_f64()).clamp(-most, most);

@@ -1,4 +1,4 @@
-//! Many events, fast, for benchmarks: no story is told, but sizes, proportions and popularities are those of a
+//! Many events, fast, for benchmarks: random texts, with the sizes, proportions and popularities of a
 //! busy platform.
 
 use std::num::NonZeroU32;
@@ -33,9 +33,9 @@ pub struct LoadOptions {
     pub annotations: u32,
     /// Of 100 events, how many are registrations. What is left are messages.
     pub registrations: u32,
-    /// One record in so many is an earlier one again; `None`: none is.
+    /// One record in this many repeats an earlier one; `None`: none does.
     pub repeated: Option<NonZeroU32>,
-    /// One record in so many breaks a rule of events; `None`: none does.
+    /// One record in this many breaks a rule of events; `None`: none does.
     pub malformed: Option<NonZeroU32>,
 }
 
@@ -62,7 +62,7 @@ impl LoadOptions {
     }
 }
 
-/// How many records of each sort a load has brought so far.
+/// How many records of each kind a load has produced so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Messages, each under an id of its own.
@@ -83,7 +83,7 @@ pub struct Load {
     options: LoadOptions,
     rng: StdRng,
     tally: Tally,
-    /// How many records were brought.
+    /// How many records were produced.
     made: u64,
     /// How many microseconds of event time pass from record to record.
     step_micros: u64,
@@ -122,7 +122,7 @@ struct Talk {
     left: u32,
 }
 
-/// Puts one thing in the place of another in the JSON of a valid message, which breaks a rule.
+/// What to replace, and with what, in the JSON of a valid message so that it breaks a rule.
 const FLAWS: [(&str, &str); 10] = [
     (r#""specversion":"1.0""#, r#""specversion":"0.3""#),
     (r#""type":"#, r#""kind":"#),
@@ -227,23 +227,23 @@ impl Load {
         record
     }
 
-    /// Keeps one record in 64, in the place of one that was kept before.
+    /// Keeps one record in 64, which replaces one that was kept before.
     fn keep(&mut self, record: &Published) {
         if self.kept.len() < KEPT {
             self.kept.push(record.clone());
         } else if self.rng.random_ratio(1, 64) {
-            let place = self.rng.random_range(0..KEPT);
-            self.kept[place].clone_from(record);
+            let index = self.rng.random_range(0..KEPT);
+            self.kept[index].clone_from(record);
         }
     }
 
     fn message(&mut self) -> Published {
-        let place = self.rng.random_range(0..self.talks.len());
-        if self.talks[place].left == 0 {
-            self.talks[place] = Talk::new(&mut self.rng, &self.users, &self.mentors);
+        let index = self.rng.random_range(0..self.talks.len());
+        if self.talks[index].left == 0 {
+            self.talks[index] = Talk::new(&mut self.rng, &self.users, &self.mentors);
         }
         let (message_id, content, head) = (random_uuid(&mut self.rng), self.text(), self.head());
-        let talk = &mut self.talks[place];
+        let talk = &mut self.talks[index];
         talk.left -= 1;
         let role = talk.next;
         talk.next = if role == Role::User {

@@ -291,7 +291,7 @@ const PROMPTS: [&str; 10] = [
     "Tell me when you are ready, and we go on to {b}.",
 ];
 
-/// What the platform tells the model before anything is said.
+/// The platform's instructions to the model, before the first message.
 pub(crate) fn instructions(subject: &Subject) -> String {
     format!(
         "You are a patient mentor in {}. Ask before you answer, and never do the homework.",

@@ -5,8 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, NaiveDate};
-use events::{Body, Decoded, Event, Message, Rejection, Role, Timestamp, decode};
+use events::{Body, Day, Decoded, Event, Message, Rejection, Role, Timestamp, decode};
 use uuid::Uuid;
 
 use crate::{Load, LoadOptions, Published, World, WorldOptions, wire};
@@ -50,12 +49,6 @@ fn message<'a>(event: &'a Event<'_>) -> Option<&'a Message<'a>> {
         Body::Message(message) => Some(message),
         _ => None,
     }
-}
-
-fn date(instant: Timestamp) -> NaiveDate {
-    DateTime::from_timestamp_millis(instant.as_millis())
-        .unwrap()
-        .date_naive()
 }
 
 #[test]
@@ -170,8 +163,8 @@ fn users_and_assistants_take_turns_within_thirty_messages() {
 
 #[test]
 fn a_history_grows_and_rests_at_weekends_and_some_users_return() {
-    let mut active: BTreeMap<NaiveDate, HashSet<String>> = BTreeMap::new();
-    let (mut registered, mut spoke) = (HashSet::new(), HashMap::<String, BTreeSet<NaiveDate>>::new());
+    let mut active: BTreeMap<Day, HashSet<String>> = BTreeMap::new();
+    let (mut registered, mut spoke) = (HashSet::new(), HashMap::<String, BTreeSet<Day>>::new());
     for record in world(3).history() {
         let event = event(&record);
         let user = record.key.clone();
@@ -180,17 +173,15 @@ fn a_history_grows_and_rests_at_weekends_and_some_users_return() {
                 registered.insert(user);
             }
             Body::Message(message) if message.role == Role::User && message.user_id.is_some() => {
-                active.entry(date(event.time)).or_default().insert(user.clone());
-                spoke.entry(user).or_default().insert(date(event.time));
+                active.entry(event.time.day()).or_default().insert(user.clone());
+                spoke.entry(user).or_default().insert(event.time.day());
             }
             _ => {}
         }
     }
     let users = |days: std::ops::Range<usize>, weekend: bool| {
         let days: Vec<_> = active.iter().skip(days.start).take(days.len()).collect();
-        let days = days
-            .iter()
-            .filter(|(day, _)| (day.weekday().num_days_from_monday() >= 5) == weekend);
+        let days = days.iter().filter(|(day, _)| day.is_weekend() == weekend);
         let (count, sum) = days.fold((0, 0), |(count, sum), (_, users)| (count + 1, sum + users.len()));
         sum / count
     };
@@ -203,7 +194,7 @@ fn a_history_grows_and_rests_at_weekends_and_some_users_return() {
         .count();
     let unregistered = spoke.keys().filter(|user| !registered.contains(*user)).count();
     let once = spoke.values().filter(|days| days.len() == 1).count();
-    let weeks = |days: &BTreeSet<NaiveDate>| (*days.last().unwrap() - *days.first().unwrap()).num_weeks();
+    let weeks = |days: &BTreeSet<Day>| (days.last().unwrap().number() - days.first().unwrap().number()) / 7;
     let weeks = spoke.values().filter(|days| weeks(days) >= 2).count();
     assert!(
         (2..20).contains(&share(silent, registered.len())),
@@ -226,14 +217,14 @@ fn the_example_has_something_to_show() {
     let example = world.example();
     assert_eq!(
         (example.start, example.end),
-        (date(instant("2025-05-15T00:00:00Z")), date(instant(END)))
+        (instant("2025-05-15T00:00:00Z").day(), instant(END).day())
     );
     let shown = world.history().filter(|record| {
         let event = event(record);
         let mentor = message(&event).and_then(|message| message.mentor_id.as_deref());
         event.org == example.org.as_str()
             && mentor == Some(&example.mentor)
-            && (example.start..=example.end).contains(&date(event.time))
+            && (example.start..=example.end).contains(&event.time.day())
     });
     assert!(shown.count() > 100);
 }
@@ -320,14 +311,14 @@ fn a_load_has_the_mix_the_size_and_the_order_that_were_asked_for() {
         *kinds.entry(kind).or_default() += 1;
     }
     let tally = load.tally();
-    let told = BTreeMap::from([
+    let expected = BTreeMap::from([
         ("messages", tally.messages),
         ("annotations", tally.annotations),
         ("registrations", tally.registrations),
         ("repeated", tally.repeated),
         ("malformed", tally.malformed),
     ]);
-    assert_eq!(kinds, told);
+    assert_eq!(kinds, expected);
     assert_eq!(kinds.values().sum::<u64>(), 60_000);
     assert!((47_000..49_000).contains(&tally.messages), "{tally:?}");
     assert!((6_900..7_500).contains(&tally.annotations), "{tally:?}");
@@ -341,7 +332,7 @@ fn a_load_has_the_mix_the_size_and_the_order_that_were_asked_for() {
     );
     assert_eq!(orgs.len(), 40);
     assert!(mentors["mentor-000"] > 5 * mentors["mentor-020"]);
-    assert_eq!(date(latest), date(instant("2025-01-02T00:00:00Z")));
+    assert_eq!(latest.day(), instant("2025-01-02T00:00:00Z").day());
 }
 
 #[test]

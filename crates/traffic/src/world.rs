@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, Weekday};
-use events::{Grain, Timestamp};
+use events::{Day, Grain, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
@@ -76,7 +75,7 @@ pub struct WorldOptions {
 pub struct World {
     pub(crate) seed: u64,
     pub(crate) orgs: Vec<Org>,
-    pub(crate) first_day: NaiveDate,
+    pub(crate) first_day: Day,
     /// How many days the history has. Days are counted from zero, and from `first_day`.
     pub(crate) days: i64,
     pub(crate) end: Timestamp,
@@ -113,7 +112,7 @@ pub(crate) struct User {
     pub(crate) mentor: usize,
 }
 
-/// What to ask for in order to see something.
+/// An example of a request that has an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// The largest organisation.
@@ -121,13 +120,13 @@ pub struct Example {
     /// Its best liked mentor.
     pub mentor: String,
     /// The first of the last four weeks' days, or of the history's if it is shorter.
-    pub start: NaiveDate,
+    pub start: Day,
     /// The last day of the history.
-    pub end: NaiveDate,
+    pub end: Day,
 }
 
 impl World {
-    /// Makes a world up.
+    /// Generates a world.
     #[expect(
         clippy::missing_panics_doc,
         reason = "weights that are constant and positive are taken"
@@ -144,12 +143,7 @@ impl World {
             orgs = DEFAULT_ORGS.map(str::to_owned).to_vec();
         }
         let days = i64::from(days.max(1));
-        let last_day = DateTime::from_timestamp_millis(end.as_millis())
-            .unwrap_or_default()
-            .date_naive();
-        let first_day = last_day
-            .checked_sub_days(Days::new((days - 1).unsigned_abs()))
-            .unwrap_or(last_day);
+        let first_day = end.day() - (days - 1);
 
         let mut rng = StdRng::seed_from_u64(seed);
         // The second organisation is half as large as the first, the third a third, and so on.
@@ -185,27 +179,21 @@ impl World {
         Live::new(Arc::clone(self), rate)
     }
 
-    /// What makes a good first request.
+    /// An example for a first request.
     pub fn example(&self) -> Example {
         let org = &self.orgs[0];
         let last = self.days - 1;
         Example {
             org: org.name.clone(),
             mentor: org.mentors[0].mentor.to_owned(),
-            start: self.date((last - 27).max(0)),
-            end: self.date(last),
+            start: self.first_day + (last - 27).max(0),
+            end: self.first_day + last,
         }
-    }
-
-    pub(crate) fn date(&self, day: i64) -> NaiveDate {
-        self.first_day
-            .checked_add_days(Days::new(day.unsigned_abs()))
-            .unwrap_or(self.first_day)
     }
 
     /// Midnight of a day, in UTC.
     pub(crate) fn midnight(&self, day: i64) -> Timestamp {
-        Timestamp::start_of(self.date(day))
+        Timestamp::start_of(self.first_day + day)
     }
 
     /// A likely moment for a visit on a day, for those whose clock is `zone` minutes ahead of UTC.
@@ -268,14 +256,13 @@ impl Org {
 }
 
 impl User {
-    fn new(rng: &mut StdRng, org: &Org, first_day: NaiveDate, days: i64) -> Self {
+    fn new(rng: &mut StdRng, org: &Org, first_day: Day, days: i64) -> Self {
         // The later of two days makes arrivals grow from day to day; a single one keeps them level.
         let mut arrives = rng.random_range(0..days);
         if rng.random_ratio(2, 3) {
             arrives = arrives.max(rng.random_range(0..days));
         }
-        let weekday = first_day.weekday().days_since(Weekday::Mon) + u32::try_from(arrives % 7).unwrap_or(0);
-        if weekday % 7 >= 5 && rng.random_ratio(2, 3) {
+        if (first_day + arrives).is_weekend() && rng.random_ratio(2, 3) {
             arrives = (arrives + 2).min(days - 1);
         }
         let (stays, keenness) = match rng.random_range(0..100) {

@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Case> {
     for (number, case) in cases.iter_mut().enumerate() {
         case.record.key = Some(format!("bad-{number}").into_bytes());
     }
-    // What a record carries besides must come through whole, whatever it is.
+    // What else a record carries must come through whole, whatever it is.
     let own: [(&str, Option<&[u8]>); 4] = [
         ("trace", Some(b"\xff\x00\x01")),
         ("empty", Some(b"")),
@@ -459,7 +459,7 @@ fn whole() -> impl Iterator<Item = Case> {
         ),
         (
             typed(both.as_bytes()),
-            "data_base64: given beside data",
+            "data_base64: given together with data",
             "two_payloads",
         ),
         (typed(&base64("e30*")), "data_base64: not base64", "not_base64"),

@@ -146,9 +146,20 @@ async fn migrate_may_run_twice_at_once_and_again() {
         data.to_str().unwrap(),
     ];
     let clickhouse = Process::start(dir.path(), &args, &[]).await;
-    let url = clickhouse.ready.clickhouse_url.as_deref().unwrap();
+    let ready = &clickhouse.ready;
     let variables = [
-        ("ROLLCALL__CLICKHOUSE__URL", url),
+        (
+            "ROLLCALL__CLICKHOUSE__URL",
+            ready.clickhouse_url.as_deref().unwrap(),
+        ),
+        (
+            "ROLLCALL__CLICKHOUSE__USER",
+            ready.clickhouse_user.as_deref().unwrap(),
+        ),
+        (
+            "ROLLCALL__CLICKHOUSE__PASSWORD",
+            ready.clickhouse_password.as_deref().unwrap(),
+        ),
         ("ROLLCALL__CLICKHOUSE__DATABASE", "a-b"),
     ];
     let (one, other) = tokio::join!(run(&["migrate"], &variables), run(&["migrate"], &variables));
@@ -168,7 +179,8 @@ async fn migrate_may_run_twice_at_once_and_again() {
 async fn up_takes_real_parts_in_the_place_of_embedded_ones() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
-    let [(_, servers), (_, url)] = parts.variables();
+    let variables = parts.variables();
+    let [(_, servers), (_, url), credentials @ ..] = variables;
     let own = |name: &str| {
         let own = dir.path().join(name);
         std::fs::create_dir_all(&own).unwrap();
@@ -186,7 +198,7 @@ async fn up_takes_real_parts_in_the_place_of_embedded_ones() {
             "--kafka",
             servers,
         ];
-        Process::start(dir, &[&args[..], &["--clickhouse", url]].concat(), &[]).await
+        Process::start(dir, &[&args[..], &["--clickhouse", url]].concat(), &credentials).await
     };
     let up = up(&own("up")).await;
     assert_eq!(up.ready.bootstrap_servers.as_deref(), Some(servers));

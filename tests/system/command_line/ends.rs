@@ -118,7 +118,7 @@ async fn ingest_ends_at_once_though_it_waits_for_an_answer_of_kafka() {
         () = waits => {}
         () = accept_all => {}
     }
-    // It asks anew, with a new client.
+    // It asks again, with a new client.
     let _connection = silent.accept().await.unwrap();
     let began = Instant::now();
     assert_eq!(ingest.signal("TERM").await.code(), Some(0));

@@ -8,6 +8,12 @@ use tempfile::tempdir;
 use super::run;
 use crate::harness::{Parts, Process};
 
+const ENGINE: [&str; 4] = [
+    "clickhouse_url",
+    "clickhouse_native",
+    "clickhouse_user",
+    "clickhouse_password",
+];
 const PARTS_OF_KAFKA: [&str; 3] = ["bootstrap_servers", "topic", "dead_letter_topic"];
 
 /// Sees to it that a ready file tells the pid and these, each not empty, that its owner alone can read it, and that
@@ -36,11 +42,7 @@ fn tells(process: &Process, dir: &Path, names: &[&str]) {
 async fn the_ready_file_tells_what_applies() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
-    tells(
-        &parts.clickhouse,
-        &dir.path().join("clickhouse"),
-        &["clickhouse_url"],
-    );
+    tells(&parts.clickhouse, &dir.path().join("clickhouse"), &ENGINE);
     tells(&parts.kafka, &dir.path().join("kafka"), &PARTS_OF_KAFKA);
 
     let store = ["api_url", "clickhouse_url", "database"];
@@ -68,8 +70,8 @@ async fn the_ready_file_tells_what_applies() {
 async fn the_ready_file_of_up_tells_everything() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
-    let rest = ["api_url", "clickhouse_url", "database", "api_key"];
-    tells(&up, dir.path(), &[&PARTS_OF_KAFKA[..], &rest].concat());
+    let rest = ["api_url", "database", "api_key"];
+    tells(&up, dir.path(), &[&PARTS_OF_KAFKA[..], &ENGINE, &rest].concat());
     let health = format!("{}/readyz", up.ready.api_url.as_deref().unwrap());
     assert_eq!(up.fetch(&health).await.status(), 200);
 }
@@ -129,7 +131,7 @@ async fn help_names_what_a_command_takes() {
         (&["migrate"], &[&common]),
         (&["produce"], &[&common, &["<FILE>", "standard input", "gzipped"]]),
         (&["dev"], &[&["clickhouse", "kafka"]]),
-        (&["dev", "clickhouse"], &[&common, &http]),
+        (&["dev", "clickhouse"], &[&common, &http, &["--allow-remote"]]),
         (&["dev", "kafka"], &[&common]),
     ];
     for (command, words) in cases {

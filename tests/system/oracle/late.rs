@@ -1,6 +1,7 @@
 //! Facts that come late change past answers, and exactly as the oracle says.
 
-use events::{Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use oracle::Oracle;
 use serde_json::Value;
 use tempfile::tempdir;
 use uuid::Uuid;
@@ -112,7 +113,7 @@ fn questions() -> Vec<(Changes, Question)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::too_many_lines, reason = "it is a story, told in its order")]
+#[expect(clippy::too_many_lines, reason = "it is a sequence of steps")]
 async fn late_events_change_past_answers_exactly_as_the_oracle_says() {
     let dir = tempdir().unwrap();
     let process = Process::up(dir.path()).await;

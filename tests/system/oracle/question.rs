@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use events::{Conversation, DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
+use chrono::{DateTime, Utc};
+use events::{Conversation, DateRange, Day, Grain, NewUsersBy, Timestamp, TranscriptFilter};
 use futures::{StreamExt, TryStreamExt, stream};
+use oracle::Oracle;
 use reqwest::Url;
 use serde_json::{Value, json};
 
@@ -30,8 +31,8 @@ pub(crate) enum Question {
         new_users_by: Option<&'static str>,
     },
     Transcripts {
-        start: Option<NaiveDate>,
-        end: Option<NaiveDate>,
+        start: Option<Day>,
+        end: Option<Day>,
         mentor: Option<String>,
         topics: Vec<String>,
         /// Asks for all pages of this size, one after the other.
@@ -55,7 +56,7 @@ pub(crate) fn all_transcripts() -> Question {
     }
 }
 
-/// Asks all questions, and tells the first difference to the oracle's answers.
+/// Asks all questions, and returns the first difference to the oracle's answers.
 pub(crate) async fn compare(
     process: &Process,
     oracle: &Oracle,
@@ -67,7 +68,7 @@ pub(crate) async fn compare(
     compare_with(process, org, &asked).await
 }
 
-/// Asks all questions, and tells the first difference to the answers beside them.
+/// Asks all questions, and returns the first difference to the answers given with them.
 pub(crate) async fn compare_with(
     process: &Process,
     org: &str,

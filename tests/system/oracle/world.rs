@@ -1,10 +1,9 @@
-//! Made-up worlds in which everything collides: few users, conversations and texts, and instants at and beside the
+//! Made-up worlds in which everything collides: few users, conversations and texts, and instants at and next to the
 //! boundaries of hours, days, weeks and years.
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
-use events::{Annotation, Body, DateRange, Event, Message, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, DateRange, Day, Event, Message, Registration, Role, Sentiment, Timestamp};
 use proptest::{
     collection::vec, option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,
 };
@@ -20,13 +19,13 @@ const QUESTIONS: usize = 40;
 /// Events of one org, and questions about them.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
-    pub(crate) events: Vec<Told>,
+    pub(crate) events: Vec<WorldEvent>,
     pub(crate) questions: Vec<Question>,
 }
 
-/// An event as it is told.
+/// An event as it is published.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct WorldEvent {
     pub(crate) event: Event<'static>,
     pub(crate) spelling: Spelling,
     /// Whether it comes again, later and spelled otherwise.
@@ -35,7 +34,7 @@ pub(crate) struct Told {
 
 /// Any world.
 pub(crate) fn world() -> impl Strategy<Value = World> {
-    (vec(told(), EVENTS), vec(question(), QUESTIONS))
+    (vec(world_event(), EVENTS), vec(question(), QUESTIONS))
         .prop_map(|(events, questions)| World { events, questions })
 }
 
@@ -47,8 +46,8 @@ pub(crate) fn sample(count: usize) -> Vec<World> {
         .collect()
 }
 
-fn told() -> impl Strategy<Value = Told> {
-    (event(), any::<u16>(), prop::bool::weighted(0.2)).prop_map(|(event, spelling, again)| Told {
+fn world_event() -> impl Strategy<Value = WorldEvent> {
+    (event(), any::<u16>(), prop::bool::weighted(0.2)).prop_map(|(event, spelling, again)| WorldEvent {
         event,
         spelling: Spelling(spelling),
         again,
@@ -178,7 +177,7 @@ fn range() -> impl Strategy<Value = DateRange> {
         ("2024-02-29", "2024-02-29"),
     ]);
     prop_oneof![5 => inner, 1 => edge].prop_map(|(start, end)| {
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let day = |text: &str| text.parse::<Day>().unwrap();
         DateRange::new(day(start), day(end)).unwrap()
     })
 }
@@ -197,13 +196,13 @@ fn instant() -> impl Strategy<Value = Timestamp> {
         "2024-12-30T00:00:00Z",
         "2025-01-01T00:00:00Z",
     ]);
-    let beside = (boundary, -1..=1_i64).prop_map(|(boundary, millis)| {
+    let near = (boundary, -1..=1_i64).prop_map(|(boundary, millis)| {
         let boundary = Timestamp::parse_rfc3339(boundary).unwrap();
         Timestamp::from_millis(boundary.as_millis() + millis)
     });
     // The first instants that are taken.
     let first = (946_684_800_000..=946_684_800_001_i64).prop_map(Timestamp::from_millis);
-    prop_oneof![20 => beside, 1 => first]
+    prop_oneof![20 => near, 1 => first]
 }
 
 /// An instant that may lie anywhere.

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use events::{Oracle, TranscriptFilter};
+use events::TranscriptFilter;
+use oracle::Oracle;
 use rand::{RngExt, rngs::StdRng};
 use tokio::time::{Instant, sleep};
 
@@ -60,6 +61,7 @@ impl Field {
         let migrated = Command::new(ROLLCALL)
             .arg("migrate")
             .env("ROLLCALL__CLICKHOUSE__URL", &url)
+            .envs(credentials(&clickhouse))
             .stdout(Stdio::null())
             .status()
             .unwrap();
@@ -67,13 +69,13 @@ impl Field {
         let rule = format!(
             "ALTER TABLE rollcall.messages ADD CONSTRAINT nothing_forbidden CHECK content != '{FORBIDDEN}'"
         );
-        let ruled = reqwest::Client::new().post(&url).body(rule).send().await.unwrap();
-        assert_eq!(ruled.status(), 200);
+        clickhouse.sql(&rule).await;
         let keys = format!("{KEY}=*");
         let variables = [
             ("ROLLCALL__CLICKHOUSE__URL", url.as_str()),
             ("ROLLCALL__AUTH__KEYS", &keys),
         ];
+        let variables = [&variables[..], &credentials(&clickhouse)].concat();
         let mut api = start(
             &dir,
             "serve",
@@ -164,10 +166,10 @@ impl Field {
             }
             Fault::ClickHouseStopped => {
                 let clickhouse = self.clickhouse.as_ref().unwrap();
-                clickhouse.send("STOP");
+                clickhouse.send_engine("STOP");
                 // Longer than what an insert may take: see `Field::member`.
                 sleep(hold * 2).await;
-                clickhouse.send("CONT");
+                clickhouse.send_engine("CONT");
             }
             Fault::BrokerKilled | Fault::BrokerRestarted => {
                 let signal = if fault == Fault::BrokerKilled {
@@ -208,10 +210,7 @@ impl Field {
     pub(crate) async fn parts(&self) -> Vec<(String, u64)> {
         let question = "SELECT table, count() FROM system.parts WHERE active AND database = 'rollcall' \
                         GROUP BY table ORDER BY count() DESC, table FORMAT TabSeparated";
-        let asked = reqwest::Client::new()
-            .post(url(&self.to_clickhouse))
-            .body(question);
-        let answer = asked.send().await.unwrap().text().await.unwrap();
+        let answer = self.clickhouse.as_ref().unwrap().sql(question).await;
         answer
             .lines()
             .map(|line| {
@@ -257,6 +256,7 @@ impl Field {
         let session = self.session.as_millis().to_string();
         let servers = self.kafka.rough.address().to_string();
         let url = url(&self.to_clickhouse);
+        let credentials = credentials(self.clickhouse.as_ref().unwrap());
         let variables = [
             ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers.as_str()),
             ("ROLLCALL__KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", &session),
@@ -268,7 +268,7 @@ impl Field {
             &self.dir,
             name,
             &["ingest", "--http-addr", "127.0.0.1:0"],
-            &[&variables, further].concat(),
+            &[&variables, &credentials[..], further].concat(),
         )
         .await
     }
@@ -279,7 +279,7 @@ fn name(index: usize) -> String {
     format!("ingest-{index}")
 }
 
-/// The peak of a process's resident memory, in bytes, as `proc(5)` tells it.
+/// The peak of a process's resident memory, in bytes, as in `proc(5)`.
 fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status
@@ -292,6 +292,21 @@ fn peak_memory(pid: u32) -> u64 {
 
 fn url(to_clickhouse: &Proxy) -> String {
     format!("http://{}", to_clickhouse.address())
+}
+
+/// The variables by which a role logs in.
+fn credentials(clickhouse: &Process) -> [(&'static str, &str); 2] {
+    let ready = &clickhouse.ready;
+    [
+        (
+            "ROLLCALL__CLICKHOUSE__USER",
+            ready.clickhouse_user.as_deref().unwrap(),
+        ),
+        (
+            "ROLLCALL__CLICKHOUSE__PASSWORD",
+            ready.clickhouse_password.as_deref().unwrap(),
+        ),
+    ]
 }
 
 async fn weather(proxy: &Proxy, weather: Weather, hold: Duration) {

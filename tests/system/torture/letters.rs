@@ -17,17 +17,17 @@ const OURS: [&str; 6] = [
     "rollcall_timestamp",
 ];
 
-/// How much was buried.
-pub(crate) struct Buried {
+/// How much was dead-lettered.
+pub(crate) struct DeadLettered {
     /// Records that had to be.
     pub(crate) poison: usize,
-    /// Dead letters; a record whose settlement was not committed in time is buried again.
+    /// Dead letters; a record whose settlement was not committed in time is dead-lettered again.
     pub(crate) letters: usize,
 }
 
-/// Sees to it that every poison record is buried with its position, its key, its headers and its bytes, and that no
-/// other is.
-pub(crate) async fn compare(settings: &Settings) -> Buried {
+/// Asserts that every poison record is dead-lettered with its position, its key, its headers and its bytes, and that no other
+/// is.
+pub(crate) async fn compare(settings: &Settings) -> DeadLettered {
     let originals: BTreeMap<(i32, i64), Stored> = read(settings, &settings.topic)
         .await
         .into_iter()
@@ -35,7 +35,7 @@ pub(crate) async fn compare(settings: &Settings) -> Buried {
         .map(|record| ((record.partition(), record.offset()), record))
         .collect();
     let letters = read(settings, &settings.dead_letter_topic).await;
-    let mut buried = BTreeSet::new();
+    let mut dead_lettered = BTreeSet::new();
     for letter in &letters {
         let mut headers = letter.headers().unwrap();
         let ours = headers.split_off(headers.len() - OURS.len());
@@ -52,20 +52,23 @@ pub(crate) async fn compare(settings: &Settings) -> Buried {
         let origin = (partition.parse().unwrap(), offset.parse().unwrap());
         let original = originals
             .get(&origin)
-            .unwrap_or_else(|| panic!("{origin:?} is buried and not poison: {reason}"));
+            .unwrap_or_else(|| panic!("{origin:?} is dead-lettered and not poison: {reason}"));
         assert_eq!(letter.key(), original.key(), "{reason}");
         assert_eq!(letter.value(), original.value(), "{reason}");
         assert_eq!(timestamp.parse().ok(), original.timestamp(), "{reason}");
         assert_eq!(headers, original.headers().unwrap(), "{reason}");
-        buried.insert(origin);
+        dead_lettered.insert(origin);
     }
     let missing: Vec<_> = originals
         .keys()
-        .filter(|origin| !buried.contains(origin))
+        .filter(|origin| !dead_lettered.contains(origin))
         .collect();
-    assert!(missing.is_empty(), "poison that is not buried: {missing:?}");
-    Buried {
-        poison: buried.len(),
+    assert!(
+        missing.is_empty(),
+        "poison that is not dead-lettered: {missing:?}"
+    );
+    DeadLettered {
+        poison: dead_lettered.len(),
         letters: letters.len(),
     }
 }

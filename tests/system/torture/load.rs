@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use consumer::{Publisher, Settings};
-use events::Oracle;
+use oracle::Oracle;
 use serde_json::{Value, json};
 use tokio::{
     sync::watch,
@@ -18,16 +18,16 @@ use crate::{
 };
 
 pub(crate) const ORG: &str = "torture";
-/// The header of every record that must be buried.
+/// The header of every record that must be dead-lettered.
 pub(crate) const POISON: &str = "poison";
 /// What no message may say: see `Field`.
 pub(crate) const FORBIDDEN: &str = "forbidden";
 /// How often events are published, of many a second.
 const TICK: Duration = Duration::from_millis(10);
-/// So many events are published before they must be acknowledged, …
+/// How many events are published before all must be acknowledged, …
 const PIECE: u32 = 20_000;
-/// … in this time.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// … within this time.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A producer at work.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Publishes so many events a second, and poison between them.
+    /// Publishes this many events a second, and poison between them.
     pub(crate) fn start(settings: &Settings, rate: u32) -> Self {
         Self::start_at(settings, rate, 0)
     }
@@ -60,7 +60,7 @@ impl Load {
     }
 }
 
-/// The oracle that was told the first events.
+/// An oracle of the first events.
 pub(crate) fn oracle(events: u32) -> Oracle {
     let mut oracle = Oracle::default();
     (0..events).for_each(|number| oracle.add(&event(ORG, number)));
@@ -91,7 +91,7 @@ async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn
     }
 }
 
-/// Publishes so many events every so often, from the first on, until it is told to stop.
+/// Publishes some events at each interval, from the first on, until it is stopped.
 async fn publish(
     settings: Settings,
     first: u32,
@@ -108,7 +108,7 @@ async fn publish(
         if last || number - acknowledged >= PIECE {
             // A client that has forgotten every broker looks for none any more: what is not acknowledged comes again.
             let began = Instant::now();
-            while let Err(error) = publisher.flush(PATIENCE).await {
+            while let Err(error) = publisher.flush(FLUSH_TIMEOUT).await {
                 assert!(began.elapsed() < DEADLINE, "nothing can be published: {error}");
                 publisher = Publisher::new(&settings).unwrap();
                 turns(&publisher, acknowledged..number, records).await;
@@ -182,7 +182,7 @@ fn malformed(number: u32) -> Record {
     })
 }
 
-/// An event that ClickHouse is told not to take.
+/// An event that ClickHouse is made to refuse.
 fn forbidden(number: u32) -> Value {
     json!({
         "specversion": "1.0",

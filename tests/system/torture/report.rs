@@ -8,8 +8,8 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use super::fault::Fault;
 use crate::harness::{DEADLINE, until, until_within};
 
-const PATIENCE: Duration = Duration::from_secs(2);
-const GLANCE: Duration = Duration::from_millis(100);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is seen while faults come and go.
 pub(crate) struct Report {
@@ -61,8 +61,8 @@ impl Report {
     /// As [`Report::settle`], where that may take longer than most things.
     pub(crate) async fn settle_within(&self, deadline: Duration) -> Duration {
         let healed_at = Instant::now();
-        let ends: BTreeMap<i32, i64> = until("the broker tells the ends", async || {
-            let progress = self.probe.progress(PATIENCE).await.ok()?;
+        let ends: BTreeMap<i32, i64> = until("the broker returns the ends", async || {
+            let progress = self.probe.progress(BROKER_TIMEOUT).await.ok()?;
             let ends = progress
                 .into_iter()
                 .map(|partition| (partition.partition, partition.end));
@@ -70,7 +70,7 @@ impl Report {
         })
         .await;
         until_within(deadline, "what was published is settled", async || {
-            let progress = self.probe.progress(PATIENCE).await.ok()?;
+            let progress = self.probe.progress(BROKER_TIMEOUT).await.ok()?;
             let mut partitions = progress.iter();
             partitions
                 .all(|partition| partition.committed.unwrap_or(0) >= ends[&partition.partition])
@@ -92,9 +92,9 @@ impl Report {
 async fn longest_stall(probe: Probe, stopped: watch::Receiver<bool>) -> Duration {
     let (mut longest, mut settled, mut moved_at) = (Duration::ZERO, 0, Instant::now());
     while !*stopped.borrow() {
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         // A broker that is away lets nothing be settled.
-        if let Ok(progress) = probe.progress(PATIENCE).await {
+        if let Ok(progress) = probe.progress(BROKER_TIMEOUT).await {
             let now: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
             if now != settled || progress.iter().map(PartitionProgress::lag).sum::<u64>() == 0 {
                 (settled, moved_at) = (now, Instant::now());

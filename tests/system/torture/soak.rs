@@ -18,7 +18,7 @@ const TRICKLE: u32 = 10;
 const BUDGET: u64 = 256 << 20;
 /// ClickHouse slows inserts down at 1,000 parts of a table, by default.
 const MANY_PARTS: u64 = 100;
-const GLANCE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 async fn start() -> Field {
     let session = Duration::from_secs(10);
@@ -71,7 +71,7 @@ async fn trickle(duration: Duration) {
     let mut load = Load::start(&field.kafka.settings(), TRICKLE);
     let (ends, mut most) = (Instant::now() + duration, 0);
     while Instant::now() < ends {
-        sleep(GLANCE).await;
+        sleep(POLL_INTERVAL).await;
         most = most.max(hold_the_parts(&field).await);
     }
     let published = load.stop().await;

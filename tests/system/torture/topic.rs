@@ -1,10 +1,11 @@
 //! What may happen to the topic itself: partitions are added, records go before they are read, it is deleted and made
-//! anew, it is consumed once more from its beginning.
+//! again, it is consumed once more from its beginning.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use consumer::{PartitionProgress, Probe, Reader, Settings};
-use events::{Decoded, Oracle, Timestamp};
+use events::{Decoded, Timestamp};
+use oracle::Oracle;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewPartitions},
@@ -24,7 +25,7 @@ use crate::{
 
 /// How many events are published at a time.
 const PIECE: u32 = 2_000;
-const PATIENCE: Duration = Duration::from_secs(5);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn start() -> Field {
     let session = Duration::from_secs(6);
@@ -44,7 +45,7 @@ async fn settle(field: &Field) {
 
 async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
     let probe = Probe::new(settings).unwrap();
-    probe.progress(PATIENCE).await.unwrap()
+    probe.progress(BROKER_TIMEOUT).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +116,7 @@ async fn records_that_retention_took_before_they_were_read_are_counted_and_told(
     field.end().await;
 }
 
-/// The oracle that was told all events of the topic, but for those at some offsets.
+/// An oracle of all events of the topic, except those at some offsets.
 async fn oracle_without(settings: &Settings, lost: &BTreeMap<i32, std::ops::Range<i64>>) -> Oracle {
     let mut oracle = Oracle::default();
     let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
@@ -135,7 +136,7 @@ async fn oracle_without(settings: &Settings, lost: &BTreeMap<i32, std::ops::Rang
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning() {
+async fn a_topic_that_is_deleted_and_made_again_is_read_from_its_beginning() {
     let field = start().await;
     let settings = field.kafka.settings();
     load::publish_some(&settings, 0..PIECE).await;
@@ -154,7 +155,7 @@ async fn a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning() {
     })
     .await;
     consumer::ensure_topics(&settings).await.unwrap();
-    // Fewer than were read of the old one: its offsets begin anew.
+    // Fewer than were read of the old one: its offsets begin at zero again.
     load::publish_some(&settings, PIECE..PIECE + PIECE / 2).await;
     settle(&field).await;
     compare(&field.api, &load::oracle(PIECE + PIECE / 2), ORG, &questions())
@@ -177,11 +178,14 @@ async fn backfill_of_the_whole_topic_is_safe_while_events_arrive() {
     };
     let variables = [("ROLLCALL__KAFKA__GROUP_ID", again.group_id.as_str())];
     let member = field.member("ingest-again", &variables).await;
-    until("the group that begins anew has read what was there", async || {
-        let progress = progress(&again).await;
-        let settled: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
-        (settled > i64::from(PIECE)).then_some(())
-    })
+    until(
+        "the group that begins again has read what was there",
+        async || {
+            let progress = progress(&again).await;
+            let settled: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
+            (settled > i64::from(PIECE)).then_some(())
+        },
+    )
     .await;
     let published = load.stop().await;
     settle(&field).await;

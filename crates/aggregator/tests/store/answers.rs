@@ -1,12 +1,12 @@
 use aggregator::Batch;
-use chrono::NaiveDate;
-use events::{Body, DateRange, Grain, NewUsersBy, Oracle, Timestamp, TranscriptFilter};
+use events::{Body, DateRange, Day, Grain, NewUsersBy, Timestamp, TranscriptFilter};
 use futures::TryStreamExt;
+use oracle::Oracle;
 use uuid::Uuid;
 
 use crate::harness::{Database, annotation, client, message, registration, run};
 
-fn day(text: &str) -> NaiveDate {
+fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 

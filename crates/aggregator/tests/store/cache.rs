@@ -6,8 +6,9 @@ use aggregator::{
     Settings, Store,
     cache::{CACHE_BYTES, CACHE_ROWS_TOTAL},
 };
-use events::{DateRange, Grain, NewUsersBy, Oracle};
+use events::{DateRange, Grain, NewUsersBy};
 use futures::future::join_all;
+use oracle::Oracle;
 use tokio::time::timeout;
 
 use crate::harness::{Database, insert, message, recorder, registration, run, value};
@@ -127,7 +128,7 @@ async fn many_questions_at_once_are_each_as_fresh_as_if_they_were_alone() {
 
 /// The last days of a range.
 fn range_of_days(range: DateRange) -> DateRange {
-    DateRange::new(range.end() - chrono::Days::new(300), range.end()).unwrap()
+    DateRange::new(range.end() - 300, range.end()).unwrap()
 }
 
 #[tokio::test]

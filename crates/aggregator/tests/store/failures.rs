@@ -5,8 +5,7 @@ use std::{
 };
 
 use aggregator::{Batch, Error, Settings, Store};
-use chrono::NaiveDate;
-use events::{DateRange, Grain, NewUsersBy, TranscriptFilter};
+use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter};
 use futures::{
     FutureExt, TryFutureExt, TryStreamExt,
     future::{BoxFuture, join_all},
@@ -59,7 +58,7 @@ async fn every_call_to_clickhouse_has_a_timeout() {
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
     let (batch, filter) = (batch.seal(), TranscriptFilter::default());
-    let day = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
+    let day = Day::from_ymd(2024, 1, 1).unwrap();
     let range = DateRange::new(day, day).unwrap();
     let calls: [(&str, BoxFuture<'_, Result<(), Error>>); 10] = [
         ("ping", store.ping().boxed()),

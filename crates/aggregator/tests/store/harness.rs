@@ -1,10 +1,22 @@
 //! A database for each test, and events to fill it with.
 
 use aggregator::{Batch, Settings, Store};
-use events::{Annotation, Body, Event, Message, Oracle, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use oracle::Oracle;
 use testbed::ClickHouse;
 use uuid::Uuid;
+
+/// The settings of a database on the engine: the one place that says how it is reached.
+fn settings(clickhouse: &ClickHouse, database: &str) -> Settings {
+    Settings {
+        url: clickhouse.url().to_owned(),
+        user: clickhouse.user().to_owned(),
+        password: clickhouse.password().to_owned(),
+        database: database.to_owned(),
+        ..Settings::default()
+    }
+}
 
 /// A database on the engine.
 pub(crate) struct Database {
@@ -17,12 +29,7 @@ impl Database {
     /// A database that is not there yet.
     pub(crate) async fn named(name: &str) -> Self {
         let clickhouse = ClickHouse::get().await;
-        let url = clickhouse.url().to_owned();
-        let settings = Settings {
-            url,
-            database: name.to_owned(),
-            ..Settings::default()
-        };
+        let settings = settings(&clickhouse, name);
         Self {
             store: Store::new(&settings),
             settings,
@@ -81,6 +88,8 @@ pub(crate) fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
 pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
     clickhouse::Client::default()
         .with_url(&settings.url)
+        .with_user(&settings.user)
+        .with_password(&settings.password)
         .with_database(&settings.database)
 }
 

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use aggregator::{Settings, Store, TranscriptPage, cache::CACHE_ROWS_TOTAL};
-use events::{Oracle, TranscriptFilter};
+use events::TranscriptFilter;
 use futures::future::join_all;
+use oracle::Oracle;
 
 use crate::harness::{Database, annotation, client, insert, message, recorder, run, value};
 

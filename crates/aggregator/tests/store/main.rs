@@ -9,3 +9,5 @@ mod harness;
 mod listed;
 mod rollups;
 mod schema;
+
+testbed::engine_process!();

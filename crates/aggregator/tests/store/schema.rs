@@ -5,7 +5,7 @@ use aggregator::{
     migrate::{SchemaState, latest_version},
 };
 
-use crate::harness::{Database, client, schema};
+use crate::harness::{Database, client, run, schema};
 
 #[tokio::test]
 async fn the_migrations_amount_to_schema_sql() {
@@ -45,43 +45,79 @@ async fn migrating_is_idempotent_and_safe_twice_at_once() {
     assert_eq!(again, 0, "nothing is left to be applied");
 }
 
-#[tokio::test]
-async fn what_an_older_program_stored_is_upgraded() {
-    /// The last version whose rollups were filled by views of the messages.
-    const OLDER: &str = "0018";
-    let database = Database::named("older").await;
-    let client = client(&database.settings);
-    let create = "CREATE DATABASE older";
-    let anywhere = client.clone().with_database("default");
-    anywhere.query(create).execute().await.unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap() < OLDER)
-        .collect();
-    files.sort();
-    for file in files {
-        let statement = std::fs::read_to_string(&file).unwrap();
-        client.query_raw(&statement).execute().await.unwrap();
-    }
-    let messages = "INSERT INTO messages (org, conversation_id, time, message_id, role, user_id, mentor_id, content, model)
-        SELECT 'org', intDiv(number, 7), toDateTime64('2024-01-01 00:00:00', 3, 'UTC') + number * 777, number,
-            if(number % 3 = 0, 'assistant', 'user'), concat('user-', toString(number % 91)),
-            if(number % 4 = 0, '', concat('mentor-', toString(number % 5))), 'hello', if(number % 2 = 0, 'm', '')
-        FROM numbers(5000)";
-    client.query_raw(messages).execute().await.unwrap();
+/// All that a database holds: what its tables are, and the rows of those that are not empty.
+async fn contents(database: &Database) -> (String, Vec<(String, u64)>) {
+    let rows = client(&database.settings)
+        .query("SELECT name, assumeNotNull(total_rows) FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 ORDER BY name")
+        .fetch_all()
+        .await
+        .unwrap();
+    (schema(&database.settings).await, rows)
+}
 
-    database.store.migrate(|_| ()).await.unwrap();
-    for table in aggregator::rollup_tables() {
-        assert_eq!(database.store.verify(table).await.unwrap(), None, "{table}");
+#[tokio::test]
+async fn a_database_of_before_the_baseline_is_refused_by_name_and_left_untouched() {
+    // All that such a program recorded, what it recorded first, and its last version alone.
+    for (name, recorded) in [
+        (
+            "before_baseline",
+            &[
+                (1, "0001_messages"),
+                (2, "0002_annotations"),
+                (37, "0037_messages_small_blocks"),
+            ][..],
+        ),
+        ("before_baseline_begun", &[(1, "0001_messages")]),
+        (
+            "before_baseline_in_part",
+            &[(3, "0003_registrations"), (5, "0005_activity_daily")],
+        ),
+    ] {
+        let database = Database::named(name).await;
+        let anywhere = client(&database.settings).with_database("default");
+        let create = format!("CREATE DATABASE {name}");
+        anywhere.query(&create).execute().await.unwrap();
+        run(
+            &database,
+            "CREATE TABLE schema_versions (version UInt32, name String, applied_at DateTime('UTC') DEFAULT now())
+            ENGINE = ReplacingMergeTree ORDER BY version",
+        )
+        .await;
+        run(
+            &database,
+            "CREATE TABLE messages (org String, content String) ENGINE = MergeTree ORDER BY org",
+        )
+        .await;
+        run(&database, "INSERT INTO messages VALUES ('org', 'hello')").await;
+        for (version, migration) in recorded {
+            let record =
+                format!("INSERT INTO schema_versions (version, name) VALUES ({version}, '{migration}')");
+            run(&database, &record).await;
+        }
+        let before = contents(&database).await;
+
+        let state = database.store.schema_state().await.unwrap_err();
+        let refused = database
+            .store
+            .migrate(|migration| panic!("{migration} is made"))
+            .await
+            .unwrap_err();
+        for error in [state, refused] {
+            assert!(matches!(error, Error::SchemaBeforeBaseline { .. }), "{error:?}");
+            assert!(!error.is_transient());
+            let message = error.to_string();
+            for named in [
+                name,
+                "before the baseline",
+                "`clickhouse.database`",
+                "data directory",
+                "drop",
+            ] {
+                assert!(message.contains(named), "{message}");
+            }
+        }
+        assert_eq!(contents(&database).await, before);
     }
-    let fresh = Database::migrated("fresh").await;
-    assert_eq!(
-        schema(&database.settings).await,
-        schema(&fresh.settings).await,
-        "nothing of the older schema is left"
-    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use rdkafka::message::{Headers, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message};
 
-use crate::harness::{Broker, Memory, PATIENCE, Run, event, ids, other, until};
+use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, other, until};
 
 /// Key, headers and value of a record.
 type Published<'a> = (
@@ -52,7 +52,7 @@ async fn a_dead_letter_is_the_record_itself_with_its_reason_and_its_true_partiti
             .await
             .unwrap();
     }
-    publisher.flush(PATIENCE).await.unwrap();
+    publisher.flush(TIMEOUT).await.unwrap();
 
     let sink = Memory::default();
     let run = Run::start(&broker.settings, &sink);
@@ -61,10 +61,10 @@ async fn a_dead_letter_is_the_record_itself_with_its_reason_and_its_true_partiti
     assert_eq!((summary.kept, summary.rejected), (5, 5));
 
     let originals = broker.records(&broker.settings.topic, 10).await;
-    let mut buried = broker.records(&broker.settings.dead_letter_topic, 5).await;
-    assert_eq!(buried.len(), 5);
+    let mut letters = broker.records(&broker.settings.dead_letter_topic, 5).await;
+    assert_eq!(letters.len(), 5);
     let mut codes = Vec::new();
-    for letter in &mut buried {
+    for letter in &mut letters {
         let mut all = headers(letter);
         let ours = all.split_off(all.len() - 6);
         let [reason, code, topic, partition, offset, timestamp] = ours.try_into().unwrap();
@@ -124,7 +124,7 @@ async fn a_dead_letter_is_not_older_than_its_topic_keeps() {
         .payload(b"{".as_slice())
         .timestamp(1_600_000_000_000);
     producer.send(old).map_err(|(error, _)| error).unwrap();
-    producer.flush(PATIENCE).unwrap();
+    producer.flush(TIMEOUT).unwrap();
 
     let run = Run::start(&broker.settings, &Memory::default());
     until("the commit", async || broker.committed().await[&0] == Some(1)).await;
@@ -141,7 +141,7 @@ async fn a_dead_letter_is_not_older_than_its_topic_keeps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_was_read_is_buried_however_large() {
+async fn whatever_was_read_is_dead_lettered_however_large() {
     let mut broker = Broker::with_partitions(1);
     let larger = Settings {
         max_record_bytes: NonZeroUsize::new(4 << 20).unwrap(),
@@ -154,14 +154,14 @@ async fn whatever_was_read_is_buried_however_large() {
     for value in &values {
         publisher.publish(None, &[], Some(value)).await.unwrap();
     }
-    publisher.flush(PATIENCE).await.unwrap();
+    publisher.flush(TIMEOUT).await.unwrap();
 
     let run = Run::start(&broker.settings, &Memory::default());
     until("the commit", async || broker.committed().await[&0] == Some(2)).await;
     run.stop().await;
     let letters = broker.records(&broker.settings.dead_letter_topic, 2).await;
-    let buried: Vec<_> = letters.iter().map(Message::payload).collect();
-    assert_eq!(buried, values.each_ref().map(|value| Some(value.as_slice())));
+    let written: Vec<_> = letters.iter().map(Message::payload).collect();
+    assert_eq!(written, values.each_ref().map(|value| Some(value.as_slice())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +201,7 @@ async fn a_run_whose_dead_letters_are_not_acknowledged_for_long_ends_so_that_ano
         .unwrap();
     let sink = Memory::default();
     let ended = Run::start(&broker.settings, &sink).end().await;
-    assert!(matches!(ended, Err(Error::Unburied { .. })), "{ended:?}");
+    assert!(matches!(ended, Err(Error::DeadLetterTimeout { .. })), "{ended:?}");
     assert_eq!(broker.committed().await[&0], None);
 
     broker
@@ -218,7 +218,7 @@ async fn a_run_whose_dead_letters_are_not_acknowledged_for_long_ends_so_that_ano
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_poison_is_buried_whole() {
+async fn a_flood_of_poison_is_dead_lettered_whole() {
     let broker = Broker::with_partitions(4);
     broker.publish(ids(0..5_000)).await;
     let sink = Memory::default();

@@ -250,7 +250,7 @@ async fn records_that_the_log_dropped_are_counted() {
     }
     let start = consumer::Probe::new(&broker.settings)
         .unwrap()
-        .progress(crate::harness::PATIENCE)
+        .progress(crate::harness::TIMEOUT)
         .await
         .unwrap()[0]
         .start;

@@ -82,7 +82,7 @@ async fn a_run_that_no_broker_is_connected_to_for_long_ends_so_that_another_can_
 
     broker.cluster.broker_down(1).unwrap();
     let ended = run.end().await;
-    assert!(matches!(ended, Err(Error::CutOff { .. })), "{ended:?}");
+    assert!(matches!(ended, Err(Error::Disconnected { .. })), "{ended:?}");
     broker.cluster.broker_up(1).unwrap();
 
     broker.publish(ids(100..200).iter().map(|id| event(id))).await;

@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How long anything may take before a test gives up on it. The mock cluster alone waits 3 seconds for members
 /// before a group begins.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the clock of every run shows.
 pub(crate) const NOW: &str = "2025-06-01T12:00:00Z";
@@ -58,7 +58,7 @@ impl Broker {
                 .unwrap();
             count += 1;
         }
-        publisher.flush(PATIENCE).await.unwrap();
+        publisher.flush(TIMEOUT).await.unwrap();
         assert_eq!(publisher.acknowledged(), count);
     }
 
@@ -66,7 +66,7 @@ impl Broker {
     pub(crate) async fn committed(&self) -> BTreeMap<i32, Option<i64>> {
         let progress = Probe::new(&self.settings)
             .unwrap()
-            .progress(PATIENCE)
+            .progress(TIMEOUT)
             .await
             .unwrap();
         progress
@@ -79,7 +79,7 @@ impl Broker {
     pub(crate) async fn lag(&self) -> u64 {
         let progress = Probe::new(&self.settings)
             .unwrap()
-            .progress(PATIENCE)
+            .progress(TIMEOUT)
             .await
             .unwrap();
         progress.iter().map(consumer::PartitionProgress::lag).sum()
@@ -92,7 +92,7 @@ impl Broker {
             .set("group.id", "reader")
             .create()
             .unwrap();
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).unwrap();
         let mut all = TopicPartitionList::new();
         for partition in metadata.topics()[0].partitions() {
             all.add_partition_offset(topic, partition.id(), Offset::Beginning)
@@ -253,7 +253,7 @@ impl Run {
 
     /// Waits until the run has ended.
     pub(crate) async fn end(self) -> Result<Summary, Error> {
-        timeout(PATIENCE, self.task).await.expect("the run ends").unwrap()
+        timeout(TIMEOUT, self.task).await.expect("the run ends").unwrap()
     }
 }
 
@@ -286,7 +286,7 @@ pub(crate) fn ids(range: std::ops::Range<u32>) -> Vec<String> {
 
 /// Waits until something holds.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !holds().await {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         sleep(Duration::from_millis(5)).await;

@@ -4,6 +4,6 @@
 
 mod dead_letters;
 mod delivery;
-mod errands;
 mod group;
 mod harness;
+mod requests;

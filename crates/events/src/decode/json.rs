@@ -1,7 +1,7 @@
-//! Reading JSON so that what is wrong with it can be told field by field.
+//! Reading JSON so that errors can be reported field by field.
 //!
-//! A member is first taken as it stands in the text, by [`RawValue`], which sees to it that it is JSON; what
-//! type it has is then for its field to ask.
+//! A member is first kept as raw text, by [`RawValue`], which checks that it is JSON; its type is checked by the
+//! code that reads its field.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub(super) const STRING: &str = "a string";
 pub(super) const ARRAY: &str = "an array";
 pub(super) const OBJECT: &str = "an object";
 
-/// The type of a JSON value, which its first byte tells.
+/// The type of a JSON value, which its first byte shows.
 pub(super) fn type_name(raw: &RawValue) -> &'static str {
     match raw.get().as_bytes().first() {
         Some(b'n') => NULL,

@@ -1,7 +1,7 @@
 //! The common record, read in one pass: structured mode, with every member of the type that it must have.
 //!
-//! Whatever is unusual, let alone wrong, gives none: the thorough reading then tells what the record is. What is read
-//! here reads the same there, which the tests hold.
+//! Anything unusual or wrong gives none, and the thorough reading decides. What is read here reads the same there, which
+//! the tests check.
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +48,7 @@ struct WireEvent<'a> {
     data_base64: Option<IgnoredAny>,
 }
 
-/// The members of all kinds of data: which kind it is may be told after it.
+/// The members of all kinds of data: `type` may come after them.
 #[derive(Deserialize)]
 struct WireData<'a> {
     #[serde(borrow)]

@@ -111,12 +111,12 @@ pub enum Rejection {
     #[error("data_base64: not base64")]
     NotBase64,
     /// The event brings its data twice.
-    #[error("data_base64: given beside data")]
+    #[error("data_base64: given together with data")]
     TwoPayloads,
 }
 
 impl Rejection {
-    /// The rule's name in snake case, for metrics: it stays the same when the message is worded anew.
+    /// The rule's name in snake case, for metrics: it stays the same when the message changes.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Tombstone => "tombstone",

@@ -1,4 +1,5 @@
 use super::Timestamp;
+use crate::Day;
 
 fn written(text: &str) -> Option<String> {
     Timestamp::parse_rfc3339(text).map(Timestamp::to_rfc3339)
@@ -111,4 +112,22 @@ fn every_instant_can_be_written() {
         Timestamp::from_millis(999).to_rfc3339_seconds(),
         "1970-01-01T00:00:00Z"
     );
+}
+
+#[test]
+fn an_instant_falls_on_the_day_between_whose_ends_it_lies() {
+    let at = |text| Timestamp::parse_rfc3339(text).unwrap();
+    let leap_day: Day = "2024-02-29".parse().unwrap();
+    assert_eq!(Timestamp::start_of(leap_day), at("2024-02-29T00:00:00Z"));
+    assert_eq!(Timestamp::end_of(leap_day), at("2024-03-01T00:00:00Z"));
+    assert_eq!(at("2024-02-29T00:00:00Z").day(), leap_day);
+    assert_eq!(at("2024-02-29T23:59:59.999Z").day(), leap_day);
+    assert_eq!(at("2024-03-01T00:00:00Z").day(), leap_day + 1);
+    assert_eq!(at("1969-12-31T23:59:59.999Z").day().to_string(), "1969-12-31");
+    for number in [i32::MIN, i32::MAX] {
+        let day = Day::from_number(number);
+        assert_eq!(Timestamp::start_of(day).day(), day);
+    }
+    assert_eq!(Timestamp::from_millis(i64::MIN).day(), Day::from_number(i32::MIN));
+    assert_eq!(Timestamp::from_millis(i64::MAX).day(), Day::from_number(i32::MAX));
 }

@@ -164,7 +164,7 @@ fn a_value_that_is_no_event_is_rejected() {
         (&[STRUCTURED], Some(trailing.as_bytes()), "value: malformed JSON: trailing characters at line 1 column 328"),
         (&[STRUCTURED], Some(cut.as_bytes()), "value: malformed JSON: EOF while parsing an object at line 1 column 324"),
         (&[STRUCTURED], Some(twice.as_bytes()), "value: malformed JSON: duplicate field `id` at line 1 column 129"),
-        (&[STRUCTURED], Some(data_twice.as_bytes()), "data_base64: given beside data"),
+        (&[STRUCTURED], Some(data_twice.as_bytes()), "data_base64: given together with data"),
         (&[STRUCTURED], Some(bad_base64.as_bytes()), "data_base64: not base64"),
         (&[STRUCTURED], Some(unpadded.as_bytes()), "data_base64: not base64"),
         (&[STRUCTURED], Some(number.as_bytes()), "data_base64: expected a string, found a number"),

@@ -98,7 +98,7 @@ impl Draft {
         self.structured_with(&format!(r#""data":{}"#, self.data()))
     }
 
-    /// The value of a record in structured mode that ends in this member in the place of `data`.
+    /// The value of a record in structured mode that ends in this member instead of `data`.
     pub(crate) fn structured_with(&self, payload: &str) -> String {
         let attributes = object(&self.attributes);
         format!("{},{payload}}}", attributes.strip_suffix('}').unwrap())

@@ -3,57 +3,26 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use axum::http::Uri;
-use chrono::NaiveDate;
+use events::Day;
 use utoipa::openapi::{
     KnownFormat, ObjectBuilder, Required, SchemaFormat,
     path::{Parameter, ParameterBuilder, ParameterIn},
     schema::{SchemaType, Type},
 };
 
-/// A parameter breaks its rule. The messages name the parameter and tell the rule.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ParameterError {
-    /// A required parameter is absent.
-    #[error("{0} is required")]
-    Missing(&'static str),
-    /// A parameter is there without a value.
-    #[error("{0} must not be blank")]
-    Blank(&'static str),
-    /// A date is written in another way, or is not in the calendar.
-    #[error("{0} must be a date as YYYY-MM-DD")]
-    NotADate(&'static str),
-    /// A value is none of those that are known.
-    #[error("{name} must be one of {options}")]
-    NotAnOption { name: &'static str, options: String },
-    /// A number is not a number, or zero, or above its maximum.
-    #[error("{name} must be a whole number {}", whole_range(*.max))]
-    NotWhole { name: &'static str, max: Option<u64> },
-    /// The range ends before it starts.
-    #[error("start_date must not be after end_date")]
-    StartAfterEnd,
-    /// The range has more periods than an answer may have.
-    #[error(
-        "the range from start_date to end_date has {} periods; at most {} are answered",
-        grouped(*.count),
-        grouped(*.max)
-    )]
-    TooManyPeriods { count: u64, max: u64 },
-    /// More topics are named than may be.
-    #[error("topics names {count} topics; at most {max} are taken")]
-    TooManyTopics { count: usize, max: usize },
-}
+use crate::parameter_error::ParameterError;
 
-/// The parameters of a request, by name.
+/// The query parameters of a request, by name.
 #[derive(Debug)]
 pub(crate) struct Query<'a>(HashMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Query<'a> {
-    /// The parameters of an address.
+    /// The query parameters of an address.
     pub(crate) fn of(uri: &'a Uri) -> Self {
         Self::parse(uri.query().unwrap_or_default())
     }
 
-    /// Reads `application/x-www-form-urlencoded`, which cannot fail; the last of a repeated name holds.
+    /// Reads `application/x-www-form-urlencoded`, which cannot fail; the last of a repeated name counts.
     pub(super) fn parse(text: &'a str) -> Self {
         Self(form_urlencoded::parse(text.as_bytes()).collect())
     }
@@ -72,28 +41,27 @@ impl<'a> Query<'a> {
 }
 
 /// A day of the calendar, from year 1 to 9999.
-pub(super) struct Day {
+pub(super) struct Date {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
 }
 
-impl Day {
-    pub(super) fn required(&self, query: &Query<'_>) -> Result<NaiveDate, ParameterError> {
+impl Date {
+    pub(super) fn required(&self, query: &Query<'_>) -> Result<Day, ParameterError> {
         self.optional(query)?.ok_or(ParameterError::Missing(self.name))
     }
 
-    pub(super) fn optional(&self, query: &Query<'_>) -> Result<Option<NaiveDate>, ParameterError> {
+    pub(super) fn optional(&self, query: &Query<'_>) -> Result<Option<Day>, ParameterError> {
         let Some(text) = query.not_blank(self.name)? else {
             return Ok(None);
         };
-        calendar_day(text)
-            .map(Some)
-            .ok_or(ParameterError::NotADate(self.name))
+        let day = text.parse().map_err(|_| ParameterError::NotADate(self.name))?;
+        Ok(Some(day))
     }
 
     pub(super) fn describe(&self, required: bool) -> Parameter {
         let schema = string().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
-        described(self.name, self.about, schema)
+        parameter(self.name, self.description, schema)
             .required(if required { Required::True } else { Required::False })
             .build()
     }
@@ -102,17 +70,17 @@ impl Day {
 /// One of a few words, the first of which is the default.
 pub(super) struct Choice<T: 'static> {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
     pub(super) options: &'static [(&'static str, T)],
 }
 
 impl<T: Copy> Choice<T> {
     pub(super) fn read(&self, query: &Query<'_>) -> Result<T, ParameterError> {
-        let asked = query.not_blank(self.name)?;
+        let given = query.not_blank(self.name)?;
         let mut options = self.options.iter();
-        let option = match asked {
+        let option = match given {
             None => options.next(),
-            Some(asked) => options.find(|(word, _)| *word == asked),
+            Some(given) => options.find(|(word, _)| *word == given),
         };
         let unknown = || ParameterError::NotAnOption {
             name: self.name,
@@ -126,7 +94,7 @@ impl<T: Copy> Choice<T> {
         let schema = string()
             .default(words.first().map(|word| (*word).into()))
             .enum_values(Some(words));
-        described(self.name, self.about, schema).build()
+        parameter(self.name, self.description, schema).build()
     }
 
     fn words(&self) -> Vec<&'static str> {
@@ -137,20 +105,20 @@ impl<T: Copy> Choice<T> {
 /// Any text.
 pub(super) struct Text {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    /// Whether whitespace is a value like any other and an empty text stands for none; else neither may be.
-    pub(super) blank: bool,
+    pub(super) description: &'static str,
+    /// Whether whitespace is a value like any other and an empty text means no value; otherwise both are refused.
+    pub(super) blank_is_value: bool,
 }
 
 impl Text {
-    /// Reads what names one thing.
+    /// Reads a single name.
     pub(super) fn read(&self, query: &Query<'_>) -> Result<Option<String>, ParameterError> {
-        Ok(self.read_whole(query)?.map(cut))
+        Ok(self.read_whole(query)?.map(truncate))
     }
 
     /// Reads the text, however long it is.
     pub(super) fn read_whole<'q>(&self, query: &'q Query<'_>) -> Result<Option<&'q str>, ParameterError> {
-        if self.blank {
+        if self.blank_is_value {
             Ok(query.get(self.name).filter(|text| !text.is_empty()))
         } else {
             query.not_blank(self.name)
@@ -158,25 +126,25 @@ impl Text {
     }
 
     pub(super) fn describe(&self) -> Parameter {
-        let schema = if self.blank {
+        let schema = if self.blank_is_value {
             string()
         } else {
             string().min_length(Some(1))
         };
-        described(self.name, self.about, schema).build()
+        parameter(self.name, self.description, schema).build()
     }
 }
 
 /// A whole number, from 1 up.
-pub(super) struct Whole {
+pub(super) struct PositiveInteger {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
     pub(super) default: u64,
     pub(super) max: Option<u64>,
 }
 
-impl Whole {
-    /// Reads the number. Where it has no maximum, one too large to be held is the largest that can be.
+impl PositiveInteger {
+    /// Reads the number. Without a maximum, a number above 64 bits is read as the largest of 64 bits.
     pub(super) fn read(&self, query: &Query<'_>) -> Result<Option<u64>, ParameterError> {
         let Some(text) = query.not_blank(self.name)? else {
             return Ok(None);
@@ -203,112 +171,28 @@ impl Whole {
             .default(Some(self.default.into()))
             .minimum(Some(1_u64))
             .maximum(self.max);
-        described(self.name, self.about, schema).build()
+        parameter(self.name, self.description, schema).build()
     }
 }
 
-/// A name that is to be compared with the names of events, cut where no such name is as long, so that the store
-/// is asked questions of bounded size.
+/// A name to compare with the names of events, cut to a length that no such name has, so that queries to the store have
+/// a bounded size.
 ///
 /// Names of events have at most 255 characters, twice as many in lower case. One of more characters equals none
 /// of them, and neither does what is left of it here.
-pub(super) fn cut(name: &str) -> String {
+pub(super) fn truncate(name: &str) -> String {
     name.chars().take(2 * 255 + 1).collect()
 }
 
-/// Four digits, two and two, and a day that the calendar has.
-fn calendar_day(text: &str) -> Option<NaiveDate> {
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
-        return None;
-    };
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0_u32, |number, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| 10 * number + u32::from(digit - b'0'))
-        })
-    };
-    let year = number(&[y1, y2, y3, y4])?;
-    // No year is called 0, and the week of its first day could not be written.
-    let year = i32::try_from(year).ok().filter(|year| *year > 0)?;
-    NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)
-}
-
-fn described(name: &str, about: &str, schema: ObjectBuilder) -> ParameterBuilder {
+fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> ParameterBuilder {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
-        .description(Some(about))
+        .description(Some(description))
         .schema(Some(schema))
 }
 
 fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::new(Type::String))
-}
-
-fn whole_range(max: Option<u64>) -> String {
-    max.map_or_else(|| "from 1 up".to_owned(), |max| format!("from 1 to {max}"))
-}
-
-/// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_parted_by_commas() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (12_345_678, "12,345,678"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
-    }
-
-    #[test]
-    fn a_date_has_four_digits_and_two_and_two() {
-        let day = |year, month, day| NaiveDate::from_ymd_opt(year, month, day);
-        assert_eq!(calendar_day("2024-02-29"), day(2024, 2, 29));
-        assert_eq!(calendar_day("0001-01-01"), day(1, 1, 1));
-        assert_eq!(calendar_day("9999-12-31"), day(9999, 12, 31));
-        for text in [
-            "2023-02-29",
-            "2024-00-01",
-            "2024-13-01",
-            "2024-01-00",
-            "2024-01-32",
-            "0000-01-01",
-            "2024-1-01",
-            "24-01-01",
-            "2024/01/01",
-            "20240101",
-            "2024-01-01T00:00:00Z",
-            " 2024-01-01",
-            "2024-01-01 ",
-            "+024-01-01",
-            "-024-01-01",
-            "2024-01-0\u{661}",
-            "\u{ff12}024-01-01",
-            "",
-            "today",
-            "10000-01-01",
-        ] {
-            assert_eq!(calendar_day(text), None, "{text:?}");
-        }
-    }
 }

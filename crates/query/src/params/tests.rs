@@ -1,10 +1,10 @@
 use super::*;
 
-fn ask<Q: Question>(query: &str) -> Result<Q, ParameterError> {
-    Q::read(&Query::parse(query))
+fn ask<P: FromQuery>(query: &str) -> Result<P, ParameterError> {
+    P::from_query(&Query::parse(query))
 }
 
-fn day(text: &str) -> NaiveDate {
+fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
@@ -79,7 +79,7 @@ fn the_last_of_a_repeated_parameter_holds_and_unknown_ones_are_ignored() {
 }
 
 #[test]
-fn topics_are_trimmed_lowercased_and_told_once() {
+fn topics_are_trimmed_lowercased_and_not_repeated() {
     let topics = |query| ask::<Transcripts>(query).map(|asked| asked.filter.topics);
     assert_eq!(
         topics("topics=%20Math%20,,math,+Stra%C3%9Fe,%C3%84pfel+und+Birnen,"),
@@ -122,11 +122,11 @@ fn a_range_of_ten_thousand_periods_is_the_longest() {
             .map_err(|error| error.to_string())
     };
     assert!(usage("2027-05-18", "day").is_ok());
-    let told = "the range from start_date to end_date has 10,001 periods; at most 10,000 are answered";
-    assert_eq!(usage("2027-05-19", "day").unwrap_err(), told);
+    let expected = "the range from start_date to end_date has 10,001 periods; at most 10,000 are answered";
+    assert_eq!(usage("2027-05-19", "day").unwrap_err(), expected);
     assert!(usage("2027-05-19", "week").is_ok());
-    let told = "the range from start_date to end_date has 10,008 periods; at most 10,000 are answered";
-    assert_eq!(usage("2001-02-20", "hour").unwrap_err(), told);
+    let expected = "the range from start_date to end_date has 10,008 periods; at most 10,000 are answered";
+    assert_eq!(usage("2001-02-20", "hour").unwrap_err(), expected);
     assert!(usage("2001-02-19", "hour").is_ok());
 }
 
@@ -151,8 +151,8 @@ fn a_hundred_topics_are_the_most_and_none_counts_twice() {
         |list: &str| ask::<Transcripts>(&format!("topics={list}")).map(|asked| asked.filter.topics.len());
     assert_eq!(read(&topics(100)), Ok(100));
     assert_eq!(read(&format!("{0},{0}", topics(100))), Ok(100));
-    let told = read(&topics(101)).unwrap_err().to_string();
-    assert_eq!(told, "topics names 101 topics; at most 100 are taken");
+    let error = read(&topics(101)).unwrap_err().to_string();
+    assert_eq!(error, "topics names 101 topics; at most 100 are taken");
 }
 
 #[test]

@@ -123,12 +123,13 @@ async fn new_and_veteran_users_are_counted_side_by_side() {
 #[tokio::test]
 async fn an_organisation_that_nobody_knows_is_not_found_and_one_that_is_idle_is_empty() {
     let service = service("activity_orgs").await;
-    let of = |org: &str, question: &str| format!("/dm/api/ai-analytics/orgs/{org}/users/u/{question}");
+    let of =
+        |org: &str, path_and_query: &str| format!("/dm/api/ai-analytics/orgs/{org}/users/u/{path_and_query}");
     let days = "start_date=2024-01-01&end_date=2024-01-02";
     let zeros = json!({
         "periods": ["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"], "new_users": [0, 0], "veteran_users": [0, 0],
     });
-    for (question, empty) in [
+    for (path_and_query, empty) in [
         ("transcripts/".to_owned(), json!([])),
         ("transcripts?page=1".to_owned(), json!([])),
         (
@@ -138,29 +139,35 @@ async fn an_organisation_that_nobody_knows_is_not_found_and_one_that_is_idle_is_
         (format!("user-cohorts-over-time?{days}"), zeros),
     ] {
         // It comes before the parameters, of which this one is malformed.
-        let mark = if question.contains('?') { '&' } else { '?' };
-        for question in [question.clone(), format!("{question}{mark}start_date=x")] {
-            let unknown = service.send("GET", &of("nowhere", &question)).await;
-            assert_eq!(unknown.body, r#"{"detail":"org does not exist"}"#, "{question}");
-            assert_eq!(unknown.status.as_u16(), 404, "{question}");
+        let mark = if path_and_query.contains('?') { '&' } else { '?' };
+        for path_and_query in [
+            path_and_query.clone(),
+            format!("{path_and_query}{mark}start_date=x"),
+        ] {
+            let unknown = service.send("GET", &of("nowhere", &path_and_query)).await;
+            assert_eq!(
+                unknown.body, r#"{"detail":"org does not exist"}"#,
+                "{path_and_query}"
+            );
+            assert_eq!(unknown.status.as_u16(), 404, "{path_and_query}");
             assert_eq!(
                 unknown.header("content-type"),
                 "application/problem+json",
-                "{question}"
+                "{path_and_query}"
             );
         }
-        let idle = service.send("GET", &of("idle", &question)).await;
-        assert_eq!(idle.status.as_u16(), 200, "{question}");
+        let idle = service.send("GET", &of("idle", &path_and_query)).await;
+        assert_eq!(idle.status.as_u16(), 200, "{path_and_query}");
         assert_eq!(
             serde_json::from_str::<Value>(&idle.body).unwrap(),
             empty,
-            "{question}"
+            "{path_and_query}"
         );
     }
 }
 
 #[tokio::test]
-async fn every_form_of_a_path_answers_alike_and_head_tells_the_headers_alone() {
+async fn every_form_of_a_path_answers_alike_and_head_returns_only_the_headers() {
     let service = service("activity_forms").await;
     for (endpoint, query) in [
         ("transcripts", String::new()),

@@ -9,6 +9,8 @@ pub(crate) async fn store(database: &str) -> (Store, ClickHouse) {
     let clickhouse = ClickHouse::get().await;
     let store = Store::new(&Settings {
         url: clickhouse.url().to_owned(),
+        user: clickhouse.user().to_owned(),
+        password: clickhouse.password().to_owned(),
         database: database.to_owned(),
         ..Settings::default()
     });

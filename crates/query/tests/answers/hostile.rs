@@ -76,15 +76,15 @@ async fn no_value_of_a_filter_is_more_than_a_name_that_nobody_has() {
     for value in values() {
         // No address is longer than 64 KiB, so a long value stands there once.
         let mentor = if value.len() > 1_000 { "x" } else { &value };
-        for question in [
+        for path_and_query in [
             format!("transcripts/?mentor={value}"),
             format!("transcripts/?topics={value}"),
             format!("transcripts/?page=1&topics={value}&mentor={mentor}"),
         ] {
             assert_eq!(
-                service.ask(&question).await,
+                service.ask(&path_and_query).await,
                 serde_json::json!([]),
-                "{question:.80}"
+                "{path_and_query:.80}"
             );
         }
         let cohorts = service
@@ -129,19 +129,19 @@ async fn names_that_look_like_something_else_are_found() {
     let service = world.serve("hostile_found").await;
     for name in names {
         let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC);
-        for question in [
+        for path_and_query in [
             format!("transcripts/?mentor={encoded}"),
             format!("transcripts/?topics={encoded}"),
             format!("transcripts/?page=1&topics={encoded}&mentor={encoded}"),
         ] {
-            let list = service.ask(&question).await;
+            let list = service.ask(&path_and_query).await;
             let topics: Vec<_> = list
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|item| &item["topics"][0]["name"])
                 .collect();
-            assert_eq!(topics, [name], "{question}");
+            assert_eq!(topics, [name], "{path_and_query}");
         }
     }
 }

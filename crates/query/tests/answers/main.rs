@@ -9,3 +9,5 @@ mod hostile;
 mod http;
 mod transcripts;
 mod world;
+
+testbed::engine_process!();

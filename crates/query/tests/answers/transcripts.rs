@@ -171,8 +171,8 @@ async fn conversations_that_go_on_stay_where_they_began() {
         for size in [1, 2, 3, 20] {
             let mut paged = Vec::new();
             for page in 1..=14 {
-                let question = format!("transcripts/?page={page}&page_size={size}&{query}");
-                paged.extend(ids(&service.ask(&question).await));
+                let path_and_query = format!("transcripts/?page={page}&page_size={size}&{query}");
+                paged.extend(ids(&service.ask(&path_and_query).await));
             }
             assert_eq!(paged, expected, "{query} in pages of {size}");
         }

@@ -1,4 +1,4 @@
-//! A small world, told event by event, and the service that answers about it.
+//! A small world of a few events, and a service over it.
 
 use aggregator::Batch;
 use axum::{Router, body::Body, http::Request};
@@ -125,11 +125,15 @@ impl Service {
     }
 
     /// What an endpoint answers about acme, which must be well.
-    pub(crate) async fn ask(&self, question: &str) -> Value {
-        let path = format!("/api/ai-analytics/orgs/acme/users/u/{question}");
+    pub(crate) async fn ask(&self, path_and_query: &str) -> Value {
+        let path = format!("/api/ai-analytics/orgs/acme/users/u/{path_and_query}");
         let answer = self.send("GET", &path).await;
-        assert_eq!(answer.status.as_u16(), 200, "{question}: {}", answer.body);
-        assert_eq!(answer.header("content-type"), "application/json", "{question}");
+        assert_eq!(answer.status.as_u16(), 200, "{path_and_query}: {}", answer.body);
+        assert_eq!(
+            answer.header("content-type"),
+            "application/json",
+            "{path_and_query}"
+        );
         serde_json::from_str(&answer.body).unwrap()
     }
 }

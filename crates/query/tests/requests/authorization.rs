@@ -49,7 +49,7 @@ async fn a_key_opens_in_each_of_its_spellings_and_nothing_else_does() {
     ];
     for (authorization, status, detail) in cases {
         let answer = ask(&format!("{ACME}/usage-summary/"), authorization, "*/*").await;
-        assert_eq!(answer.told(), (status, detail.to_owned()), "{authorization:?}");
+        assert_eq!(answer.error(), (status, detail.to_owned()), "{authorization:?}");
         let challenge = if status == 401 { "Api-Token" } else { "" };
         assert_eq!(answer.header("www-authenticate"), challenge, "{authorization:?}");
     }
@@ -64,7 +64,7 @@ async fn the_key_is_settled_before_the_organisation_and_that_before_the_paramete
         (format!("{ACME}/transcripts?page=0"), "nobody's", 401, BAD_KEY),
         (format!("{orgs}/nowhere/users/u/transcripts?page=0"), "nobody's", 401, BAD_KEY),
         (format!("{orgs}/a%2Fb/users/u/transcripts?page=0"), "nobody's", 401, BAD_KEY),
-        // Whether globex exists, which the store would have to be asked for, is not told.
+        // Whether globex exists, which only the store knows, is not revealed.
         (format!("{orgs}/globex/users/u/transcripts?page=0"), "acme-key", 403, OTHER_ORG),
         (format!("{orgs}/nowhere/users/u/transcripts?page=0"), "acme-key", 403, OTHER_ORG),
         (format!("{orgs}/ACME/users/u/transcripts"), "acme-key", 403, OTHER_ORG),
@@ -89,7 +89,7 @@ async fn the_key_is_settled_before_the_organisation_and_that_before_the_paramete
     for (path, key, status, detail) in cases {
         for path in [path.clone(), format!("/dm{path}")] {
             let answer = ask(&path, &[format!("Api-Token {key}").as_bytes()], "*/*").await;
-            assert_eq!(answer.told(), (status, detail.to_owned()), "{path}");
+            assert_eq!(answer.error(), (status, detail.to_owned()), "{path}");
         }
     }
 }

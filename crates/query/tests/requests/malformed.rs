@@ -87,7 +87,7 @@ async fn transcripts_refuses_what_breaks_a_rule() {
         ("page_size=all", NO_SIZE),
         ("page_size=18446744073709551616", NO_SIZE),
         ("page=1&page_size=1001", NO_SIZE),
-        // The first that breaks its rule is told, in the order of the page of reference.
+        // The first that breaks its rule is reported, in the order of the reference page.
         ("page_size=0&page=0&topics=&mentor=&end_date=&start_date=x", NOT_A_START),
         ("page_size=0&page=0&topics=&mentor=&end_date=2024-01-31", "mentor must not be blank"),
     ];

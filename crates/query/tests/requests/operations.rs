@@ -1,4 +1,4 @@
-//! What is served besides the endpoints, and what every route does.
+//! What is served in addition to the endpoints, and what every route does.
 
 use std::{future::ready, time::Duration};
 
@@ -82,7 +82,7 @@ async fn head_has_the_status_and_headers_of_get_and_no_body() {
 }
 
 #[tokio::test]
-async fn options_tells_the_methods_and_any_other_is_refused() {
+async fn options_lists_the_methods_and_any_other_is_refused() {
     let endpoints =
         ["transcripts", "usage-summary/", "user-cohorts-over-time"].map(|name| format!("{ACME}/{name}"));
     for path in ROUTES.iter().copied().chain(endpoints.iter().map(String::as_str)) {
@@ -92,7 +92,7 @@ async fn options_tells_the_methods_and_any_other_is_refused() {
         for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"] {
             let answer = with_method(method, path).await;
             assert_eq!(
-                answer.told(),
+                answer.error(),
                 (405, "the method is not allowed on this path".to_owned()),
                 "{method} {path}"
             );
@@ -102,7 +102,7 @@ async fn options_tells_the_methods_and_any_other_is_refused() {
 }
 
 #[tokio::test]
-async fn a_path_that_no_route_has_is_told_in_json() {
+async fn a_path_that_no_route_has_is_an_error_in_json() {
     let service = service();
     for path in [
         "/api",
@@ -156,7 +156,7 @@ async fn a_store_that_cannot_be_reached_is_no_fault_of_the_request() {
     ] {
         let answer = get(&service, &format!("{ACME}/{query}")).await;
         let detail = "the analytics store is not available at the moment";
-        assert_eq!(answer.told(), (503, detail.to_owned()), "{query}");
+        assert_eq!(answer.error(), (503, detail.to_owned()), "{query}");
         assert_eq!(answer.header("retry-after"), "5", "{query}");
     }
 }
@@ -187,7 +187,7 @@ async fn a_store_that_does_not_answer_in_time_is_no_fault_of_the_request() {
     ] {
         let answer = get(&service, &format!("{ACME}/{query}")).await;
         let detail = "the analytics store did not answer within 0.05 s";
-        assert_eq!(answer.told(), (503, detail.to_owned()), "{query}");
+        assert_eq!(answer.error(), (503, detail.to_owned()), "{query}");
         assert_eq!(answer.header("retry-after"), "5", "{query}");
     }
 }

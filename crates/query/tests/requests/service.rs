@@ -13,7 +13,7 @@ pub(crate) const ACME: &str = "/api/ai-analytics/orgs/acme/users/u";
 
 impl Answer {
     /// The status, and `detail` of the body.
-    pub(crate) fn told(&self) -> (u16, String) {
+    pub(crate) fn error(&self) -> (u16, String) {
         let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         (self.status.as_u16(), body["detail"].as_str().unwrap().to_owned())
     }

@@ -5,33 +5,44 @@ use std::path::Path;
 use tokio::task::JoinSet;
 use tracing::info;
 
-use crate::{api::Bound, engine, ready::Ready, settings::Settings, shutdown, stack};
+use crate::{api::Bound, engine::EmbeddedEngine, ready::Ready, settings::Settings, shutdown, stack};
 
 /// ClickHouse's port, where no other address is asked for.
 const CLICKHOUSE_PORT: u16 = 8123;
 
 /// The embedded engine alone, until stopped.
-pub(crate) async fn clickhouse(settings: Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Where the engine does not start, or would be reached from other machines without `allow_remote`.
+pub(crate) async fn clickhouse(
+    settings: Settings,
+    allow_remote: bool,
+    ready_file: Option<&Path>,
+) -> anyhow::Result<()> {
+    let addr = settings.http.addr_or(CLICKHOUSE_PORT);
+    if !addr.ip().is_loopback() && !allow_remote {
+        anyhow::bail!(
+            "http.addr: {addr} is reached from other machines; --allow-remote serves it there under the password of \
+             the ready file"
+        );
+    }
     let data_dir = settings.embedded.data_dir()?;
     let mut tasks = JoinSet::new();
     let shutdown = shutdown::on_signal(&mut tasks)?;
-    let addr = settings.http.addr_or(CLICKHOUSE_PORT);
     // The engine is served once it runs, which takes a while: an address in use is told before.
     drop(Bound::new(addr).await?);
     let _lock = stack::lock(&data_dir)?;
     let started = shutdown
-        .run_until_cancelled(engine::serve(&settings.embedded, &data_dir, addr))
+        .run_until_cancelled(EmbeddedEngine::start(&settings.embedded, &data_dir, addr))
         .await;
-    let Some(server) = started.transpose()? else {
+    let Some(embedded) = started.transpose()? else {
         return Ok(());
     };
-    let ready = Ready {
-        clickhouse_url: Some(server.url()),
-        ..Ready::default()
-    };
+    let mut ready = Ready::default();
+    embedded.describe(&mut ready);
     ready.write(ready_file)?;
     shutdown.cancelled().await;
-    server.shutdown().await;
+    embedded.engine.shutdown().await;
     Ok(())
 }
 

@@ -19,15 +19,15 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{progress, settings::Settings, shutdown};
 
 /// How long the brokers may take for the last records.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Lines are handed over as soon as no other has been read, at most so many at a time or of so many bytes, and no more than
-/// two hands full wait.
-const HANDFUL: usize = 1_000;
-const HANDFUL_BYTES: usize = 1 << 20;
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
+/// The maximum size of a chunk of lines, in lines and in bytes. A chunk is handed over as soon as no other line has been
+/// read, and two wait at most.
+const CHUNK_LINES: usize = 1_000;
+const CHUNK_BYTES: usize = 1 << 20;
 /// How much is read at once, in bytes.
-const READ: usize = 256 << 10;
-/// A line may have so many bytes more than an accepted record: one that is too large can be published, and be rejected.
-const ROOM: usize = 1 << 20;
+const READ_BUFFER_BYTES: usize = 256 << 10;
+/// How many bytes a line may have more than an accepted record: one that is too large can be published, and be rejected.
+const EXTRA_LINE_BYTES: usize = 1 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 type Lines = Vec<Vec<u8>>;
@@ -52,13 +52,17 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
 
     let (sender, lines) = mpsc::channel(2);
     let gzipped = file.extension().is_some_and(|extension| extension == "gz");
-    let longest = settings.kafka.max_record_bytes.get().saturating_add(ROOM);
+    let longest = settings
+        .kafka
+        .max_record_bytes
+        .get()
+        .saturating_add(EXTRA_LINE_BYTES);
     // A thread of its own: nothing else can wait on a standard input that never ends.
     std::thread::Builder::new().spawn(move || read_lines(input, gzipped, longest, &sender))?;
     let ended = shutdown
         .run_until_cancelled(publish(&publisher, lines, file))
         .await;
-    let flushed = match shutdown.run_until_cancelled(publisher.flush(PATIENCE)).await {
+    let flushed = match shutdown.run_until_cancelled(publisher.flush(FLUSH_TIMEOUT)).await {
         Some(flushed) => flushed,
         None => publisher.flush(shutdown::GRACE).await,
     };
@@ -101,10 +105,9 @@ async fn publish(
 ) -> anyhow::Result<()> {
     let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
     let mut number = 0_u64;
-    while let Some(handful) = lines.recv().await {
-        let handful =
-            handful.with_context(|| format!("cannot read {} behind line {number}", file.display()))?;
-        for line in handful {
+    while let Some(chunk) = lines.recv().await {
+        let chunk = chunk.with_context(|| format!("cannot read {} behind line {number}", file.display()))?;
+        for line in chunk {
             number += 1;
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
@@ -126,24 +129,24 @@ fn read_lines(
     longest: usize,
     sender: &mpsc::Sender<std::io::Result<Lines>>,
 ) {
-    let mut input = BufReader::with_capacity(READ, input);
+    let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, input);
     let gzipped = gzipped || input.fill_buf().is_ok_and(|start| start.starts_with(&GZIP_MAGIC));
     let input: Box<dyn Read> = if gzipped {
         Box::new(MultiGzDecoder::new(input))
     } else {
         Box::new(input)
     };
-    let mut input = BufReader::with_capacity(READ, input);
+    let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, input);
     loop {
-        let mut handful = Vec::new();
-        let read = read_handful(&mut input, longest, &mut handful);
-        // What was read before an error is published before it is told.
-        let is_last = handful.is_empty();
-        if (!is_last && sender.blocking_send(Ok(handful)).is_err()) || (is_last && read.is_ok()) {
+        let mut chunk = Vec::new();
+        let read = read_chunk(&mut input, longest, &mut chunk);
+        // What was read before an error is published before the error is reported.
+        let is_last = chunk.is_empty();
+        if (!is_last && sender.blocking_send(Ok(chunk)).is_err()) || (is_last && read.is_ok()) {
             return;
         }
         if let Err(error) = read {
-            // Nobody listens where the command has ended.
+            // The receiver is gone where the command has ended.
             drop(sender.blocking_send(Err(error)));
             return;
         }
@@ -151,7 +154,7 @@ fn read_lines(
 }
 
 /// Reads a line, and those that have been read with it. None where the input is at its end.
-fn read_handful(input: &mut BufReader<impl Read>, longest: usize, lines: &mut Lines) -> std::io::Result<()> {
+fn read_chunk(input: &mut BufReader<impl Read>, longest: usize, lines: &mut Lines) -> std::io::Result<()> {
     let limit = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = 0;
     loop {
@@ -169,7 +172,7 @@ fn read_handful(input: &mut BufReader<impl Read>, longest: usize, lines: &mut Li
         }
         bytes += read;
         lines.push(line);
-        if lines.len() == HANDFUL || bytes >= HANDFUL_BYTES || !input.buffer().contains(&b'\n') {
+        if lines.len() == CHUNK_LINES || bytes >= CHUNK_BYTES || !input.buffer().contains(&b'\n') {
             return Ok(());
         }
     }
@@ -238,12 +241,12 @@ mod tests {
     fn lines_come_in_their_order_and_the_last_needs_no_end() {
         let lines: Vec<String> = (0..2_500).map(|number| number.to_string()).collect();
         let text = format!("{}\nlast", lines.join("\n"));
-        let handfuls: Vec<Lines> = handed_over(Cursor::new(text))
+        let chunks: Vec<Lines> = handed_over(Cursor::new(text))
             .into_iter()
             .map(Result::unwrap)
             .collect();
-        assert_eq!(handfuls[0].len(), HANDFUL);
-        let lines = handfuls.concat();
+        assert_eq!(chunks[0].len(), CHUNK_LINES);
+        let lines = chunks.concat();
         assert_eq!(lines.len(), 2_501);
         assert_eq!(lines[0], b"0");
         assert_eq!(lines[2_500], b"last");
@@ -251,11 +254,11 @@ mod tests {
 
     #[test]
     fn what_comes_before_a_line_that_is_too_long_is_handed_over() {
-        let mut handfuls = handed_over(Cursor::new(format!("a\nb\n{}\nc", "x".repeat(2_001))));
-        assert_eq!(handfuls.remove(0).unwrap(), [b"a", b"b"]);
-        let error = handfuls.remove(0).unwrap_err();
+        let mut chunks = handed_over(Cursor::new(format!("a\nb\n{}\nc", "x".repeat(2_001))));
+        assert_eq!(chunks.remove(0).unwrap(), [b"a", b"b"]);
+        let error = chunks.remove(0).unwrap_err();
         assert_eq!(error.to_string(), "a line has more than 2000 bytes");
-        assert!(handfuls.is_empty());
+        assert!(chunks.is_empty());
         let longest = handed_over(Cursor::new("x".repeat(2_000) + "\n"));
         assert_eq!(longest.len(), 1);
     }

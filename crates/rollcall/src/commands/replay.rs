@@ -9,8 +9,8 @@ use tracing::warn;
 use crate::{progress, settings::Settings, shutdown};
 
 /// How long the brokers may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// After so many letters those before are marked, so that a replay that is killed is not begun anew.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
+/// After this many letters those before are marked, so that a replay that is killed does not start from the beginning.
 const MARK_EVERY: u64 = 10_000;
 
 /// Which dead letters, and whether to publish them.
@@ -22,12 +22,12 @@ pub(crate) struct Choice {
     pub(crate) dry_run: bool,
 }
 
-/// Publishes dead letters again, and tells how many by their reasons.
+/// Publishes dead letters again, and prints how many by their reasons.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn run(settings: &Settings, choice: &Choice) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let shutdown = shutdown::on_signal(&mut tasks)?;
-    let mut replay = Replay::open(&settings.kafka, choice.from_beginning, PATIENCE).await?;
+    let mut replay = Replay::open(&settings.kafka, choice.from_beginning, BROKER_TIMEOUT).await?;
     let bar = progress::letters("replaying", replay.total());
     let marks = !choice.dry_run && choice.reasons.is_empty();
     let (mut by_reason, mut left, mut read) = (BTreeMap::<String, u64>::new(), 0_u64, 0_u64);

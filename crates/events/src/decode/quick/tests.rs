@@ -40,7 +40,7 @@ const DATA: [(&str, &str); 12] = [
     ("unknown", r#"{"a":[1,null]}"#),
 ];
 
-/// What a member may hold in the place of what it should.
+/// What a member may hold instead of what it should.
 const ODD: [&str; 14] = [
     "null",
     "true",

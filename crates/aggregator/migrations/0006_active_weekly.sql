@@ -1,0 +1,10 @@
+CREATE TABLE IF NOT EXISTS active_weekly
+(
+    org LowCardinality(String) COMMENT 'organisation',
+    mentor_id LowCardinality(String) COMMENT 'empty: any or none',
+    period DateTime('UTC') COMMENT 'first instant of the week',
+    user UInt128 COMMENT 'sipHash128 of the user_id'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, mentor_id, period, user)
+COMMENT 'rollup: who was active in a week, with each mentor and with any'

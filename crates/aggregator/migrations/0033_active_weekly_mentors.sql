@@ -1,1 +1,0 @@
-ALTER TABLE active_weekly MODIFY COLUMN mentor_id LowCardinality(String)

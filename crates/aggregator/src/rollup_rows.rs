@@ -1,0 +1,145 @@
+//! What the messages of a batch add to the rollups, each key once.
+//!
+//! A materialized view over the messages would make the same rows, at several times the cost: each view would group
+//! again what is already adjacent here, once the messages are sorted. The definitions remain those of
+//! [`crate::rollup::definitions`], which `verify` and `rebuild` use; the tests compare these rows with them.
+
+use events::Role;
+
+use crate::{
+    messages::{Message, SortedMessages, Symbol},
+    tables::{
+        ActivityRow, ActivityRows, ConversationDayRow, ConversationDayRows, ConversationRow,
+        ConversationRows, UserRow, UserRows,
+    },
+};
+
+const HOUR_MILLIS: i64 = 3_600_000;
+const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
+
+/// Which of two messages is the earlier: their times decide, then their ids.
+struct MessageKey {
+    /// Milliseconds since 1970.
+    time: i64,
+    id: u128,
+}
+
+impl MessageKey {
+    /// `time · 2¹²⁸ + id`, a `UInt256` of the same order, by its bytes from the lowest on. No event is older than the year
+    /// 2000.
+    fn to_le_bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let (low, high) = bytes.split_at_mut(16);
+        low.copy_from_slice(&self.id.to_le_bytes());
+        high.copy_from_slice(&i128::from(self.time).to_le_bytes());
+        bytes
+    }
+}
+
+impl Message {
+    const fn key(&self) -> MessageKey {
+        MessageKey {
+            time: self.time,
+            id: self.id,
+        }
+    }
+
+    /// Whether it makes its user active.
+    fn is_activity(&self) -> bool {
+        self.role == Role::User && self.user != Symbol::NONE
+    }
+
+    const fn day(&self) -> i64 {
+        self.time.div_euclid(DAY_MILLIS)
+    }
+}
+
+impl SortedMessages {
+    pub(crate) fn activity(&self) -> ActivityRows {
+        let mut active: Vec<(Symbol, Symbol, i64, Symbol)> = Vec::new();
+        for message in self.entries.iter().filter(|message| message.is_activity()) {
+            let hour = message.time.div_euclid(HOUR_MILLIS);
+            let with = (message.org, message.mentor, hour, message.user);
+            // Those of a conversation are adjacent.
+            if active.last() != Some(&with) {
+                active.extend([(message.org, Symbol::NONE, hour, message.user), with]);
+            }
+        }
+        active.sort_unstable();
+        active.dedup();
+        let mut rows = ActivityRows::default();
+        for (org, mentor, hour, user) in active {
+            rows.push(ActivityRow {
+                org: self.names.text(org),
+                mentor_id: self.names.text(mentor),
+                // No event is older than the year 2000, nor newer than the clock, which a `DateTime` holds until 2106.
+                period: u32::try_from(hour * HOUR_MILLIS / 1_000).unwrap_or(u32::MAX),
+                user_id: self.names.text(user),
+            });
+        }
+        rows
+    }
+
+    pub(crate) fn users(&self) -> UserRows {
+        let mut users: Vec<(Symbol, Symbol, i64)> = Vec::new();
+        for message in self.entries.iter().filter(|message| message.is_activity()) {
+            let (org, user) = (message.org, message.user);
+            if users
+                .last()
+                .is_none_or(|(last_org, last_user, _)| (*last_org, *last_user) != (org, user))
+            {
+                users.push((org, user, message.time));
+            } else if let Some((_, _, first)) = users.last_mut() {
+                // The next conversation may have begun earlier.
+                *first = message.time.min(*first);
+            }
+        }
+        users.sort_unstable();
+        users.dedup_by_key(|(org, user, _)| (*org, *user));
+        let mut rows = UserRows::default();
+        for (org, user, first) in users {
+            rows.push(UserRow {
+                org: self.names.text(org),
+                user_id: self.names.text(user),
+                first_message_at: first,
+            });
+        }
+        rows
+    }
+
+    pub(crate) fn conversations(&self) -> ConversationRows {
+        let mut rows = ConversationRows::default();
+        for messages in self.by_conversation() {
+            let mentors = || messages.iter().map(|message| self.names.text(message.mentor));
+            rows.push(ConversationRow {
+                org: self.names.text(messages[0].org),
+                conversation_id: messages[0].conversation_id,
+                first: messages[0].key().to_le_bytes(),
+                least_mentor: mentors().min().unwrap_or_default(),
+                greatest_mentor: mentors().max().unwrap_or_default(),
+            });
+        }
+        rows
+    }
+
+    pub(crate) fn conversation_days(&self) -> ConversationDayRows {
+        let mut rows = ConversationDayRows::default();
+        for messages in self.by_conversation() {
+            for messages in messages.chunk_by(|a, b| a.day() == b.day()) {
+                rows.push(ConversationDayRow {
+                    org: self.names.text(messages[0].org),
+                    day: u16::try_from(messages[0].day()).unwrap_or(u16::MAX),
+                    conversation_id: messages[0].conversation_id,
+                    first: messages[0].key().to_le_bytes(),
+                });
+            }
+        }
+        rows
+    }
+
+    /// The messages of each conversation, in the order of time. None is empty.
+    fn by_conversation(&self) -> impl Iterator<Item = &[Message]> {
+        self.entries
+            .chunk_by(|a, b| (a.org, a.conversation_id) == (b.org, b.conversation_id))
+    }
+}

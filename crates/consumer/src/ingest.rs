@@ -1,0 +1,25 @@
+//! From records to rows in the sink, and to the offsets that are committed behind them. In reading order:
+//!
+//! - `pipeline`: the loop: source → decode → batch → insert → settle
+//! - `source`: membership of the group, commits, pauses
+//! - `record`: from a record to its named outcome
+//! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed
+//! - `delivery`: from a closed batch to its receipt
+//! - `rows`: rows, written until the sink has acknowledged them
+//! - `bisect`: which of many records a sink refuses
+//! - `dead_letters`: rejected records, in their topic
+//! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
+//! - `backoff`, `budget`: how long to wait, how much to hold
+
+pub(crate) mod backoff;
+pub(crate) mod batch;
+pub(crate) mod batcher;
+pub(crate) mod bisect;
+pub(crate) mod budget;
+pub(crate) mod dead_letters;
+pub(crate) mod delivery;
+pub(crate) mod ledger;
+pub(crate) mod pipeline;
+pub(crate) mod record;
+pub(crate) mod rows;
+pub(crate) mod source;

@@ -1,0 +1,312 @@
+//! From receipts to the offsets that may be committed. No I/O, no clock.
+//!
+//! The ledger notes what is read of each assigned partition, as spans of offsets without holes between them.
+//! Batches carry spans, and a batch whose rows and dead letters are acknowledged becomes a [`Receipt`]. Receipts
+//! arrive in any order; the frontier of a partition is the offset up to which there is a receipt for everything,
+//! and only it becomes [`Committable`].
+
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::ingest::dead_letters::DeadLettersAcked;
+use crate::ingest::rows::RowsAcked;
+
+/// A partition of the event topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Partition(pub(crate) i32);
+
+/// The position of a record in its partition, or the position behind the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Offset(pub(crate) i64);
+
+/// One assignment of a partition. Receipts of an earlier one are void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Epoch(u64);
+
+/// Offsets of a partition that were read in one assignment, from `start` to just before `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    partition: Partition,
+    epoch: Epoch,
+    start: Offset,
+    end: Offset,
+}
+
+/// The spans that a batch stands for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Spans(Vec<Span>);
+
+/// The proof that everything in some spans is settled.
+#[derive(Debug)]
+pub(crate) struct Receipt(Spans);
+
+/// An offset that may be committed: everything before it is settled. Only the ledger makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Committable {
+    partition: Partition,
+    offset: Offset,
+}
+
+/// A record that is not where the one before it said that it would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jump {
+    /// The offsets from `from` to just before `to` were never seen.
+    Gap {
+        /// The offset that was expected.
+        from: Offset,
+        /// The offset that came.
+        to: Offset,
+    },
+    /// Reading went back: the log was truncated, or its topic was created again.
+    Rewind {
+        /// The offset that was expected.
+        from: Offset,
+        /// The offset that came.
+        to: Offset,
+    },
+}
+
+/// Everything that is read and not yet committed, by partition.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    accounts: BTreeMap<Partition, Account>,
+    epochs: u64,
+}
+
+/// What is known of one assigned partition.
+#[derive(Debug)]
+struct Account {
+    epoch: Epoch,
+    /// What the broker holds as committed, unless that is in doubt.
+    committed: Option<Offset>,
+    /// Where reading began with nothing committed, which need not be committed either.
+    origin: Option<Offset>,
+    /// The offset that the next record is expected to have; none until the first, unless an offset is committed.
+    expected: Option<Offset>,
+    /// Everything before it is settled.
+    frontier: Option<Offset>,
+    /// Settled spans beyond the frontier, end by start.
+    ahead: BTreeMap<Offset, Offset>,
+    /// Where reading went back to since an earlier epoch: its spans hold up to there.
+    earlier: Vec<(Epoch, Offset)>,
+}
+
+impl Committable {
+    /// The partition.
+    pub(crate) const fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// The offset to commit: that of the first record that is not settled.
+    pub(crate) const fn offset(&self) -> Offset {
+        self.offset
+    }
+}
+
+impl Spans {
+    /// The partition and the offsets of each, in the order of reading.
+    pub(crate) fn offset_ranges(&self) -> Vec<(i32, Range<i64>)> {
+        let ranges = self.0.iter();
+        ranges
+            .map(|span| (span.partition.0, span.start.0..span.end.0))
+            .collect()
+    }
+
+    /// Adds what was read after the rest.
+    pub(crate) fn add(&mut self, span: Span) {
+        let adjoining = self
+            .0
+            .iter_mut()
+            .rev()
+            .find(|held| held.partition == span.partition);
+        match adjoining {
+            Some(held) if held.epoch == span.epoch && held.end == span.start => held.end = span.end,
+            _ => self.0.push(span),
+        }
+    }
+
+    /// Turns the spans into a receipt, against the proofs that their rows and their dead letters are
+    /// acknowledged.
+    pub(crate) fn settle(self, _rows: RowsAcked, _dead_letters: DeadLettersAcked) -> Receipt {
+        Receipt(self)
+    }
+}
+
+#[cfg(test)]
+impl Receipt {
+    /// A receipt without proofs, for tests that have no sink.
+    pub(crate) const fn forged(spans: Spans) -> Self {
+        Self(spans)
+    }
+}
+
+impl Ledger {
+    /// Opens the account of a partition that was assigned, which is read on from its committed offset, or from
+    /// its first one where none is committed.
+    pub(crate) fn assign(&mut self, partition: Partition, committed: Option<Offset>) {
+        let epoch = self.next_epoch();
+        let account = Account {
+            epoch,
+            committed,
+            origin: None,
+            expected: committed,
+            frontier: committed,
+            ahead: BTreeMap::new(),
+            earlier: Vec::new(),
+        };
+        self.accounts.insert(partition, account);
+    }
+
+    /// Notes that a record was read, and returns the span that it closes: from what was expected to the record
+    /// itself, so that a gap before it is settled with it. `None` where the partition is not assigned.
+    pub(crate) fn read(&mut self, partition: Partition, offset: Offset) -> Option<(Span, Option<Jump>)> {
+        let account = self.accounts.get_mut(&partition)?;
+        let expected = account.expected.unwrap_or(offset);
+        let (start, jump) = match offset.cmp(&expected) {
+            Ordering::Equal => (offset, None),
+            Ordering::Greater => (
+                expected,
+                Some(Jump::Gap {
+                    from: expected,
+                    to: offset,
+                }),
+            ),
+            Ordering::Less => {
+                self.epochs += 1;
+                account.rewind(Epoch(self.epochs), offset);
+                (
+                    offset,
+                    Some(Jump::Rewind {
+                        from: expected,
+                        to: offset,
+                    }),
+                )
+            }
+        };
+        let end = Offset(offset.0 + 1);
+        account.expected = Some(end);
+        if account.frontier.is_none() {
+            account.frontier = Some(start);
+            account.origin = Some(start);
+        }
+        Some((
+            Span {
+                partition,
+                epoch: account.epoch,
+                start,
+                end,
+            },
+            jump,
+        ))
+    }
+
+    /// Moves frontiers on by what a receipt proves. Spans of partitions that were revoked since, or read
+    /// again, are void: the next to read them settles them.
+    pub(crate) fn settle(&mut self, receipt: Receipt) {
+        for span in receipt.0.0 {
+            if let Some(account) = self.accounts.get_mut(&span.partition) {
+                account.settle(span);
+            }
+        }
+    }
+
+    /// The frontiers that differ from what is committed. Until the broker has answered, it is in doubt what is, so they
+    /// are returned again.
+    pub(crate) fn committable(&mut self) -> Vec<Committable> {
+        let accounts = self.accounts.iter_mut();
+        accounts
+            .filter_map(|(partition, account)| {
+                let committable = account.committable(*partition)?;
+                (account.committed, account.origin) = (None, None);
+                Some(committable)
+            })
+            .collect()
+    }
+
+    /// Notes that the broker has accepted these.
+    pub(crate) fn committed(&mut self, offsets: &[Committable]) {
+        for committable in offsets {
+            if let Some(account) = self.accounts.get_mut(&committable.partition) {
+                account.committed = Some(committable.offset);
+            }
+        }
+    }
+
+    /// Closes the account of a partition that is revoked, and returns what may still be committed.
+    pub(crate) fn revoke(&mut self, partition: Partition) -> Option<Committable> {
+        self.accounts.remove(&partition)?.committable(partition)
+    }
+
+    /// Closes the account of a partition that another member may hold already: nothing of it may be committed.
+    pub(crate) fn lose(&mut self, partition: Partition) {
+        self.accounts.remove(&partition);
+    }
+
+    /// The settled frontier of each partition that has one.
+    pub(crate) fn frontiers(&self) -> impl Iterator<Item = (Partition, Offset)> {
+        self.accounts
+            .iter()
+            .filter_map(|(partition, account)| Some((*partition, account.frontier?)))
+    }
+
+    /// What the broker holds as committed, of each partition of which it is known.
+    pub(crate) fn commits(&self) -> impl Iterator<Item = (Partition, Offset)> {
+        self.accounts
+            .iter()
+            .filter_map(|(partition, account)| Some((*partition, account.committed?)))
+    }
+
+    fn next_epoch(&mut self) -> Epoch {
+        self.epochs += 1;
+        Epoch(self.epochs)
+    }
+}
+
+impl Account {
+    fn settle(&mut self, span: Span) {
+        let Some(mut frontier) = self.frontier else { return };
+        let end = if span.epoch == self.epoch {
+            span.end
+        } else {
+            let Some((_, limit)) = self.earlier.iter().find(|(epoch, _)| *epoch == span.epoch) else {
+                return;
+            };
+            span.end.min(*limit)
+        };
+        if span.start < end {
+            self.ahead.insert(span.start, end);
+        }
+        while let Some(next) = self.ahead.first_entry()
+            && *next.key() <= frontier
+        {
+            frontier = frontier.max(next.remove());
+        }
+        self.frontier = Some(frontier);
+        self.earlier.retain(|(_, limit)| *limit > frontier);
+    }
+
+    /// Voids everything at and behind the offset that reading went back to: the records there may be others
+    /// now. What is read and not settled before it stays so.
+    fn rewind(&mut self, epoch: Epoch, to: Offset) {
+        self.ahead.retain(|start, end| {
+            *end = to.min(*end);
+            *start < to
+        });
+        self.earlier.push((std::mem::replace(&mut self.epoch, epoch), to));
+        self.frontier = self.frontier.map(|frontier| frontier.min(to));
+        for (_, limit) in &mut self.earlier {
+            *limit = to.min(*limit);
+        }
+        self.earlier.retain(|(_, limit)| Some(*limit) > self.frontier);
+    }
+
+    fn committable(&self, partition: Partition) -> Option<Committable> {
+        let held = self.committed.or(self.origin);
+        let offset = self.frontier.filter(|frontier| Some(*frontier) != held)?;
+        Some(Committable { partition, offset })
+    }
+}

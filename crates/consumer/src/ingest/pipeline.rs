@@ -1,0 +1,391 @@
+//! The loop: source → decode → batch → insert → settle.
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::Timestamp;
+use futures::{FutureExt, StreamExt};
+use metrics::{counter, gauge};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Message};
+use tokio::runtime::Handle;
+use tokio::task::coop::unconstrained;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::error::{Error, Stop};
+use crate::ingest::batcher::{Batcher, Limits};
+use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
+use crate::ingest::delivery::{BatchWriter, Delivered};
+use crate::ingest::ledger::{Jump, Span};
+use crate::ingest::record::{Outcome, outcome};
+use crate::ingest::rows::RowWriter;
+use crate::ingest::source::Source;
+use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
+use crate::metric;
+use crate::settings::Settings;
+use crate::sink::Sink;
+
+/// How often settled offsets are committed.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long nothing is read before partitions are paused. Pausing drops what was fetched ahead, so reading simply stops for
+/// a short time; for a longer one polling must go on, or the group would evict us.
+const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// How many records are processed before anything else is looked at.
+const RECORDS_PER_TURN: usize = 1_024;
+/// How long batches that are on their way may take once the run is ending. The deadlines of a shutdown sum to
+/// 7 seconds, of the 10 in which the whole process must end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the last commit may take.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long leaving the group may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Records whose rows the sink acknowledged.
+    pub kept: u64,
+    /// Records of types that are not ours.
+    pub skipped: u64,
+    /// Records whose dead letters were acknowledged.
+    pub rejected: u64,
+    /// Offsets that were never seen, because the log no longer held them.
+    pub lost: u64,
+    /// Batches that were settled.
+    pub batches: u64,
+    /// What the broker holds as committed at the end, by partition, of those assigned then: the offset of the first
+    /// record that the next run reads.
+    pub committed: BTreeMap<i32, i64>,
+}
+
+/// Reads the topic into the sink until `shutdown` is cancelled, or until something is wrong that does not recover by itself.
+/// `clock` returns the time that an event's own may not exceed. Must be called within a tokio runtime.
+///
+/// When the run is ending, the open batch is written, those on their way are waited for, what is settled is
+/// committed, and the group is left, all within 8 seconds. What is not settled by then is read again by the
+/// next run.
+pub async fn run<S: Sink>(
+    settings: &Settings,
+    sink: S,
+    clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    shutdown: CancellationToken,
+) -> Result<Summary, Error> {
+    settings.validate()?;
+    metric::describe();
+    let settings = settings.clone();
+    let runtime = Handle::current();
+    // Dropping this future ends the run.
+    let shutdown = shutdown.child_token();
+    let _ended = shutdown.clone().drop_guard();
+    // Decoding keeps a core busy, and librdkafka blocks in its callbacks, so the loop has a thread to itself;
+    // batches are written by the workers of the runtime. With nothing to yield to, it needs no budget of polls,
+    // and with one it would never see timers and deliveries while records are ready.
+    let ingestion = move || runtime.block_on(unconstrained(ingest(&settings, sink, clock, shutdown)));
+    spawn_blocking(ingestion).await.map_err(Error::TaskFailed)?
+}
+
+async fn ingest<S: Sink>(
+    settings: &Settings,
+    sink: S,
+    clock: impl Fn() -> Timestamp,
+    shutdown: CancellationToken,
+) -> Result<Summary, Error> {
+    let sink = Arc::new(sink);
+    let writer = BatchWriter(RowWriter {
+        settings: settings.clone(),
+        sink: Arc::clone(&sink),
+        dead_letters: DeadLetters::new(settings, shutdown.clone())?,
+        shutdown: shutdown.clone(),
+    });
+    let source = Source::join(settings)?;
+    info!(topic = settings.topic, group = settings.group_id, "ingesting");
+
+    let mut pipeline = Pipeline {
+        settings,
+        source: &source,
+        clock,
+        batcher: Batcher::new(Limits::of(settings), sink.rows()),
+        sink,
+        writer: Arc::new(writer),
+        deliveries: JoinSet::new(),
+        in_flight_bytes: 0,
+        commits: JoinSet::new(),
+        reading: Reading::Open,
+        summary: Summary::default(),
+    };
+    let mut outcome = pipeline.flow(shutdown).await;
+    if outcome.is_ok() {
+        outcome = pipeline.drain(Instant::now() + DRAIN_TIMEOUT).await;
+    }
+    let mut summary = mem::take(&mut pipeline.summary);
+    drop(pipeline);
+
+    if !source.commit_last(COMMIT_TIMEOUT).await {
+        warn!(
+            topic = settings.topic,
+            "the last offsets are not committed: their records will be read again"
+        );
+    }
+    summary.committed = source.committed();
+    source.leave(LEAVE_TIMEOUT).await;
+    outcome.map(|()| summary)
+}
+
+/// Records on their way from the source to their receipts.
+struct Pipeline<'a, S: Sink, C> {
+    settings: &'a Settings,
+    source: &'a Source,
+    clock: C,
+    batcher: Batcher<S::Rows>,
+    sink: Arc<S>,
+    writer: Arc<BatchWriter<S>>,
+    deliveries: JoinSet<Result<Delivered, Stop>>,
+    in_flight_bytes: usize,
+    /// The commit that is on its way, at most one.
+    commits: JoinSet<bool>,
+    reading: Reading,
+    summary: Summary,
+}
+
+/// Whether records are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// As they come.
+    Open,
+    /// Not at all since then: the open batch is full, and no more batches may be on their way.
+    Blocked(Instant),
+    /// Polled, with all partitions paused.
+    Paused,
+}
+
+impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
+    /// Reads, decodes and batches records, has batches written, settles and commits them, until the run is to end or cannot
+    /// go on.
+    async fn flow(&mut self, shutdown: CancellationToken) -> Result<(), Error> {
+        let mut records = self.source.records();
+        let mut ticks = interval(COMMIT_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let (due, pause_at, may_read) = (self.batcher.due(), self.pause_at(), self.may_read());
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                Some(delivery) = self.deliveries.join_next() => self.settle(delivery)?,
+                _ = ticks.tick() => {
+                    let after = self.source.disconnected_for();
+                    if after > DISCONNECTED_TIMEOUT {
+                        return Err(Error::Disconnected { after });
+                    }
+                    self.commit();
+                }
+                () = wait_until(due) => self.dispatch(),
+                () = wait_until(pause_at) => self.pause(),
+                Some(record) = records.next(), if may_read => {
+                    let now = (self.clock)();
+                    self.process(record, now)?;
+                    for _ in 1..RECORDS_PER_TURN {
+                        if !self.may_read() { break }
+                        let Some(Some(record)) = records.next().now_or_never() else { break };
+                        self.process(record, now)?;
+                    }
+                    self.batcher.set_caught_up(false);
+                }
+                // Looked at last: there was no record to read.
+                () = ready(()), if may_read && !self.batcher.is_caught_up() => self.batcher.set_caught_up(true),
+            }
+            self.apply_backpressure();
+        }
+    }
+
+    /// Has the open batch written and waits for all that are on their way, until the deadline.
+    async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
+        if !self.batcher.is_empty() {
+            self.dispatch();
+        }
+        while let Ok(Some(delivery)) = timeout_at(deadline, self.deliveries.join_next()).await {
+            self.settle(delivery)?;
+        }
+        if !self.deliveries.is_empty() {
+            warn!(
+                batches = self.deliveries.len(),
+                "not written in time: their records will be read again"
+            );
+            self.deliveries.abort_all();
+        }
+        Ok(())
+    }
+
+    /// Decodes a record and batches its outcome.
+    fn process(&mut self, record: KafkaResult<BorrowedMessage<'_>>, now: Timestamp) -> Result<(), Error> {
+        let record = match record {
+            Ok(record) => record,
+            Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(Error::Consumer(error)),
+            Err(error) => {
+                client::note_error(&self.settings.topic, &error);
+                return Ok(());
+            }
+        };
+        let Some(span) = self.position(&record) else {
+            return Ok(());
+        };
+        let (partition, offset) = (record.partition(), record.offset());
+        match outcome(&record, self.settings.max_record_bytes.get(), now) {
+            Outcome::Kept(event) => self.batcher.open().keep(span, &event),
+            Outcome::Skipped { event_type } => {
+                debug!(partition, offset, ?event_type, "skipped");
+                self.batcher.open().skip(span);
+            }
+            Outcome::Rejected(reason) => {
+                debug!(partition, offset, "rejected: {reason}");
+                let letter = DeadLetter::new(&record, &reason);
+                self.batcher.open().reject(span, letter);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the position of a record, and what is missing before it.
+    fn position(&mut self, record: &BorrowedMessage<'_>) -> Option<Span> {
+        let (topic, partition, offset) = (&self.settings.topic, record.partition(), record.offset());
+        let Some((span, jump)) = self.source.note_read(partition, offset) else {
+            warn!(
+                topic,
+                partition, offset, "a record of a partition that is not assigned"
+            );
+            return None;
+        };
+        match jump {
+            None => {}
+            Some(Jump::Gap { from, to }) => {
+                let lost = u64::try_from(to.0 - from.0).unwrap_or(0);
+                self.summary.lost += lost;
+                counter!(metric::RECORDS_LOST).increment(lost);
+                error!(
+                    topic,
+                    partition,
+                    from = from.0,
+                    to = to.0,
+                    lost,
+                    "records are gone: the log skips them"
+                );
+            }
+            Some(Jump::Rewind { from, to }) => {
+                warn!(
+                    topic,
+                    partition,
+                    from = from.0,
+                    to = to.0,
+                    "the log begins again: reading from there"
+                );
+            }
+        }
+        Some(span)
+    }
+
+    /// Sends the open batch on its way, and opens another.
+    fn dispatch(&mut self) {
+        let batch = self.batcher.close(Instant::now(), self.sink.rows());
+        self.in_flight_bytes += batch.bytes();
+        gauge!(metric::IN_FLIGHT).set(gauge_value(self.in_flight_bytes));
+        self.deliveries.spawn(Arc::clone(&self.writer).deliver(batch));
+    }
+
+    /// Settles and counts a batch that is delivered.
+    fn settle(&mut self, delivery: Result<Result<Delivered, Stop>, JoinError>) -> Result<(), Error> {
+        self.batcher.arrived();
+        let delivered = match delivery.map_err(Error::TaskFailed)? {
+            Ok(delivered) => delivered,
+            Err(Stop::Shutdown) => return Ok(()),
+            Err(Stop::Fatal(error)) => return Err(error),
+        };
+        let Delivered {
+            receipt,
+            tally,
+            bytes,
+        } = delivered;
+        self.source.settle(receipt);
+        self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
+        gauge!(metric::IN_FLIGHT).set(gauge_value(self.in_flight_bytes));
+        counter!(metric::BATCHES).increment(1);
+        counter!(metric::RECORDS, "outcome" => "kept", "reason" => "").increment(tally.kept);
+        counter!(metric::RECORDS, "outcome" => "skipped", "reason" => "").increment(tally.skipped);
+        for (reason, count) in &tally.rejected {
+            counter!(metric::RECORDS, "outcome" => "rejected", "reason" => *reason).increment(*count);
+        }
+        self.summary.batches += 1;
+        self.summary.kept += tally.kept;
+        self.summary.skipped += tally.skipped;
+        self.summary.rejected += tally.rejected.values().sum::<u64>();
+        Ok(())
+    }
+
+    /// Commits what is settled, unless the commit before is still on its way.
+    fn commit(&mut self) {
+        while self.commits.try_join_next().is_some() {}
+        if self.commits.is_empty()
+            && let Some(commit) = self.source.commit()
+        {
+            self.commits.spawn_blocking(commit);
+        }
+    }
+
+    /// Closes the batch that is full, if it may go; stops reading if it may not, and reads again once it could.
+    fn apply_backpressure(&mut self) {
+        self.batcher.touch(Instant::now());
+        if self.batcher.is_full() {
+            if self.batcher.has_room() {
+                self.dispatch();
+            } else if self.reading == Reading::Open {
+                self.reading = Reading::Blocked(Instant::now());
+            }
+        }
+        if !self.batcher.is_full() && self.reading != Reading::Open {
+            if self.reading == Reading::Paused {
+                debug!("reading again");
+                self.source.resume();
+            }
+            self.reading = Reading::Open;
+        }
+    }
+
+    fn pause(&mut self) {
+        debug!("batches are not written fast enough: partitions are paused");
+        self.source.pause();
+        self.reading = Reading::Paused;
+    }
+
+    fn may_read(&self) -> bool {
+        match self.reading {
+            Reading::Open => !self.batcher.is_full(),
+            Reading::Blocked(_) => false,
+            Reading::Paused => true,
+        }
+    }
+
+    /// When partitions are paused because reading is blocked.
+    fn pause_at(&self) -> Option<Instant> {
+        match self.reading {
+            Reading::Blocked(since) => Some(since + PAUSE_AFTER),
+            Reading::Open | Reading::Paused => None,
+        }
+    }
+}
+
+/// Waits until then; without an instant it never ends.
+async fn wait_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A number of bytes as gauges take it.
+fn gauge_value(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

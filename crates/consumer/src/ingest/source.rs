@@ -1,0 +1,364 @@
+//! Membership of the group: what is assigned, committed, paused.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{
+    BaseConsumer, CommitMode, Consumer, ConsumerContext, MessageStream, Rebalance, StreamConsumer,
+};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{Offset as Position, Statistics, TopicPartitionList};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info, warn};
+
+use crate::error::Error;
+use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
+use crate::kafka::client;
+use crate::metric;
+use crate::settings::Settings;
+
+/// How long an assignment waits to learn what is committed.
+const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The ledger, as the loop and the callbacks of rebalances share it. Locked for moments, never across a wait.
+#[derive(Debug, Clone, Default)]
+struct SharedLedger(Arc<Mutex<Ledger>>);
+
+/// A member of the consumer group.
+pub(crate) struct Source {
+    consumer: Arc<StreamConsumer<Membership>>,
+    topic: String,
+    ledger: SharedLedger,
+}
+
+impl SharedLedger {
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        // A ledger is whole between its calls, so a panic elsewhere does not make it wrong.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source {
+    /// Joins the group.
+    pub(crate) fn join(settings: &Settings) -> Result<Self, Error> {
+        let budget = settings.budget();
+        let mut config = client::consumer_config(settings);
+        config
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // A member that was killed gives its partitions up after this long.
+            .set("session.timeout.ms", "10000")
+            .set("heartbeat.interval.ms", "2000")
+            // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
+            .set("max.poll.interval.ms", "30000")
+            // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
+            .set("fetch.min.bytes", "1")
+            .set("fetch.wait.max.ms", "50")
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.error.backoff.ms", "100")
+            .set("queued.min.messages", budget.prefetched_records.to_string())
+            .set(
+                "queued.max.messages.kbytes",
+                (budget.prefetched >> 10).to_string(),
+            )
+            .set("fetch.max.bytes", budget.answer.to_string())
+            .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
+            .set("statistics.interval.ms", "2000");
+        let ledger = SharedLedger::default();
+        let membership = Membership::new(ledger.clone(), settings.topic.clone());
+        let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
+        consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            topic: settings.topic.clone(),
+            ledger,
+        })
+    }
+
+    /// The records of all assigned partitions, as they come. Rebalances are handled while it is polled, so polling must
+    /// never end.
+    pub(crate) fn records(&self) -> MessageStream<'_, Membership> {
+        self.consumer.stream()
+    }
+
+    /// For how long no broker has been connected.
+    pub(crate) fn disconnected_for(&self) -> Duration {
+        self.consumer.context().disconnected_for()
+    }
+
+    /// Notes in the ledger that a record was read: see [`Ledger::read`].
+    pub(crate) fn note_read(&self, partition: i32, offset: i64) -> Option<(Span, Option<Jump>)> {
+        self.ledger.lock().read(Partition(partition), Offset(offset))
+    }
+
+    /// Settles the offsets of a batch, which can be committed from now on.
+    pub(crate) fn settle(&self, receipt: Receipt) {
+        self.ledger.lock().settle(receipt);
+    }
+
+    /// What the broker holds as committed, by partition, of the partitions that are assigned.
+    pub(crate) fn committed(&self) -> BTreeMap<i32, i64> {
+        let ledger = self.ledger.lock();
+        ledger
+            .commits()
+            .map(|(partition, offset)| (partition.0, offset.0))
+            .collect()
+    }
+
+    /// A commit of everything that is settled and not committed, to be made where it may block; none where there
+    /// is nothing to commit. It returns whether the broker has accepted it.
+    pub(crate) fn commit(&self) -> Option<impl FnOnce() -> bool + Send + use<>> {
+        let offsets = self.ledger.lock().committable();
+        let (consumer, topic, ledger) = (
+            Arc::clone(&self.consumer),
+            self.topic.clone(),
+            self.ledger.clone(),
+        );
+        (!offsets.is_empty()).then_some(move || {
+            let committed = commit(&*consumer, &topic, &offsets);
+            if committed {
+                ledger.lock().committed(&offsets);
+            }
+            committed
+        })
+    }
+
+    /// Commits everything that is settled, unless it takes too long. Whether all is committed.
+    pub(crate) async fn commit_last(&self, limit: Duration) -> bool {
+        let Some(commit) = self.commit() else { return true };
+        matches!(timeout(limit, spawn_blocking(commit)).await, Ok(Ok(true)))
+    }
+
+    /// Stops fetching. What was fetched ahead is dropped, and fetched again on [`Source::resume`].
+    pub(crate) fn pause(&self) {
+        self.set_paused(true);
+    }
+
+    /// Fetches again.
+    pub(crate) fn resume(&self) {
+        self.set_paused(false);
+    }
+
+    /// Leaves the group. What is settled must be committed by then.
+    pub(crate) async fn leave(self, limit: Duration) {
+        // Closing a consumer waits for its brokers, and blocks.
+        let closing = spawn_blocking(move || drop(self.consumer));
+        if timeout(limit, closing).await.is_ok() {
+            info!(topic = self.topic, "left the consumer group");
+        } else {
+            warn!(
+                topic = self.topic,
+                "left the consumer group without the brokers' answer"
+            );
+        }
+    }
+
+    fn set_paused(&self, paused: bool) {
+        gauge!(metric::PAUSED).set(if paused { 1.0 } else { 0.0 });
+        let membership = self.consumer.context();
+        membership.paused.store(paused, Ordering::Relaxed);
+        membership.apply_pause(&*self.consumer, self.consumer.assignment());
+    }
+}
+
+/// Commits offsets and waits for the broker's answer. What is not committed now is committed later, with what is
+/// settled by then, or read again by the next member. Whether they are committed.
+///
+/// The client can send a commit without waiting, but then never says what became of it.
+fn commit<C: ConsumerContext>(consumer: &impl Consumer<C>, topic: &str, offsets: &[Committable]) -> bool {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    let filled = offsets.iter().try_for_each(|committable| {
+        list.add_partition_offset(
+            topic,
+            committable.partition().0,
+            Position::Offset(committable.offset().0),
+        )
+    });
+    let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+        return true;
+    };
+    counter!(metric::RETRIES, "what" => "commit").increment(1);
+    warn!(topic, "offsets are not committed: {error}");
+    false
+}
+
+/// What librdkafka calls back for: assignments and statistics. Its callbacks run where the records are polled.
+pub(crate) struct Membership {
+    ledger: SharedLedger,
+    topic: String,
+    paused: AtomicBool,
+    /// When a broker was last seen connected.
+    connected_at: Mutex<Instant>,
+}
+
+impl Membership {
+    fn new(ledger: SharedLedger, topic: String) -> Self {
+        Self {
+            ledger,
+            topic,
+            paused: AtomicBool::new(false),
+            connected_at: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// For how long no broker has been connected, as of the last statistics.
+    fn disconnected_for(&self) -> Duration {
+        self.connected_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+    }
+
+    /// Pauses or resumes partitions, as all others are.
+    fn apply_pause(&self, consumer: &impl Consumer<Self>, partitions: KafkaResult<TopicPartitionList>) {
+        let paused = self.paused.load(Ordering::Relaxed);
+        let change = partitions.and_then(|partitions| {
+            if paused {
+                consumer.pause(&partitions)
+            } else {
+                consumer.resume(&partitions)
+            }
+        });
+        if let Err(error) = change {
+            warn!(topic = self.topic, paused, "could not pause or resume: {error}");
+        }
+    }
+
+    /// Opens accounts. The committed offset is asked for, so that records which the log dropped before the first one that
+    /// is read are noticed.
+    fn assigned(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
+        let committed = consumer.committed_offsets(partitions.clone(), COMMITTED_TIMEOUT);
+        if let Err(error) = &committed {
+            warn!(
+                topic = self.topic,
+                "a gap before the first record will not be seen: no committed offsets: {error}"
+            );
+        }
+        let mut ledger = self.ledger.lock();
+        for partition in numbers(partitions) {
+            let known = committed
+                .as_ref()
+                .ok()
+                .and_then(|list| list.find_partition(&self.topic, partition.0));
+            let offset = known.and_then(|element| absolute(element.offset()));
+            info!(
+                topic = self.topic,
+                partition = partition.0,
+                committed = offset.map(|offset| offset.0),
+                "assigned"
+            );
+            ledger.assign(partition, offset);
+        }
+    }
+
+    /// Commits what is settled and closes accounts. What is read and not settled is left to the next member.
+    fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
+        let settled: Vec<_> = {
+            let mut ledger = self.ledger.lock();
+            numbers(partitions)
+                .filter_map(|partition| ledger.revoke(partition))
+                .collect()
+        };
+        let committed = settled.is_empty() || commit(consumer, &self.topic, &settled);
+        for partition in numbers(partitions) {
+            info!(topic = self.topic, partition = partition.0, committed, "revoked");
+        }
+    }
+
+    /// Closes accounts of partitions that another member may be reading already.
+    fn lost(&self, partitions: &TopicPartitionList) {
+        let mut ledger = self.ledger.lock();
+        for partition in numbers(partitions) {
+            warn!(topic = self.topic, partition = partition.0, "lost");
+            ledger.lose(partition);
+        }
+    }
+}
+
+impl ClientContext for Membership {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!("librdkafka: {error}: {reason}");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+            *self.connected_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+        let Some(topic) = statistics.topics.get(&self.topic) else {
+            return;
+        };
+        for (partition, settled) in self.ledger.lock().frontiers() {
+            let end = topic
+                .partitions
+                .get(&partition.0)
+                .map_or(-1, |partition| partition.ls_offset);
+            if end >= 0 {
+                let lag =
+                    u32::try_from(end - settled.0).unwrap_or(if end > settled.0 { u32::MAX } else { 0 });
+                gauge!(metric::LAG, "partition" => partition.0.to_string()).set(lag);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Membership {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let kind = match rebalance {
+            Rebalance::Assign(partitions) if partitions.count() > 0 => {
+                self.assigned(consumer, partitions);
+                "assigned"
+            }
+            Rebalance::Revoke(partitions) if partitions.count() > 0 => {
+                let kind = if consumer.assignment_lost() {
+                    self.lost(partitions);
+                    "lost"
+                } else {
+                    self.revoked(consumer, partitions);
+                    "revoked"
+                };
+                for partition in numbers(partitions) {
+                    gauge!(metric::LAG, "partition" => partition.0.to_string()).set(0.0);
+                }
+                kind
+            }
+            Rebalance::Assign(_) | Rebalance::Revoke(_) => return,
+            Rebalance::Error(error) => {
+                warn!(topic = self.topic, "rebalance failed: {error}");
+                return;
+            }
+        };
+        counter!(metric::REBALANCES, "kind" => kind).increment(1);
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        // A partition that was paused when it was revoked is still paused when it is assigned again.
+        if let Rebalance::Assign(partitions) = rebalance {
+            self.apply_pause(consumer, Ok((*partitions).clone()));
+        }
+    }
+}
+
+fn numbers(partitions: &TopicPartitionList) -> impl Iterator<Item = Partition> {
+    let numbers: Vec<_> = partitions
+        .elements()
+        .iter()
+        .map(|element| Partition(element.partition()))
+        .collect();
+    numbers.into_iter()
+}
+
+fn absolute(position: Position) -> Option<Offset> {
+    match position {
+        Position::Offset(offset) => Some(Offset(offset)),
+        _ => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! What all clients of Kafka have in common.
+
+use std::time::Duration;
+
+use metrics::counter;
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
+use tracing::{debug, error, info, warn};
+
+use crate::error::Error;
+use crate::metric;
+use crate::settings::Settings;
+
+/// How long a client may be without any broker before another replaces it: librdkafka forgets every broker when one that
+/// has just come back names none, and then never looks for one again.
+pub(crate) const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A context that passes on what librdkafka has to say, and nothing else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logged;
+
+impl ClientContext for Logged {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!("librdkafka: {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Logged {}
+
+/// Passes on a line of librdkafka's log.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            error!("librdkafka: {facility} {message}");
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => warn!("librdkafka: {facility} {message}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!("librdkafka: {facility} {message}"),
+        RDKafkaLogLevel::Debug => debug!("librdkafka: {facility} {message}"),
+    }
+}
+
+/// Counts and logs an error that librdkafka recovers from by itself.
+pub(crate) fn note_error(topic: &str, error: &KafkaError) {
+    let code = error
+        .rdkafka_error_code()
+        .map_or_else(|| "none".to_owned(), |code| format!("{code:?}"));
+    counter!(metric::KAFKA_ERRORS, "code" => code).increment(1);
+    warn!(topic, "kafka: {error}");
+}
+
+/// What every client starts from.
+pub(crate) fn config(settings: &Settings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &settings.bootstrap_servers)
+        .set("client.id", "rollcall")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("topic.metadata.refresh.interval.ms", "10000");
+    config
+}
+
+/// What every consumer starts from: nothing is committed but by us, reading begins where the log does, and asking for a
+/// topic does not create it.
+pub(crate) fn consumer_config(settings: &Settings) -> ClientConfig {
+    let mut config = config(settings);
+    config
+        .set("group.id", &settings.group_id)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("allow.auto.create.topics", "false");
+    config
+}
+
+/// Makes a client, with the properties that were configured on top.
+pub(crate) fn create<C, T>(settings: &Settings, mut config: ClientConfig, context: C) -> Result<T, Error>
+where
+    C: ClientContext,
+    T: FromClientConfigAndContext<C>,
+{
+    for (property, value) in settings.librdkafka_properties() {
+        config.set(property, value);
+    }
+    config.create_with_context(context).map_err(Error::Client)
+}

@@ -1,0 +1,193 @@
+//! Publishing events.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use tokio::time::{Instant, sleep};
+
+use crate::error::Error;
+use crate::kafka::client;
+use crate::settings::Settings;
+
+/// How often a full queue is checked for room, and acknowledgements are checked for.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// How much the queue holds, in KiB.
+const QUEUE_KIB: u32 = 32 << 10;
+
+/// Publishes records to the event topic. Records are queued and sent in the background; a full queue makes
+/// [`Publisher::publish`] wait.
+pub struct Publisher {
+    producer: ThreadedProducer<Acknowledgements>,
+    topic: String,
+}
+
+/// Counts the records that are acknowledged, and keeps the first failure.
+#[derive(Debug, Default)]
+struct Acknowledgements {
+    acknowledged: AtomicU64,
+    first_failure: Mutex<Option<KafkaError>>,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Publisher")
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Publisher {
+    /// A producer for the event topic of the settings. Nothing is sent yet.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        settings.validate()?;
+        let mut config = client::config(settings);
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "5")
+            .set("batch.num.messages", "10000")
+            .set("queue.buffering.max.messages", "0")
+            .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
+            .set("message.max.bytes", max_message_bytes(settings).to_string());
+        let producer = client::create(settings, config, Acknowledgements::default())?;
+        Ok(Self {
+            producer,
+            topic: settings.topic.clone(),
+        })
+    }
+
+    /// Queues a record, once there is room for it. It is acknowledged later: see [`Publisher::flush`].
+    pub async fn publish(
+        &self,
+        key: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+        payload: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        self.send(BaseRecord::to(&self.topic), key, headers, payload)
+            .await
+    }
+
+    /// Queues a record as [`Publisher::publish`] does, for a topic and, if given, a partition of it, with the
+    /// timestamp that it has.
+    pub(crate) async fn republish(
+        &self,
+        (topic, partition): (&str, Option<i32>),
+        timestamp: Option<i64>,
+        key: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+        payload: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        let mut record = BaseRecord::to(topic);
+        (record.partition, record.timestamp) = (partition, timestamp);
+        self.send(record, key, headers, payload).await
+    }
+
+    async fn send<'a>(
+        &self,
+        mut record: BaseRecord<'a, [u8], [u8]>,
+        key: Option<&'a [u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+        payload: Option<&'a [u8]>,
+    ) -> Result<(), Error> {
+        record.key = key;
+        record.payload = payload;
+        if !headers.is_empty() {
+            let all = OwnedHeaders::new_with_capacity(headers.len());
+            let add = |all: OwnedHeaders, (key, value): &(&str, Option<&[u8]>)| {
+                all.insert(Header { key, value: *value })
+            };
+            record.headers = Some(headers.iter().fold(all, add));
+        }
+        loop {
+            record = match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) => record,
+                Err((source, _)) => return Err(self.cannot(source)),
+            };
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// How many records the brokers have acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        self.counts().acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every queued record is acknowledged, for `timeout` at most. The first record that was not
+    /// taken, now or since the last call, is the error.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let waiting = self.producer.in_flight_count();
+            if waiting <= 0 {
+                break;
+            }
+            if Instant::now() >= deadline {
+                let waiting = u64::from(waiting.unsigned_abs());
+                return Err(Error::Unacknowledged {
+                    topic: self.topic.clone(),
+                    waiting,
+                    after: timeout,
+                });
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+        let failure = self
+            .counts()
+            .first_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        failure.map_or(Ok(()), |source| Err(self.cannot(source)))
+    }
+
+    fn counts(&self) -> &Acknowledgements {
+        self.producer.context()
+    }
+
+    fn cannot(&self, source: KafkaError) -> Error {
+        Error::Publish {
+            topic: self.topic.clone(),
+            source,
+        }
+    }
+}
+
+/// The largest message that is sent: the largest record accepted, and room for our headers.
+fn max_message_bytes(settings: &Settings) -> usize {
+    (settings.max_record_bytes.get().saturating_add(64 << 10)).clamp(1_000_000, 1_000_000_000)
+}
+
+impl ClientContext for Acknowledgements {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!("librdkafka: {error}: {reason}");
+    }
+}
+
+impl ProducerContext for Acknowledgements {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(_) => {
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            Err((error, _)) => {
+                let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert_with(|| error.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Reading what a topic holds.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message, OwnedMessage};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio::time::timeout;
+
+use crate::error::Error;
+use crate::kafka::client::{self, Logged};
+use crate::kafka::probe::Probe;
+use crate::settings::Settings;
+
+/// Reads ranges of a topic, one after the other. It joins no group, so that other readers of the topic do not notice.
+pub struct Reader {
+    consumer: Arc<StreamConsumer<Logged>>,
+    topic: String,
+    servers: String,
+    timeout: Duration,
+    /// The partition that is being read, and where that ends.
+    reading: Option<(i32, i64)>,
+    waiting: VecDeque<OffsetRange>,
+}
+
+/// A partition, and the offsets to read there.
+pub(crate) type OffsetRange = (i32, Range<i64>);
+
+/// A record as its topic holds it.
+#[derive(Debug)]
+pub struct Stored(OwnedMessage);
+
+/// The name and the value of a header.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Reader")
+            .field("topic", &self.topic)
+            .field("reading", &self.reading)
+            .field("waiting", &self.waiting)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// A reader of a whole topic at the brokers of the settings, to the ends that its partitions have now. `timeout` is how
+    /// long the brokers may take for an answer, here and for each record.
+    pub async fn open(settings: &Settings, topic: &str, timeout: Duration) -> Result<Self, Error> {
+        settings.validate()?;
+        let settings = Settings {
+            topic: topic.to_owned(),
+            ..settings.clone()
+        };
+        let mut reader = Self::new(&settings, client::consumer_config(&settings), timeout)?;
+        for partition in Probe::new(&settings)?.progress(timeout).await? {
+            reader.push(partition.partition, partition.start..partition.end);
+        }
+        Ok(reader)
+    }
+
+    /// A reader of what will be pushed of the event topic of the settings.
+    pub(crate) fn new(
+        settings: &Settings,
+        mut config: ClientConfig,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        config.set("enable.partition.eof", "true");
+        Ok(Self {
+            consumer: Arc::new(client::create(settings, config, Logged)?),
+            topic: settings.topic.clone(),
+            servers: settings.bootstrap_servers.clone(),
+            timeout,
+            reading: None,
+            waiting: VecDeque::new(),
+        })
+    }
+
+    /// Adds offsets of a partition behind those that are still to be read.
+    pub(crate) fn push(&mut self, partition: i32, offsets: Range<i64>) {
+        if !offsets.is_empty() {
+            self.waiting.push_back((partition, offsets));
+        }
+    }
+
+    /// The next record. `None` once the end of every partition was met.
+    pub async fn next(&mut self) -> Result<Option<Stored>, Error> {
+        Ok(self.read().await?.map(Stored))
+    }
+
+    /// The next record of what was pushed. `None` once there is no other.
+    pub(crate) async fn read(&mut self) -> Result<Option<OwnedMessage>, Error> {
+        loop {
+            let Some((partition, end)) = self.reading else {
+                match self.waiting.pop_front() {
+                    None => return Ok(None),
+                    Some(range) => self.assign(range)?,
+                }
+                continue;
+            };
+            match timeout(self.timeout, self.consumer.recv()).await {
+                Ok(Ok(record)) if record.partition() == partition => {
+                    if record.offset() + 1 >= end {
+                        self.reading = None;
+                    }
+                    if record.offset() < end {
+                        return Ok(Some(record.detach()));
+                    }
+                }
+                Ok(Err(KafkaError::PartitionEOF(ended))) if ended == partition => self.reading = None,
+                // What was fetched before another partition was assigned.
+                Ok(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
+                Ok(Err(source)) => return Err(self.cannot(source)),
+                Err(_) => {
+                    return Err(Error::Silent {
+                        servers: self.servers.clone(),
+                        after: self.timeout,
+                    });
+                }
+            }
+        }
+    }
+
+    fn assign(&mut self, (partition, offsets): OffsetRange) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(offsets.start))
+            .and_then(|()| self.consumer.assign(&list))
+            .map_err(Error::Consumer)?;
+        self.reading = Some((partition, offsets.end));
+        Ok(())
+    }
+
+    /// Commits offsets of the topic for the group of the settings, which must have no members.
+    pub(crate) async fn commit(&self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
+                .map_err(|source| self.cannot(source))?;
+        }
+        // Waiting for librdkafka's answer blocks.
+        let consumer = Arc::clone(&self.consumer);
+        tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
+            .await
+            .map_err(Error::TaskFailed)?
+            .map_err(|source| self.cannot(source))
+    }
+
+    fn cannot(&self, source: KafkaError) -> Error {
+        Error::Topic {
+            topic: self.topic.clone(),
+            source,
+        }
+    }
+}
+
+impl Stored {
+    /// Its partition.
+    pub fn partition(&self) -> i32 {
+        self.0.partition()
+    }
+
+    /// Its offset there.
+    pub fn offset(&self) -> i64 {
+        self.0.offset()
+    }
+
+    /// When it was written, in milliseconds since 1970, if it says so.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.0.timestamp().to_millis()
+    }
+
+    /// Its key.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.0.key()
+    }
+
+    /// Its value.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.0.payload()
+    }
+
+    /// Its headers, in their order. `None` if the name of one is not UTF-8: the client panics on such a name and
+    /// has no other safe way to it.
+    pub fn headers(&self) -> Option<Vec<Header<'_>>> {
+        let Some(headers) = self.0.headers() else {
+            return Some(Vec::new());
+        };
+        let all = || headers.iter().map(|header| (header.key, header.value)).collect();
+        catch_unwind(AssertUnwindSafe(all)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+    use crate::kafka::publisher::Publisher;
+
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Reads ranges of a partition of `count` records of `bytes` each: the offset where it starts, and those that are read.
+    async fn read(count: i64, bytes: usize, ranges: &[Range<i64>]) -> (i64, Vec<i64>) {
+        let cluster = MockCluster::new(1).unwrap();
+        let settings = Settings {
+            bootstrap_servers: cluster.bootstrap_servers(),
+            properties: [("compression.type".to_owned(), "none".to_owned())].into(),
+            ..Settings::default()
+        };
+        cluster.create_topic(&settings.topic, 1, 1).unwrap();
+        let publisher = Publisher::new(&settings).unwrap();
+        for _ in 0..count {
+            let value = vec![b'x'; bytes];
+            publisher.publish(None, &[], Some(&value)).await.unwrap();
+            publisher.flush(TIMEOUT).await.unwrap();
+        }
+        let start = Probe::new(&settings).unwrap().progress(TIMEOUT).await.unwrap()[0].start;
+        let config = client::consumer_config(&settings);
+        let mut reader = Reader::new(&settings, config, TIMEOUT).unwrap();
+        for range in ranges {
+            reader.push(0, range.clone());
+        }
+        let mut offsets = Vec::new();
+        while let Some(record) = reader.next().await.unwrap() {
+            offsets.push(record.offset());
+        }
+        (start, offsets)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn ranges_are_read_one_after_the_other_and_no_further_than_the_log() {
+        let (_, offsets) = read(10, 1, &[2..5, 0..1, 3..3, 1..3, 8..20, 4..6]).await;
+        assert_eq!(offsets, [2, 3, 4, 0, 1, 2, 8, 9, 4, 5]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_left_of_a_range_is_read_where_the_log_has_dropped_its_start() {
+        let all = 0..20;
+        // The mock cluster keeps 5 MB of a partition.
+        let (start, offsets) = read(all.end, 500_000, std::slice::from_ref(&all)).await;
+        assert!(start > 0);
+        assert_eq!(offsets, (start..all.end).collect::<Vec<_>>());
+    }
+}

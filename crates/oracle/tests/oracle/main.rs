@@ -1,0 +1,9 @@
+//! The oracle against the sentences of the contract.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
+
+mod conversations;
+mod generate;
+mod laws;
+mod users;
+mod world;

@@ -1,0 +1,263 @@
+//! This build and another one in turns, so that whatever else the machine does slows down both, and the ratios of what they
+//! took.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, ensure};
+
+use crate::{
+    api::{Api, Stint, TIMED_OUT},
+    cli::{Cli, Section, Sizes},
+    freshness::Pipeline,
+    history::Org,
+    ingest, load, queries,
+    report::{Column, Report, Table},
+    stack::Stack,
+    statements,
+};
+
+/// The database of the queries; every engine has its own.
+const DATABASE: &str = "queries";
+/// How often a question is asked before it is timed.
+const WARM_UP: u32 = 5;
+/// The loads, in events per second, during which freshness is sampled.
+const RATES: [(&str, f64); 2] = [("1,000 events/s", 1_000.0), ("10,000 events/s", 10_000.0)];
+
+const COLUMNS: &[Column] = &[
+    Column("this", 2),
+    Column("baseline", 2),
+    Column("ratio", 3),
+    Column("least", 3),
+    Column("greatest", 3),
+];
+
+/// A build, its name for databases and topics, and its engine.
+struct Build {
+    name: &'static str,
+    stack: Stack,
+}
+
+/// Two builds, and how often each is measured.
+struct Comparison {
+    builds: [Build; 2],
+    pairs: u32,
+}
+
+/// Runs the sections that were asked for on both builds.
+pub(crate) async fn measure(
+    cli: &Cli,
+    sizes: &Sizes,
+    report: &mut Report,
+    baseline: &Path,
+) -> anyhow::Result<()> {
+    let baseline = baseline.canonicalize().with_context(|| {
+        format!(
+            "--baseline: cannot find {}; cargo runs the benchmark in crates/rollcall: give an absolute path",
+            baseline.display()
+        )
+    })?;
+    let this = Stack::start().await?;
+    let baseline = Stack::of_build(&baseline, Arc::clone(&this.broker)).await?;
+    let comparison = Comparison {
+        builds: [("this", this), ("baseline", baseline)].map(|(name, stack)| Build { name, stack }),
+        pairs: cli.pairs(),
+    };
+    if cli.compares(Section::Statements) {
+        report.add(&comparison.statements().await?)?;
+    }
+    if cli.compares(Section::Ingest) {
+        report.add(&comparison.ingest(sizes).await?)?;
+    }
+    if cli.compares(Section::Freshness) {
+        report.add(&comparison.freshness(sizes).await?)?;
+    }
+    if cli.compares(Section::Queries) {
+        report.add(&comparison.queries(sizes).await?)?;
+    }
+    Ok(())
+}
+
+impl Comparison {
+    async fn statements(&self) -> anyhow::Result<Table> {
+        for build in &self.builds {
+            statements::prepare(build.stack.sql()).await?;
+        }
+        let what = "median wall time of small statements over the engine's HTTP interface, in milliseconds";
+        let table = self.in_turns("statements", what, async |build, _| {
+            let times = statements::time(build.stack.sql()).await?;
+            let medians = times
+                .into_iter()
+                .map(|(name, mut times)| (name.to_owned(), times.median()));
+            Ok(medians.collect())
+        });
+        let table = table.await?;
+        for build in &self.builds {
+            statements::drop_database(build.stack.sql()).await?;
+        }
+        Ok(table)
+    }
+
+    async fn ingest(&self, sizes: &Sizes) -> anyhow::Result<Table> {
+        let kafka = self.builds[0].stack.kafka("events", "nobody");
+        load::fill(&kafka, 1, load::options(sizes.events)).await?;
+        let what =
+            "from a full topic to settled rollups; CPU in seconds per million events, memory at its peak";
+        let table = self.in_turns("ingest", what, async |build, pair| {
+            let database = format!("{}_{pair}", build.name);
+            let figures = ingest::measure(&build.stack, &database, sizes.events).await?;
+            let drop_database = format!("DROP DATABASE {database} SYNC");
+            build.stack.sql().run(&drop_database).await?;
+            Ok(figures.named())
+        });
+        table.await
+    }
+
+    async fn freshness(&self, sizes: &Sizes) -> anyhow::Result<Table> {
+        let what = "milliseconds from the broker's acknowledgement of an event to an answer that contains it";
+        let table = self.in_turns("freshness", what, async |build, pair| {
+            let database = format!("fresh_{}_{pair}", build.name);
+            let pipeline = Pipeline::start(&build.stack, &database).await?;
+            let mut numbers = Vec::new();
+            for (index, (of, rate)) in RATES.into_iter().enumerate() {
+                let org = format!("fresh-{index}");
+                let mut sampled = pipeline.sample(&org, rate, sizes.samples).await?;
+                numbers.push((format!("median at {of}"), sampled.times.median()));
+                numbers.push((format!("p99 at {of}"), sampled.times.p99()));
+            }
+            drop(pipeline);
+            let drop_database = format!("DROP DATABASE {database} SYNC");
+            build.stack.sql().run(&drop_database).await?;
+            build.stack.rest().await?;
+            Ok(numbers)
+        });
+        table.await
+    }
+
+    async fn queries(&self, sizes: &Sizes) -> anyhow::Result<Table> {
+        let longest = sizes.days.iter().max().context("no days are asked for")?;
+        let orgs: Vec<Org> = sizes
+            .users
+            .iter()
+            .map(|users| Org::of(*users, *longest))
+            .collect();
+        let mut apis = Vec::new();
+        for Build { name, stack } in &self.builds {
+            stack.migrate(DATABASE).await?;
+            for org in &orgs {
+                org.register(stack, DATABASE).await?;
+                org.talk(stack, DATABASE, 0..sizes.messages).await?;
+            }
+            stack.rebuild(DATABASE).await?;
+            stack.rest().await?;
+            apis.push((*name, Api::start(stack, DATABASE).await?));
+        }
+        self.check_equal_answers(&apis, &orgs, sizes).await?;
+        let what = "median milliseconds of the three endpoints, one request at a time and 16 at a time";
+        let table = self.in_turns("queries", what, async |build, _| {
+            let api = apis.iter().find(|(name, _)| *name == build.name);
+            let (_, api) = api.context("every build has an API")?;
+            let mut numbers = Vec::new();
+            for org in &orgs {
+                for days in &sizes.days {
+                    for (name, question) in queries::all(*days) {
+                        let of = format!("{name}, {} users, {days} days", org.users);
+                        let mut stint = Stint {
+                            askers: 1,
+                            questions: 200,
+                            time: Duration::from_secs(sizes.seconds_each),
+                        };
+                        let alone = api.time(&org.name, &question, stint).await?.median();
+                        (stint.askers, stint.questions) = (16, 1_600);
+                        let together = api.time(&org.name, &question, stint).await?.median();
+                        numbers.push((of.clone(), alone));
+                        numbers.push((format!("{of}, at 16"), together));
+                    }
+                }
+            }
+            Ok(numbers)
+        });
+        let table = table.await?;
+        for build in &self.builds {
+            let drop_database = format!("DROP DATABASE {DATABASE} SYNC");
+            build.stack.sql().run(&drop_database).await?;
+        }
+        Ok(table)
+    }
+
+    /// Asks every question of all builds until they are warm: a faster build that answers something else is no faster.
+    async fn check_equal_answers(
+        &self,
+        apis: &[(&str, Api)],
+        orgs: &[Org],
+        sizes: &Sizes,
+    ) -> anyhow::Result<()> {
+        for org in orgs {
+            for (name, question) in sizes.days.iter().flat_map(|days| queries::all(*days)) {
+                let mut answers = Vec::new();
+                for (_, api) in apis {
+                    for _ in 0..WARM_UP {
+                        api.ask(&org.name, &question, TIMED_OUT).await?;
+                    }
+                    answers.push(api.ask(&org.name, &question, TIMED_OUT).await?);
+                }
+                answers.dedup();
+                ensure!(
+                    answers.len() == 1,
+                    "the builds answer differently: {name} of {}",
+                    org.name
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures the builds one after the other, again and again; the medians and their ratio. What is `None` in either run
+    /// of a pair is left out of it.
+    async fn in_turns(
+        &self,
+        section: &'static str,
+        what: &str,
+        run: impl AsyncFn(&Build, u32) -> anyhow::Result<Vec<(String, Option<f64>)>>,
+    ) -> anyhow::Result<Table> {
+        let caption = format!(
+            "{what}\n  medians of {} runs of each build in turns; ratio is the median of this / baseline of each pair",
+            self.pairs
+        );
+        let mut table = Table::new(section, caption, COLUMNS);
+        let mut pairs = Vec::new();
+        for pair in 1..=self.pairs {
+            let [this, baseline] = &self.builds;
+            pairs.push((run(this, pair).await?, run(baseline, pair).await?));
+        }
+        let names = pairs.first().map_or(&[][..], |(this, _)| this);
+        for (row, (name, _)) in names.iter().enumerate() {
+            let numbers = pairs.iter().filter_map(|(this, baseline)| {
+                let number = |run: &[(String, Option<f64>)]| run.get(row)?.1;
+                number(this).zip(number(baseline))
+            });
+            let numbers: Vec<(f64, f64)> = numbers.collect();
+            let ratios = sorted(numbers.iter().map(|(this, baseline)| this / baseline));
+            table.row(
+                name.as_str(),
+                [
+                    median(&sorted(numbers.iter().map(|(this, _)| *this))),
+                    median(&sorted(numbers.iter().map(|(_, baseline)| *baseline))),
+                    median(&ratios),
+                    ratios.first().copied(),
+                    ratios.last().copied(),
+                ],
+            );
+        }
+        Ok(table)
+    }
+}
+
+fn sorted(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    sorted.get(sorted.len() / 2).copied()
+}

@@ -1,0 +1,222 @@
+//! The embedded engine: a process of its own, closed to strangers, started again when it crashes.
+
+use std::{
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::Command,
+};
+
+use tempfile::tempdir;
+
+use crate::{
+    command_line::{
+        data::{conversations, event},
+        run,
+    },
+    harness::{Parts, Process, until},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_is_closed_to_strangers() {
+    let dir = tempdir().unwrap();
+    let up = Process::up(dir.path()).await;
+    up.publish([event(1)]).await;
+    up.settled().await;
+    let url = up.ready.clickhouse_url.as_deref().unwrap();
+    let http = reqwest::Client::new();
+    let question = "SELECT count() FROM rollcall.messages";
+    let password = up.ready.clickhouse_password.as_deref().unwrap();
+    assert_eq!(up.sql(question).await.trim(), "1", "its user may ask");
+    let native = up.ready.clickhouse_native.as_deref().unwrap();
+    for address in [native, url.trim_start_matches("http://")] {
+        let address: std::net::SocketAddr = address.parse().unwrap();
+        assert!(address.ip().is_loopback(), "{address}");
+    }
+
+    let cases = [
+        ("without a user", http.post(url)),
+        ("as default", http.post(url).basic_auth("default", Some(""))),
+        (
+            "as default, in the URL",
+            http.post(format!("{url}/?user=default&password=")),
+        ),
+        (
+            "without a password",
+            http.post(url).basic_auth("rollcall", Some("")),
+        ),
+        (
+            "with another password",
+            http.post(url).basic_auth("rollcall", Some("other")),
+        ),
+        (
+            "from a web page",
+            http.post(url)
+                .header("Origin", "http://example.com")
+                .header("Host", "example.com"),
+        ),
+    ];
+    for (who, request) in cases {
+        for statement in [question, "SELECT 1", "SYSTEM STOP LISTEN HTTP"] {
+            let answer = request.try_clone().unwrap().body(statement).send().await.unwrap();
+            assert!(
+                !answer.status().is_success(),
+                "{who}: {statement}: {}",
+                answer.status()
+            );
+            let allowed = answer.headers().get("access-control-allow-origin").cloned();
+            assert_eq!(allowed, None, "{who}");
+        }
+    }
+
+    let reach_out = [
+        "SELECT * FROM file('/etc/hostname', LineAsString)",
+        "SELECT * FROM url('http://127.0.0.1:9/', LineAsString)",
+        "SELECT * FROM s3('http://127.0.0.1:9/bucket/key', LineAsString)",
+        "SELECT * FROM remote('127.0.0.1:9', system.one)",
+        "SELECT * FROM executable('cat', TSV, 'line String')",
+        "CREATE TABLE rollcall.f (line String) ENGINE = File(LineAsString)",
+        "CREATE TABLE rollcall.u (line String) ENGINE = URL('http://127.0.0.1:9/', LineAsString)",
+        "CREATE DATABASE etc ENGINE = Filesystem('/etc')",
+        "CREATE TABLE rollcall.d (n UInt8) ENGINE = MergeTree ORDER BY n SETTINGS disk = disk(type = local, path = '/tmp/')",
+        "SELECT * FROM default.`/etc/hostname`",
+    ];
+    for statement in reach_out {
+        let answer = http
+            .post(url)
+            .basic_auth("rollcall", Some(password))
+            .body(statement)
+            .send()
+            .await
+            .unwrap();
+        assert!(!answer.status().is_success(), "{statement}");
+    }
+    assert_eq!(up.sql(question).await.trim(), "1", "it goes on");
+}
+
+/// Sees to it that nothing below a path can be read by other users.
+fn closed(path: &Path) {
+    let metadata = std::fs::symlink_metadata(path).unwrap();
+    let mode = metadata.permissions().mode() & 0o077;
+    let of_ours = path.ends_with("lock");
+    assert!(
+        metadata.is_symlink() || of_ours || mode == 0,
+        "{}: {mode:o}",
+        path.display()
+    );
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            // What is merged away meanwhile cannot be read by anybody.
+            let entry = entry.unwrap().path();
+            if entry.exists() {
+                closed(&entry);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_users_cannot_read_the_data_directory() {
+    let dir = tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let up = Process::up(dir.path()).await;
+    up.publish([event(1)]).await;
+    up.settled().await;
+    let data = dir.path().join("data");
+    assert!(up.signal("TERM").await.success());
+    closed(&data);
+    // Only root can act as another user; for anybody else the modes have to do.
+    let mut other = Command::new("cat");
+    other
+        .arg(data.join("clickhouse-password"))
+        .uid(65_534)
+        .gid(65_534);
+    if let Ok(output) = other.output() {
+        assert!(!output.status.success() && output.stdout.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_killed_is_started_again_and_nothing_acknowledged_is_lost() {
+    let dir = tempdir().unwrap();
+    let up = Process::up(dir.path()).await;
+    for round in 0..3 {
+        up.publish((round * 1_000..round * 1_000 + 1_000).map(event))
+            .await;
+        if round != 1 {
+            up.settled().await;
+        }
+        let pid = up.engine_pid();
+        up.send_engine("KILL");
+        until("another engine runs", async || {
+            up.try_engine_pid().filter(|&other| other != pid)
+        })
+        .await;
+    }
+    up.settled().await;
+    until("the API answers again", async || {
+        (up.get("acme", "transcripts/").await.0 == 200).then_some(())
+    })
+    .await;
+    assert_eq!(conversations(&up).await, 3_000);
+    assert_eq!(up.metric("rollcall_engine_restarts_total").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_ends_with_its_parent_however_that_ends() {
+    let dir = tempdir().unwrap();
+    for signal in ["KILL", "TERM"] {
+        let parts = Parts::bare(dir.path()).await;
+        let engine = parts.clickhouse.engine_pid();
+        parts.clickhouse.signal(signal).await;
+        until("the engine has ended", async || {
+            let stat = std::fs::read_to_string(format!("/proc/{engine}/stat")).ok();
+            // A zombie that nobody has reaped yet has ended too.
+            stat.is_none_or(|stat| stat.contains(") Z ")).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_other_machines_reach_has_to_be_asked_for() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("data");
+    let args = [
+        "dev",
+        "clickhouse",
+        "--http-addr",
+        "0.0.0.0:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    let ended = run(&args, &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr.contains("http.addr") && ended.stderr.contains("--allow-remote"),
+        "{ended:?}"
+    );
+    assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn a_data_directory_of_an_earlier_build_is_refused_and_left_as_it_is() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir_all(data.join("clickhouse/store")).unwrap();
+    for command in [&["up"][..], &["dev", "clickhouse"]] {
+        let place = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+        let ended = run(&[command, &place].concat(), &[]).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let line = ended.stderr.lines().last().unwrap();
+        assert!(
+            line.contains("earlier build") && line.contains("--data-dir"),
+            "{line}"
+        );
+        let left: Vec<_> = std::fs::read_dir(&data)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        assert_eq!(left, ["clickhouse"]);
+    }
+}
