@@ -9,8 +9,9 @@
 use std::time::Duration;
 
 use crate::{
-    Error, Store,
+    error::Error,
     rollup::{View, views_into},
+    store::Store,
 };
 
 /// Between two looks at whether an insert has ended.
@@ -85,11 +86,12 @@ impl Store {
     /// The number of the latest block of a table's parts; 0 where it has none.
     async fn latest_block(&self, table: &str) -> Result<u64, Error> {
         let block = self
+            .clickhouse
             .client
             .query(include_str!("../sql/latest_block.sql"))
             .param("table", table)
             .fetch_one();
-        self.run(block).await
+        self.clickhouse.run(block).await
     }
 
     /// Returns once every insert into the database that is under way has ended.
@@ -103,23 +105,30 @@ impl Store {
             }
             Ok(())
         };
-        tokio::time::timeout(self.settings.maintenance_timeout(), ended)
+        tokio::time::timeout(self.clickhouse.settings.maintenance_timeout(), ended)
             .await
             .unwrap_or_else(|_elapsed| Err(Error::timed_out()))
     }
 
     /// The inserts that are under way, by their query ids.
     async fn inserts(&self) -> Result<Vec<String>, Error> {
-        self.run(self.client.query(include_str!("../sql/inserts.sql")).fetch_all())
+        self.clickhouse
+            .run(
+                self.clickhouse
+                    .client
+                    .query(include_str!("../sql/running_inserts.sql"))
+                    .fetch_all(),
+            )
             .await
     }
 
     async fn change(&self, sql: &str) -> Result<(), Error> {
-        self.within(
-            self.settings.maintenance_timeout(),
-            self.maintenance(sql).execute(),
-        )
-        .await
+        self.clickhouse
+            .within(
+                self.clickhouse.settings.maintenance_timeout(),
+                self.clickhouse.maintenance(sql).execute(),
+            )
+            .await
     }
 }
 

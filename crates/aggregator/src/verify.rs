@@ -12,7 +12,7 @@ use std::{
 use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::{Error, Store, rollup::views_into};
+use crate::{error::Error, rollup::views_into, store::Store};
 
 /// How often the sides are compared before a stray counts as drift.
 const LOOKS: u32 = 3;
@@ -122,8 +122,11 @@ impl Store {
 
     /// The rows that only one side has, with their organisations.
     async fn strays(&self, sql: &str) -> Result<HashMap<(u128, bool), String>, Error> {
-        let strays = self.maintenance(sql).fetch_all::<Stray>();
-        let strays = self.within(self.settings.maintenance_timeout(), strays).await?;
+        let strays = self.clickhouse.maintenance(sql).fetch_all::<Stray>();
+        let strays = self
+            .clickhouse
+            .within(self.clickhouse.settings.maintenance_timeout(), strays)
+            .await?;
         Ok(strays
             .into_iter()
             .map(|stray| ((stray.row, stray.asked), stray.org))
@@ -133,11 +136,12 @@ impl Store {
     /// The statement that finds the strays of a table.
     async fn strays_of(&self, table: &str) -> Result<String, Error> {
         let columns = self
+            .clickhouse
             .client
             .query(include_str!("../sql/columns.sql"))
             .param("table", table)
             .fetch_all::<Column>();
-        let columns = self.run(columns).await?;
+        let columns = self.clickhouse.run(columns).await?;
         let list = |text: &dyn Fn(&Column) -> String| columns.iter().map(text).collect::<Vec<_>>().join(", ");
         // The types of the table: what a view selects is cast to them when it is inserted, too.
         let cast = list(&|Column { name, r#type, .. }| {
