@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{connection::Connection, error::Error};
 
-/// The number of conversations that make the top of a list, which is looked for in its latest days.
+/// The number of conversations that make the top of a list, which is searched for in its latest days.
 pub(crate) const TOP: usize = 1_000;
 
 /// The number of conversations that are read at once. A statement that names their ids, of 39 digits at most, stays within

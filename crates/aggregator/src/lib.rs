@@ -11,11 +11,11 @@
 //! - `rollup`: the rollups, each with the view that defines it (`rollups/`)
 //! - `native` and `tables`: the tables that batches go into, column by column
 //! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
-//! - `activity` and `conversations`: what ClickHouse answers (`sql/`); [`cache`]: what is held in memory of it
+//! - `activity` and `conversations`: what ClickHouse answers (`sql/`); [`cache`]: what is kept in memory of it
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `transcripts`: conversations, listed
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
-//! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made of them again
+//! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
 mod activity;
 pub mod batch;

@@ -16,11 +16,19 @@ use crate::{
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
 /// connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     pub(crate) clickhouse: CachedConnection,
     /// Organisations of which an event has arrived, among those that were asked about.
     known_orgs: Arc<Mutex<HashSet<String>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("settings", &self.clickhouse.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Store {
@@ -90,12 +98,12 @@ impl Store {
             .await
     }
 
-    /// Whether any event of the organisation has arrived. That never changes once it is true, so it is asked until then.
+    /// Whether any event of the organisation has arrived. Once it has, ClickHouse need not be asked again.
     ///
     /// # Errors
     /// Those of any query: see [`Error`].
     pub async fn org_exists(&self, org: &str) -> Result<bool, Error> {
-        /// The number that is remembered before they are forgotten.
+        /// The maximum number that is remembered; then all are forgotten.
         const REMEMBERED: usize = 10_000;
         if self.known_orgs().contains(org) {
             return Ok(true);

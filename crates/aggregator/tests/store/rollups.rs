@@ -158,7 +158,7 @@ async fn a_row_that_no_fact_asks_for_is_told_and_goes_by_a_rebuild() {
             ("active_weekly", 0, 1),
             ("users", 1, 1),
         ],
-        "what is inserted into the hours goes on into the days and weeks"
+        "what is inserted into the hours is added to the days and weeks"
     );
     for table in rollup_tables() {
         database.store.rebuild(table).await.unwrap();
