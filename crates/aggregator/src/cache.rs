@@ -59,20 +59,15 @@ trait Held<Wanted> {
     /// Reads what a question needs and is not held. Whether it is held then.
     ///
     /// It may be given up at any moment. What is held then is not taken for whole.
-    async fn refresh(
-        &mut self,
-        store: &CachedConnection,
-        wanted: &Wanted,
-        question: u64,
-    ) -> Result<bool, Error>;
+    async fn refresh(&mut self, store: &Source, wanted: &Wanted, question: u64) -> Result<bool, Error>;
 
     /// Notes that reading took too long. Where some of it has been read to its end, the next question goes on with the rest.
-    fn give_up_in_time(&mut self, store: &CachedConnection, wanted: &Wanted);
+    fn give_up_in_time(&mut self, store: &Source, wanted: &Wanted);
 }
 
 /// What is held, once it is as fresh as ClickHouse; none where it cannot be.
 async fn fresh<'a, T, Wanted>(
-    store: &CachedConnection,
+    store: &Source,
     held: &'a tokio::sync::Mutex<T>,
     wanted: &Wanted,
     question: u64,
@@ -103,21 +98,21 @@ where
     }
 }
 
-/// A connection, and what is held of what was read over it.
+/// Where answers come from: a connection, and what is held of what was read over it.
 #[derive(Debug, Clone)]
-pub(crate) struct CachedConnection {
+pub(crate) struct Source {
     connection: Connection,
     cache: Arc<Cache>,
 }
 
-impl CachedConnection {
+impl Source {
     pub(crate) fn new(connection: Connection) -> Self {
         let cache = Arc::new(Cache::new(connection.settings.cache_bytes));
         Self { connection, cache }
     }
 }
 
-impl Deref for CachedConnection {
+impl Deref for Source {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {

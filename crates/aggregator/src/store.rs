@@ -10,15 +10,15 @@ use events::{CohortCount, DateRange, Grain, NewUsersBy};
 use futures::future::try_join_all;
 
 use crate::{
-    activity::ActivityQuery, batch::SealedBatch, cache::CachedConnection, connection::Connection,
-    error::Error, settings::Settings, tables::Insert,
+    activity::ActivityQuery, batch::SealedBatch, cache::Source, connection::Connection, error::Error,
+    settings::Settings, tables::Insert,
 };
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
 /// connection.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) clickhouse: CachedConnection,
+    pub(crate) clickhouse: Source,
     /// Organisations of which an event has arrived, among those that were asked about.
     known_orgs: Arc<Mutex<HashSet<String>>>,
 }
@@ -35,7 +35,7 @@ impl Store {
     /// The store of these settings.
     pub fn new(settings: &Settings) -> Self {
         Self {
-            clickhouse: CachedConnection::new(Connection::new(settings)),
+            clickhouse: Source::new(Connection::new(settings)),
             known_orgs: Arc::default(),
         }
     }

@@ -4,7 +4,7 @@ use events::{Grain, NewUsersBy, Timestamp};
 use roaring::RoaringBitmap;
 
 use super::{
-    CachedConnection, fresh,
+    Source, fresh,
     org::{Org, Wanted},
     sets::Activity,
 };
@@ -12,7 +12,7 @@ use crate::activity::ActivityQuery;
 
 impl<'a> ActivityQuery<'a> {
     /// The answer to `usage_summary`; none where the sets are not held.
-    pub(crate) async fn cached_usage(&self, store: &CachedConnection) -> Option<Vec<u64>> {
+    pub(crate) async fn cached_usage(&self, store: &Source) -> Option<Vec<u64>> {
         let count = |_: &Org, wanted: &Wanted<'_>, activity: &Activity| self.count(activity, wanted, None);
         self.with_sets(store, false, count).await
     }
@@ -20,7 +20,7 @@ impl<'a> ActivityQuery<'a> {
     /// New users and veterans; none where the sets are not held.
     pub(crate) async fn cached_cohorts(
         &self,
-        store: &CachedConnection,
+        store: &Source,
         new_users_by: NewUsersBy,
     ) -> Option<(Vec<u64>, Vec<u64>)> {
         let count = |org: &Org, wanted: &Wanted<'_>, activity: &Activity| {
@@ -44,7 +44,7 @@ impl<'a> ActivityQuery<'a> {
     /// Has the sets that a question wants counted, once they are as fresh as ClickHouse; none where they are not held.
     async fn with_sets<T>(
         &self,
-        store: &CachedConnection,
+        store: &Source,
         registrations: bool,
         count: impl FnOnce(&Org, &Wanted<'_>, &Activity) -> T,
     ) -> Option<T> {

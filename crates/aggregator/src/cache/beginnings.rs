@@ -11,7 +11,7 @@ use std::{
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Cache, CachedConnection, latest::Latest, parts::Parts};
+use super::{Cache, Source, latest::Latest, parts::Parts};
 use crate::{
     conversations::{COUNTS_BY_DAY, DayCount},
     error::Error,
@@ -118,7 +118,7 @@ impl Beginnings {
     /// Takes in what these parts have besides, and goes on with what is not read yet. It may be given up at any moment.
     pub(super) async fn refresh(
         &mut self,
-        store: &CachedConnection,
+        store: &Source,
         org: &str,
         now: &Parts,
     ) -> Result<Progress, Error> {
@@ -166,12 +166,7 @@ impl Beginnings {
     }
 
     /// Nothing yet of what these parts have, the latest of which are still to be taken in.
-    async fn uncounted(
-        store: &CachedConnection,
-        org: &str,
-        now: &Parts,
-        young_rows: u64,
-    ) -> Result<Self, Error> {
+    async fn uncounted(store: &Source, org: &str, now: &Parts, young_rows: u64) -> Result<Self, Error> {
         let rows = store.query(include_str!("../../sql/conversation_rows.sql"), org);
         let earlier = now.without_latest(young_rows);
         Ok(Self {
@@ -188,7 +183,7 @@ impl Beginnings {
     /// Has ClickHouse count the next stretch of ids.
     async fn count(
         &mut self,
-        store: &CachedConnection,
+        store: &Source,
         org: &str,
         now: &Parts,
         ids: &RangeInclusive<u128>,
@@ -215,7 +210,7 @@ impl Beginnings {
     /// Takes in the parts that are not known, all or nothing.
     async fn take_in(
         &mut self,
-        store: &CachedConnection,
+        store: &Source,
         org: &str,
         now: &Parts,
         known: &HashSet<String>,

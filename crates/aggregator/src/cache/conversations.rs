@@ -7,7 +7,7 @@ use futures::future::try_join;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    CachedConnection, Held, Share, WHILE,
+    Held, Share, Source, WHILE,
     beginnings::{Beginnings, Progress},
     details::Details,
     fresh,
@@ -49,7 +49,7 @@ pub(super) struct Asked<'a> {
 /// A question to what is held.
 #[derive(Debug)]
 pub(crate) struct HeldConversations<'a> {
-    store: &'a CachedConnection,
+    store: &'a Source,
     org: &'a str,
     question: u64,
     held: Arc<Mutex<Conversations>>,
@@ -57,7 +57,7 @@ pub(crate) struct HeldConversations<'a> {
 
 impl<'a> HeldConversations<'a> {
     /// None where nothing is held in memory.
-    pub(crate) fn at(store: &'a CachedConnection, org: &'a str) -> Option<Self> {
+    pub(crate) fn at(store: &'a Source, org: &'a str) -> Option<Self> {
         let cache = &store.cache;
         if cache.is_off() {
             return None;
@@ -113,12 +113,7 @@ impl<'a> HeldConversations<'a> {
 }
 
 impl Held<Asked<'_>> for Conversations {
-    async fn refresh(
-        &mut self,
-        store: &CachedConnection,
-        asked: &Asked<'_>,
-        question: u64,
-    ) -> Result<bool, Error> {
+    async fn refresh(&mut self, store: &Source, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
         self.has_progress = false;
         if self.retry.is_some_and(|retry| Instant::now() < retry) {
             return Ok(false);
@@ -126,7 +121,7 @@ impl Held<Asked<'_>> for Conversations {
         self.read_new(store, asked, question).await
     }
 
-    fn give_up_in_time(&mut self, store: &CachedConnection, asked: &Asked<'_>) {
+    fn give_up_in_time(&mut self, store: &Source, asked: &Asked<'_>) {
         if !self.has_progress {
             self.forget(store, asked.org);
         }
@@ -144,12 +139,7 @@ impl Conversations {
     }
 
     /// Reads what is new. Whether all that is asked for is held then.
-    async fn read_new(
-        &mut self,
-        store: &CachedConnection,
-        asked: &Asked<'_>,
-        question: u64,
-    ) -> Result<bool, Error> {
+    async fn read_new(&mut self, store: &Source, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
         let org = asked.org;
         let mut attempts = 0;
         while !self.is_fresh(asked, question) && attempts < ATTEMPTS {
@@ -199,12 +189,7 @@ impl Conversations {
     }
 
     /// What the conversations of these ids show, in the order of the ids.
-    async fn read(
-        &mut self,
-        store: &CachedConnection,
-        org: &str,
-        ids: &[u128],
-    ) -> Result<Vec<Conversation>, Error> {
+    async fn read(&mut self, store: &Source, org: &str, ids: &[u128]) -> Result<Vec<Conversation>, Error> {
         let conversations = self.details.of(store, org, ids).await?;
         self.note(store, org);
         Ok(conversations)
@@ -212,7 +197,7 @@ impl Conversations {
 
     /// Notes how much memory is taken. Where there is no room, what conversations show is forgotten, and then all. Whether
     /// there is room.
-    fn note(&mut self, store: &CachedConnection, org: &str) -> bool {
+    fn note(&mut self, store: &Source, org: &str) -> bool {
         if self.has_room(store, org) {
             return true;
         }
@@ -225,7 +210,7 @@ impl Conversations {
     }
 
     /// Forgets all, and reads nothing for a while.
-    fn forget(&mut self, store: &CachedConnection, org: &str) {
+    fn forget(&mut self, store: &Source, org: &str) {
         *self = Self {
             retry: Some(Instant::now() + WHILE),
             ..Self::new(self.id)
@@ -233,7 +218,7 @@ impl Conversations {
         self.has_room(store, org);
     }
 
-    fn has_room(&self, store: &CachedConnection, org: &str) -> bool {
+    fn has_room(&self, store: &Source, org: &str) -> bool {
         let bytes = size_of::<Self>() + self.beginnings.bytes() + self.details.bytes();
         store.cache.note(org, self.id, Share::Conversations, bytes)
     }

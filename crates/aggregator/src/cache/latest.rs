@@ -10,7 +10,7 @@ use clickhouse::Row;
 use serde::Deserialize;
 
 use super::{
-    Cache, CachedConnection,
+    Cache, Source,
     beginnings::{Beginnings, DAY_MILLIS, day},
     parts::Parts,
 };
@@ -47,7 +47,7 @@ struct Begun {
 impl Latest {
     /// The latest of all, of which so many began on each day; none where ClickHouse saw other parts than these.
     pub(super) async fn read(
-        store: &CachedConnection,
+        store: &Source,
         org: &str,
         now: &Parts,
         days: &BTreeMap<u16, u64>,
@@ -79,7 +79,7 @@ impl Latest {
 
     /// The latest by that many rows, the latest of that day and those after; none where ClickHouse saw other parts than these.
     async fn among(
-        store: &CachedConnection,
+        store: &Source,
         org: &str,
         now: &Parts,
         since_day: u16,
