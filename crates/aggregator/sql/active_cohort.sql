@@ -3,7 +3,7 @@ SELECT
     ${users_if}(user IN (
         SELECT user FROM (${registered}) WHERE registered >= {since:Int64} AND registered < {until:Int64}
     )) AS users,
-    ${scattered} AS scattered
+    ${spans_parts} AS spans_parts
 FROM ${table}
 WHERE ${slice}
 GROUP BY ${group}

@@ -1,14 +1,14 @@
 SELECT day, sum(conversations) AS conversations, ${unlisted}
 FROM
 (
-    -- As they lie: right for all that lie in one part.
+    -- By rows: right for all conversations whose rows are in one part.
     SELECT first_day AS day, toInt64(count()) AS conversations
     FROM conversations
     WHERE org = {org:String} AND ${among}
     GROUP BY day
     UNION ALL
-    -- Of those that lie in several, all but the earliest are taken off. A few others that share a short hash with them lie
-    -- in one part and change nothing, and to look for the hash takes half as long as to look for the id.
+    -- Of those in several parts, all rows but the earliest are subtracted. A few others that share a short hash with them
+    -- are in one part and change nothing, and to search by the hash takes half as long as by the id.
     SELECT arrayJoin(arrayPopFront(arraySort(groupArray(first_day)))) AS day, toInt64(-1) AS conversations
     FROM conversations
     WHERE org = {org:String} AND ${among} AND toUInt32(cityHash64(conversation_id)) IN
@@ -28,5 +28,5 @@ GROUP BY day
 SETTINGS
     -- All reads must see the same parts.
     enable_shared_storage_snapshot_in_query = 1,
-    -- Most may lie in several parts, where many merges are due: they are grouped side by side, in no hash table.
+    -- Most may be in several parts, where many merges are due: they are grouped in order, without a hash table.
     optimize_aggregation_in_order = 1

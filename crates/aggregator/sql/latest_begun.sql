@@ -1,4 +1,4 @@
--- The latest as rows tell: a conversation began no later than any of its rows says, so none that began after the earliest of
+-- The latest by their rows: a conversation began no later than any of its rows says, so none that began after the earliest of
 -- these rows is missing, and what began before it may stand behind others that are.
 WITH latest AS
 (

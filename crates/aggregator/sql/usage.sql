@@ -1,4 +1,4 @@
-SELECT ${bucket} AS bucket, ${users_of_bucket} AS users, ${scattered} AS scattered
+SELECT ${bucket} AS bucket, ${users_of_bucket} AS users, ${spans_parts} AS spans_parts
 FROM ${table}
 WHERE ${slice}
 GROUP BY ${group}

@@ -1,30 +1,30 @@
 //! Who was active when: `usage-summary` and `user-cohorts-over-time`.
 
 use clickhouse::{Row, query::Query};
-use events::{CohortCount, DateRange, Grain, NewUsersBy};
+use events::{DateRange, Grain, NewUsersBy};
 use futures::future::try_join;
 use serde::Deserialize;
 
-use crate::{Error, Store};
+use crate::{connection::Connection, error::Error};
 
-/// The count of a period, which is named by its place in the range.
+/// The count of a period, which is given by its position in the range.
 #[derive(Debug, Row, Deserialize)]
-struct Counted {
+struct PeriodCount {
     bucket: i64,
     users: u64,
-    /// Whether the rows that were counted lie in several parts of the table, so that a user may be among them twice.
-    scattered: bool,
+    /// Whether the rows that were counted are in several parts of the table, so that a user may be among them twice.
+    spans_parts: bool,
 }
 
-/// What a look at the activity tables takes in.
+/// How users are counted in the activity tables.
 #[derive(Debug, Clone, Copy)]
-enum Look<'a> {
-    /// All periods, by the rows that the parts have. A part has each row once: its rows were merged when it was made, by an
+enum Count<'a> {
+    /// In all periods, by the rows that the parts have. A part has each row once: its rows were merged when it was made, by an
     /// insert or a merge.
     /// <https://clickhouse.com/docs/operations/settings/settings#optimize_on_insert>
-    Parts,
-    /// The periods that begin at these seconds, by the users that are different.
-    Users(&'a [i64]),
+    PerPart,
+    /// In the periods that begin at these seconds, distinct users.
+    Distinct(&'a [i64]),
 }
 
 /// A stretch of one of the activity tables, in milliseconds; its end is excluded.
@@ -35,65 +35,6 @@ struct Slice {
     whole: bool,
     since: i64,
     until: i64,
-}
-
-impl Store {
-    /// Distinct active users, one count a period of the range, in order.
-    ///
-    /// # Errors
-    /// Those of any query: see [`Error`].
-    pub async fn usage_summary(&self, org: &str, range: DateRange, grain: Grain) -> Result<Vec<u64>, Error> {
-        let question = Question {
-            store: self,
-            org,
-            range,
-            grain,
-            mentor: None,
-        };
-        match question.cached_usage().await {
-            Some(counts) => Ok(counts),
-            None => {
-                question
-                    .counts(include_str!("../sql/usage.sql"), Registered::ANY)
-                    .await
-            }
-        }
-    }
-
-    /// New and veteran users, one count a period of the range, in order; with a mentor, of those active with it.
-    ///
-    /// # Errors
-    /// Those of any query: see [`Error`].
-    pub async fn cohorts(
-        &self,
-        org: &str,
-        range: DateRange,
-        grain: Grain,
-        mentor: Option<&str>,
-        new_users_by: NewUsersBy,
-    ) -> Result<Vec<CohortCount>, Error> {
-        let question = Question {
-            store: self,
-            org,
-            range,
-            grain,
-            mentor,
-        };
-        let (new_users, veterans) = match question.cached_cohorts(new_users_by).await {
-            Some(counts) => counts,
-            None => question.cohorts(new_users_by).await?,
-        };
-        Ok(range
-            .periods(grain)
-            .zip(new_users)
-            .zip(veterans)
-            .map(|((period, new_users), veteran_users)| CohortCount {
-                period,
-                new_users,
-                veteran_users,
-            })
-            .collect())
-    }
 }
 
 /// When the users that are counted registered, in milliseconds; the end is excluded.
@@ -124,19 +65,28 @@ impl Registered {
     }
 }
 
-/// What is asked, short of the statement that answers it.
+/// Which activity is counted, and over which periods.
 #[derive(Clone, Copy)]
-pub(crate) struct Question<'a> {
-    pub(crate) store: &'a Store,
+pub(crate) struct ActivityQuery<'a> {
     pub(crate) org: &'a str,
     pub(crate) range: DateRange,
     pub(crate) grain: Grain,
     pub(crate) mentor: Option<&'a str>,
 }
 
-impl Question<'_> {
+impl ActivityQuery<'_> {
+    /// Distinct active users of each period.
+    pub(crate) async fn usage(&self, clickhouse: &Connection) -> Result<Vec<u64>, Error> {
+        self.counts(clickhouse, include_str!("../sql/usage.sql"), Registered::ANY)
+            .await
+    }
+
     /// New users and veterans of each period.
-    async fn cohorts(&self, new_users_by: NewUsersBy) -> Result<(Vec<u64>, Vec<u64>), Error> {
+    pub(crate) async fn cohorts(
+        &self,
+        clickhouse: &Connection,
+        new_users_by: NewUsersBy,
+    ) -> Result<(Vec<u64>, Vec<u64>), Error> {
         let active = include_str!("../sql/active_cohort.sql");
         let new = match (new_users_by, self.mentor) {
             (NewUsersBy::Activity, _) => active,
@@ -146,16 +96,21 @@ impl Question<'_> {
             }
         };
         try_join(
-            self.counts(new, Registered::within(self.range)),
-            self.counts(active, Registered::before(self.range)),
+            self.counts(clickhouse, new, Registered::within(self.range)),
+            self.counts(clickhouse, active, Registered::before(self.range)),
         )
         .await
     }
 
-    /// Runs a statement of `sql/` that tells buckets, and fills in those that it does not tell.
+    /// Runs a statement of `sql/` that returns buckets, and fills in those that it does not return.
     ///
-    /// What lies in one part is counted as it lies, which is most of a past; for the rest a second look is taken.
-    async fn counts(&self, statement: &str, registered: Registered) -> Result<Vec<u64>, Error> {
+    /// What is in one part, as most of the past is, is counted by rows; the rest is counted a second time, by users.
+    async fn counts(
+        &self,
+        clickhouse: &Connection,
+        statement: &str,
+        registered: Registered,
+    ) -> Result<Vec<u64>, Error> {
         let periods = self.range.period_count(self.grain);
         let mut counts = vec![0; usize::try_from(periods).unwrap_or(usize::MAX)];
         let mut fill = |bucket: i64, users| {
@@ -167,33 +122,24 @@ impl Question<'_> {
             }
         };
         let (first, step) = self.seconds();
-        let mut scattered = Vec::new();
-        for told in self.look(statement, registered, Look::Parts).await? {
-            if told.scattered {
-                scattered.push(first + told.bucket * step);
+        let run = async |count: Count<'_>| match self.query(clickhouse, statement, registered, count) {
+            Some(query) => clickhouse.run(query.fetch_all::<PeriodCount>()).await,
+            None => Ok(Vec::new()),
+        };
+        let mut spanning = Vec::new();
+        for period in run(Count::PerPart).await? {
+            if period.spans_parts {
+                spanning.push(first + period.bucket * step);
             } else {
-                fill(told.bucket, told.users);
+                fill(period.bucket, period.users);
             }
         }
-        if !scattered.is_empty() {
-            for told in self.look(statement, registered, Look::Users(&scattered)).await? {
-                fill(told.bucket, told.users);
+        if !spanning.is_empty() {
+            for period in run(Count::Distinct(&spanning)).await? {
+                fill(period.bucket, period.users);
             }
         }
         Ok(counts)
-    }
-
-    /// Runs a statement once. It tells nothing where it reads activity and the range lies where there can be none.
-    async fn look(
-        &self,
-        statement: &str,
-        registered: Registered,
-        look: Look<'_>,
-    ) -> Result<Vec<Counted>, Error> {
-        match self.query(statement, registered, look) {
-            Some(query) => self.store.run(query.fetch_all()).await,
-            None => Ok(Vec::new()),
-        }
     }
 
     /// When the first period begins and how long each is, in seconds.
@@ -202,14 +148,20 @@ impl Question<'_> {
         (first.div_euclid(1000), self.grain.millis() / 1000)
     }
 
-    /// The query of a statement; none where it reads activity and the range lies where there can be none.
-    fn query(&self, statement: &str, registered: Registered, look: Look<'_>) -> Option<Query> {
+    /// The query of a statement; none where it reads activity and the range is one that can have none.
+    fn query(
+        &self,
+        clickhouse: &Connection,
+        statement: &str,
+        registered: Registered,
+        count: Count<'_>,
+    ) -> Option<Query> {
         let mut slices = slices(self.range, self.grain);
-        if let Look::Users(_) = look {
+        if let Count::Distinct(_) = count {
             slices.retain(|slice| slice.whole);
         }
         let fill = |statement: &str| -> Vec<String> {
-            let filled = slices.iter().map(|slice| slice.fill(statement, look));
+            let filled = slices.iter().map(|slice| slice.fill(statement, count));
             filled.collect()
         };
         let sql = if statement.contains("${slice}") {
@@ -224,10 +176,9 @@ impl Question<'_> {
         }
         let sql = sql.replace("${registered}", include_str!("../sql/registered.sql"));
         let (first, step) = self.seconds();
-        let query = self
-            .store
+        let query = clickhouse
             .query(&sql, self.org)
-            // Each replica that takes part in a query numbers the parts by itself.
+            // Each replica that takes part in a query numbers the parts itself.
             .with_setting("max_parallel_replicas", "1")
             .param("mentor", self.mentor.unwrap_or_default())
             .param("first_seconds", first)
@@ -242,11 +193,11 @@ impl Question<'_> {
 
 impl Slice {
     /// A statement about this slice. All that is put into the text is numbers and names of tables and columns.
-    fn fill(&self, statement: &str, look: Look<'_>) -> String {
+    fn fill(&self, statement: &str, count: Count<'_>) -> String {
         let (since, until) = (self.since / 1000, self.until / 1000);
-        let among = match look {
-            Look::Parts => String::new(),
-            Look::Users(periods) => {
+        let among = match count {
+            Count::PerPart => String::new(),
+            Count::Distinct(periods) => {
                 let periods: Vec<String> = periods.iter().map(i64::to_string).collect();
                 format!(
                     "AND period IN CAST([{}] AS Array(DateTime('UTC')))",
@@ -259,16 +210,16 @@ impl Slice {
              AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC') {among}"
         );
         let group = if self.whole { "period" } else { "bucket" };
-        let (users, users_if, scattered) = match look {
-            Look::Parts if self.whole => ("count()", "countIf(", "min(_part_index) < max(_part_index)"),
+        let (users, users_if, spans_parts) = match count {
+            Count::PerPart if self.whole => ("count()", "countIf(", "min(_part_index) < max(_part_index)"),
             // A bucket of several periods may have a user in each, as a period of several parts.
-            Look::Parts | Look::Users(_) => ("uniqExact(user)", "uniqExactIf(user, ", "0"),
+            Count::PerPart | Count::Distinct(_) => ("uniqExact(user)", "uniqExactIf(user, ", "0"),
         };
         let bucket = "intDiv(toInt64(toUnixTimestamp(period)) - {first_seconds:Int64}, {step_seconds:Int64})";
         statement
             .replace("${bucket}", bucket)
             .replace("${group}", group)
-            .replace("${scattered}", scattered)
+            .replace("${spans_parts}", spans_parts)
             .replace("${table}", self.table)
             .replace("${slice}", &rows)
             .replace("${users_if}(", users_if)
@@ -353,7 +304,7 @@ mod tests {
         DateRange::new(day(start), day(end)).unwrap()
     }
 
-    fn told(range: DateRange, grain: Grain) -> Vec<(&'static str, String, String)> {
+    fn stretches(range: DateRange, grain: Grain) -> Vec<(&'static str, String, String)> {
         let day = |millis| {
             Timestamp::from_millis(millis)
                 .to_rfc3339_seconds()
@@ -369,7 +320,7 @@ mod tests {
     fn whole_weeks_are_read_as_weeks_and_cut_ones_as_days() {
         // 2024-01-03 is a Wednesday, 2024-01-24 too.
         assert_eq!(
-            told(range((2024, 1, 3), (2024, 1, 24)), Grain::Week),
+            stretches(range((2024, 1, 3), (2024, 1, 24)), Grain::Week),
             [
                 ("active_daily", "2024-01-03".into(), "2024-01-08".into()),
                 ("active_weekly", "2024-01-08".into(), "2024-01-22".into()),
@@ -377,11 +328,11 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(range((2024, 1, 1), (2024, 1, 14)), Grain::Week),
+            stretches(range((2024, 1, 1), (2024, 1, 14)), Grain::Week),
             [("active_weekly", "2024-01-01".into(), "2024-01-15".into())]
         );
         assert_eq!(
-            told(range((2024, 1, 3), (2024, 1, 10)), Grain::Week),
+            stretches(range((2024, 1, 3), (2024, 1, 10)), Grain::Week),
             [("active_daily", "2024-01-03".into(), "2024-01-11".into())]
         );
     }

@@ -25,6 +25,7 @@ mod window;
 
 use std::{
     collections::HashMap,
+    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -38,7 +39,7 @@ use tracing::warn;
 
 pub(crate) use self::conversations::HeldConversations;
 use self::{conversations::Conversations, org::Org};
-use crate::{Error, Store};
+use crate::{connection::Connection, error::Error};
 
 /// How much memory is taken by what is held, in bytes.
 pub const CACHE_BYTES: &str = "rollcall_cache_bytes";
@@ -58,15 +59,15 @@ trait Held<Wanted> {
     /// Reads what a question needs and is not held. Whether it is held then.
     ///
     /// It may be given up at any moment. What is held then is not taken for whole.
-    async fn refresh(&mut self, store: &Store, wanted: &Wanted, question: u64) -> Result<bool, Error>;
+    async fn refresh(&mut self, store: &Source, wanted: &Wanted, question: u64) -> Result<bool, Error>;
 
     /// Notes that reading took too long. Where some of it has been read to its end, the next question goes on with the rest.
-    fn give_up_in_time(&mut self, store: &Store, wanted: &Wanted);
+    fn give_up_in_time(&mut self, store: &Source, wanted: &Wanted);
 }
 
 /// What is held, once it is as fresh as ClickHouse; none where it cannot be.
 async fn fresh<'a, T, Wanted>(
-    store: &Store,
+    store: &Source,
     held: &'a tokio::sync::Mutex<T>,
     wanted: &Wanted,
     question: u64,
@@ -97,9 +98,31 @@ where
     }
 }
 
+/// Where answers come from: a connection, and what is held of what was read over it.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    connection: Connection,
+    cache: Arc<Cache>,
+}
+
+impl Source {
+    pub(crate) fn new(connection: Connection) -> Self {
+        let cache = Arc::new(Cache::new(connection.settings.cache_bytes));
+        Self { connection, cache }
+    }
+}
+
+impl Deref for Source {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
 /// What is held of all organisations, within a budget.
 #[derive(Debug)]
-pub(crate) struct Cache {
+struct Cache {
     /// How many bytes may be held.
     budget: usize,
     /// How many questions have come.
@@ -128,7 +151,7 @@ enum Share {
 }
 
 impl Cache {
-    pub(crate) fn new(budget: usize) -> Self {
+    fn new(budget: usize) -> Self {
         describe_gauge!(
             CACHE_BYTES,
             Unit::Bytes,

@@ -15,7 +15,7 @@ pub enum Error {
     /// ClickHouse refused the request: it will refuse it again, until somebody changes what is there.
     #[error("ClickHouse refused the request")]
     Refused(#[source] Source),
-    /// The rollups of the database were made by a newer program than this one.
+    /// The schema of the database was made by a newer program than this one.
     #[error(
         "the schema of database {database} is at version {found}; this program knows {known}: upgrade it"
     )]
@@ -74,7 +74,7 @@ enum Fault {
     Request,
 }
 
-/// What is at fault: the one place where it is decided what is tried again. The codes are those of ClickHouse's
+/// What is at fault: the one place that decides what is tried again. The codes are those of ClickHouse's
 /// `ErrorCodes.cpp`.
 fn fault(error: &Source) -> Fault {
     /// Codes that speak of load, time, memory, replicas or a server that is starting or stopping.

@@ -1,23 +1,27 @@
 //! The facts and rollups in ClickHouse: the only crate that speaks to it.
 //!
 //! Facts (messages, annotations, registrations) come in by [`Batch`]es, with what their messages add to the rollups;
-//! materialized views make the rest of the rollups: activity by day and week, annotations. Every rollup is a join of a
+//! materialized views make the rest: activity by day and week, annotations. Every rollup is a join of a
 //! semilattice (a set, a least, a greatest), so an insert that is repeated, late or out of order changes no
 //! answer. In reading order:
 //!
 //! - [`settings`]: where ClickHouse is
 //! - [`error`]: what can go wrong, and what may be tried again
-//! - [`store`]: the handle on all of it
+//! - `connection`: the way to ClickHouse, each statement under a limit of time
+//! - `rollup`: the rollups, each with the view that defines it (`rollups/`)
+//! - `native` and `tables`: the tables that batches go into, column by column
+//! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
+//! - `activity` and `conversations`: what ClickHouse answers (`sql/`); [`cache`]: what is kept in memory of it
+//! - [`store`]: the facts and rollups of a database, to be inserted into and asked
+//! - `transcripts`: conversations, listed
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
-//! - [`batch`], `messages` and `rollup_rows`: events to be inserted, and what they add to the rollups
-//! - `tables` and `native`: the tables that they go into, column by column
-//! - [`verify`] and [`rebuild`]: the rollups held against the facts, and made of them anew
-//! - `activity`, `transcripts` and `by_day`: the answers (`sql/`); [`cache`]: what is held in memory for them
+//! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
 mod activity;
 pub mod batch;
-mod by_day;
 pub mod cache;
+mod connection;
+mod conversations;
 pub mod error;
 mod messages;
 pub mod migrate;

@@ -12,7 +12,10 @@
 use clickhouse::{Row, error::Error as Source};
 use serde::Deserialize;
 
-use crate::{Error, Store, error::exception_code};
+use crate::{
+    error::{Error, exception_code},
+    store::Store,
+};
 
 /// A migration: its name, which begins with its number, and its statement.
 type Migration = (&'static str, &'static str);
@@ -105,18 +108,19 @@ impl Store {
     /// untouched.
     pub async fn migrate(&self, mut applied: impl FnMut(&str)) -> Result<(), Error> {
         let create = self
+            .clickhouse
             .client
             .clone()
             .with_database("default")
             .query("CREATE DATABASE IF NOT EXISTS ?")
-            .bind(clickhouse::sql::Identifier(&self.settings.database));
-        self.run(create.execute()).await?;
+            .bind(clickhouse::sql::Identifier(&self.clickhouse.settings.database));
+        self.clickhouse.run(create.execute()).await?;
         self.run_idempotent(CREATE_VERSIONS).await?;
         let found = self.schema_version().await?;
         let known = latest_version();
         if found > known {
             return Err(Error::NewerSchema {
-                database: self.settings.database.clone(),
+                database: self.clickhouse.settings.database.clone(),
                 found,
                 known,
             });
@@ -130,11 +134,12 @@ impl Store {
                 return Err(error);
             }
             let record = self
+                .clickhouse
                 .client
                 .query("INSERT INTO schema_versions (version, name) VALUES (?, ?)")
                 .bind(version)
                 .bind(name);
-            self.run(record.execute()).await?;
+            self.clickhouse.run(record.execute()).await?;
             applied(name);
         }
         Ok(())
@@ -162,13 +167,14 @@ impl Store {
     /// The latest version recorded, once it is certain that every one recorded is a migration of this program's history.
     async fn schema_version(&self) -> Result<u32, Error> {
         let recorded = self
+            .clickhouse
             .client
             .query("SELECT version, name FROM schema_versions ORDER BY version")
             .fetch_all::<Recorded>();
-        let recorded = self.run(recorded).await?;
+        let recorded = self.clickhouse.run(recorded).await?;
         if let Some(Recorded { version, name }) = recorded.iter().find(|recorded| recorded.is_foreign()) {
             return Err(Error::SchemaBeforeBaseline {
-                database: self.settings.database.clone(),
+                database: self.clickhouse.settings.database.clone(),
                 version: *version,
                 name: name.clone(),
             });
@@ -179,8 +185,12 @@ impl Store {
     /// Runs a statement that does nothing where it was run before. Of two that create a table at once ClickHouse may
     /// answer the later that the table exists after all (code 57), which is as good.
     async fn run_idempotent(&self, statement: &str) -> Result<(), Error> {
-        let run = self.maintenance(statement).execute();
-        match self.within(self.settings.maintenance_timeout(), run).await {
+        let run = self.clickhouse.maintenance(statement).execute();
+        match self
+            .clickhouse
+            .within(self.clickhouse.settings.maintenance_timeout(), run)
+            .await
+        {
             Err(Error::Refused(Source::BadResponse(text))) if exception_code(&text) == Some(57) => Ok(()),
             other => other,
         }

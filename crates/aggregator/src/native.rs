@@ -18,7 +18,7 @@ pub(crate) struct ChunkedBuffer {
     full_bytes: usize,
 }
 
-/// Where one value lies, which is within one chunk.
+/// The range of one value, which is within one chunk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BufferRange {
     chunk: usize,

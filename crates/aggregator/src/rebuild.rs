@@ -1,20 +1,21 @@
-//! Rebuilding: a rollup made of the facts anew, while events arrive and questions are answered.
+//! Rebuilding: a rollup made from the facts again, while events arrive and questions are answered.
 //!
-//! A shadow of the rollup's table is filled by copies of its views, then with all that came before them, and
-//! takes the table's place in one step. An insert that was under way when the copies were made, or when the
-//! tables changed places, may have seen the one table and not the other. It belongs to a part of the source that
-//! is newer than a mark set before, so once those inserts have ended, what is newer than the mark is put in
-//! again: a rollup is a join, and takes no harm from rows that it has.
+//! A shadow of the rollup's table is filled by copies of its views, then with all that came before them, and is exchanged
+//! with the table in one step. An insert that ran when the copies were made, or when the tables were exchanged, may have
+//! seen one table and not the other. Its rows are in a part of the source that is newer than a mark set before, so once
+//! those inserts have ended, what is newer than the mark is inserted again: a rollup is a join, which rows that it has
+//! do not change.
 
 use std::time::Duration;
 
 use crate::{
-    Error, Store,
+    error::Error,
     rollup::{View, views_into},
+    store::Store,
 };
 
-/// Between two looks at whether an insert has ended.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait before asking again whether an insert has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A view, and how far its source had come when the shadow began to be filled.
 struct Mark {
@@ -24,11 +25,10 @@ struct Mark {
 }
 
 impl Store {
-    /// Makes a rollup of its facts (or of the finer rollup that it is made of) anew.
+    /// Makes a rollup again from its facts, or from the finer rollup that it is made from.
     ///
-    /// Safe while events arrive, and with answers right throughout. It needs the disk space of a second copy of
-    /// the table for as long as it takes. One that was interrupted is set right by running it again; two of one
-    /// table must not run at once.
+    /// Safe while events arrive, and and answers stay right. It needs the disk space of a second copy of the table while it
+    /// runs. One that was interrupted is completed by running it again; two of one table must not run at once.
     ///
     /// # Errors
     /// Those of any query.
@@ -54,7 +54,7 @@ impl Store {
         }
         self.change(&format!("EXCHANGE TABLES {table} AND {shadow}"))
             .await?;
-        self.await_inserts_under_way().await?;
+        self.await_running_inserts().await?;
         for Mark { view, block } in &marks {
             // The name of a part: partition, least block, greatest block, level.
             let newer = format!(
@@ -72,54 +72,62 @@ impl Store {
             .await
     }
 
-    /// The copies go first: an insert that is under way then finds its tables to the end.
+    /// The copies go first: an insert that is running then finds its tables until it ends.
     async fn drop_shadow(&self, shadow: &str, views: &[View]) -> Result<(), Error> {
         for view in views {
             self.change(&format!("DROP VIEW IF EXISTS {}", copy_of(view)))
                 .await?;
         }
-        self.await_inserts_under_way().await?;
+        self.await_running_inserts().await?;
         self.change(&format!("DROP TABLE IF EXISTS {shadow}")).await
     }
 
     /// The number of the latest block of a table's parts; 0 where it has none.
     async fn latest_block(&self, table: &str) -> Result<u64, Error> {
         let block = self
+            .clickhouse
             .client
             .query(include_str!("../sql/latest_block.sql"))
             .param("table", table)
             .fetch_one();
-        self.run(block).await
+        self.clickhouse.run(block).await
     }
 
-    /// Returns once every insert into the database that is under way has ended.
-    async fn await_inserts_under_way(&self) -> Result<(), Error> {
+    /// Returns once every insert into the database that is running now has ended.
+    async fn await_running_inserts(&self) -> Result<(), Error> {
         let ended = async {
-            let mut under_way = self.inserts().await?;
-            while !under_way.is_empty() {
-                tokio::time::sleep(PAUSE).await;
-                let now = self.inserts().await?;
-                under_way.retain(|insert| now.contains(insert));
+            let mut running = self.running_inserts().await?;
+            while !running.is_empty() {
+                tokio::time::sleep(POLL_INTERVAL).await;
+                let now = self.running_inserts().await?;
+                running.retain(|insert| now.contains(insert));
             }
             Ok(())
         };
-        tokio::time::timeout(self.settings.maintenance_timeout(), ended)
+        tokio::time::timeout(self.clickhouse.settings.maintenance_timeout(), ended)
             .await
             .unwrap_or_else(|_elapsed| Err(Error::timed_out()))
     }
 
-    /// The inserts that are under way, by their query ids.
-    async fn inserts(&self) -> Result<Vec<String>, Error> {
-        self.run(self.client.query(include_str!("../sql/inserts.sql")).fetch_all())
+    /// The inserts that are running, by their query ids.
+    async fn running_inserts(&self) -> Result<Vec<String>, Error> {
+        self.clickhouse
+            .run(
+                self.clickhouse
+                    .client
+                    .query(include_str!("../sql/running_inserts.sql"))
+                    .fetch_all(),
+            )
             .await
     }
 
     async fn change(&self, sql: &str) -> Result<(), Error> {
-        self.within(
-            self.settings.maintenance_timeout(),
-            self.maintenance(sql).execute(),
-        )
-        .await
+        self.clickhouse
+            .within(
+                self.clickhouse.settings.maintenance_timeout(),
+                self.clickhouse.maintenance(sql).execute(),
+            )
+            .await
     }
 }
 

@@ -1,10 +1,10 @@
-//! The rollups and the views that define them. Verifying and rebuilding go by these, and so does what `grouped` makes of
-//! a batch, which the tests hold against them.
+//! The rollups and the views that define them. `verify` and `rebuild` use these, and the tests compare with them what
+//! `rollup_rows` makes of a batch.
 
-/// Each rollup's definition: a view over its facts, or over a finer rollup. A finer one comes before those made of it.
+/// Each rollup's definition: a view over its facts, or over a finer rollup. A finer one comes before those made from it.
 ///
 /// Those over messages exist only while a rollup is rebuilt: what the messages of a batch add to it comes with the batch.
-/// The others see every insert.
+/// The others are part of the schema and see every insert.
 const DEFINITIONS: [&str; 8] = [
     include_str!("../rollups/active_hourly_from_messages.sql"),
     include_str!("../rollups/active_daily_from_hourly.sql"),
@@ -90,7 +90,7 @@ pub const fn definitions() -> &'static [&'static str] {
     &DEFINITIONS
 }
 
-/// The rollups' tables; one that is made of a finer one comes after it.
+/// The rollups' tables; one that is made from a finer one comes after it.
 pub fn rollup_tables() -> Vec<&'static str> {
     let mut tables: Vec<_> = views().map(|view| view.target).collect();
     tables.dedup();

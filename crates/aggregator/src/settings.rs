@@ -23,7 +23,7 @@ pub struct Settings {
     /// How long one statement that migrates, verifies or rebuilds may take, in seconds. Default 21,600 (6 hours).
     pub maintenance_timeout_secs: u64,
     /// How much memory the sets of users and the latest conversations may take that questions are answered from, in bytes. 0:
-    /// ClickHouse answers, which is right where several servers do so by turns at [`url`](Self::url). Default 96 MiB.
+    /// ClickHouse answers, which is right for several servers behind a load balancer at [`url`](Self::url). Default 96 MiB.
     pub cache_bytes: usize,
 }
 

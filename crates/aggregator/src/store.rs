@@ -2,68 +2,65 @@
 
 use std::{
     collections::HashSet,
-    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use clickhouse::{Client, Compression, query::Query};
+use clickhouse::Compression;
+use events::{CohortCount, DateRange, Grain, NewUsersBy};
 use futures::future::try_join_all;
 
-use crate::{Error, SealedBatch, Settings, cache::Cache, tables::Insert};
-
-/// After how many seconds ClickHouse gives a statement up; 0: never.
-pub(crate) const MAX_EXECUTION_TIME: &str = "max_execution_time";
+use crate::{
+    activity::ActivityQuery, batch::SealedBatch, cache::Source, connection::Connection, error::Error,
+    settings::Settings, tables::Insert,
+};
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
 /// connection.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) client: Client,
-    pub(crate) settings: Settings,
-    pub(crate) cache: Arc<Cache>,
-    /// Organisations of which an event has arrived, as they are asked about.
+    pub(crate) clickhouse: Source,
+    /// Organisations of which an event has arrived, among those that were asked about.
     known_orgs: Arc<Mutex<HashSet<String>>>,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
-            .field("settings", &self.settings)
+            .field("settings", &self.clickhouse.settings)
             .finish_non_exhaustive()
     }
 }
 
 impl Store {
-    /// The store that the settings speak of.
+    /// The store of these settings.
     pub fn new(settings: &Settings) -> Self {
-        let client = Client::default()
-            .with_url(&settings.url)
-            .with_user(&settings.user)
-            .with_password(&settings.password)
-            .with_database(&settings.database);
         Self {
-            client,
-            settings: settings.clone(),
-            cache: Arc::new(Cache::new(settings.cache_bytes)),
+            clickhouse: Source::new(Connection::new(settings)),
             known_orgs: Arc::default(),
         }
     }
 
-    /// Asks ClickHouse for a sign of life.
+    /// Asks ClickHouse whether it is there.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where there is none.
+    /// [`Error::Unavailable`] where it does not answer.
     pub async fn ping(&self) -> Result<(), Error> {
         // The database may not be there yet, and asking in its name would be refused.
-        let query = self.client.clone().with_database("default").query("SELECT 1");
-        self.within(self.settings.query_timeout(), query.execute()).await
+        let query = self
+            .clickhouse
+            .client
+            .clone()
+            .with_database("default")
+            .query("SELECT 1");
+        self.clickhouse
+            .within(self.clickhouse.settings.query_timeout(), query.execute())
+            .await
     }
 
     /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.
     ///
-    /// The facts go first: what a rollup holds, the facts ask for, at every moment. A failure may leave a part of the
-    /// batch behind. Inserting the batch again sets that right: facts and rollups are sets.
+    /// The facts go first: at every moment a rollup holds no more than follows from the facts. A failure may leave a part
+    /// of the batch there. Inserting the batch again completes it: facts and rollups are sets.
     ///
     /// # Errors
     /// [`Error::InvalidRows`]: at least one of the events will never be taken. Whatever else, such as
@@ -73,7 +70,7 @@ impl Store {
         let rollups = try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await;
         match rollups {
             Ok(_) => Ok(()),
-            // The facts have been taken, so it is not the events that are at fault, but what somebody did to a rollup.
+            // The facts have been taken, so the events are not at fault, but a change that was made to a rollup by hand.
             Err(Error::InvalidRows(source)) => Err(Error::Refused(source)),
             Err(error) => Err(error),
         }
@@ -82,6 +79,7 @@ impl Store {
     async fn send(&self, Insert { statement, chunks }: &Insert) -> Result<(), Error> {
         let insert = async {
             let mut insert = self
+                .clickhouse
                 .client
                 .clone()
                 .with_compression(Compression::None)
@@ -95,21 +93,23 @@ impl Store {
             }
             insert.end().await
         };
-        self.within(self.settings.insert_timeout(), insert).await
+        self.clickhouse
+            .within(self.clickhouse.settings.insert_timeout(), insert)
+            .await
     }
 
-    /// Whether any event of the organisation has arrived. What has arrived once has for ever, so that is asked once.
+    /// Whether any event of the organisation has arrived. Once it has, ClickHouse need not be asked again.
     ///
     /// # Errors
     /// Those of any query: see [`Error`].
     pub async fn org_exists(&self, org: &str) -> Result<bool, Error> {
-        /// So many are remembered; then it begins anew.
+        /// The maximum number that is remembered; then all are forgotten.
         const REMEMBERED: usize = 10_000;
         if self.known_orgs().contains(org) {
             return Ok(true);
         }
-        let query = self.query(include_str!("../sql/org_exists.sql"), org);
-        let exists = self.run(query.fetch_one::<bool>()).await?;
+        let query = self.clickhouse.query(include_str!("../sql/org_exists.sql"), org);
+        let exists = self.clickhouse.run(query.fetch_one::<bool>()).await?;
         if exists {
             let mut known = self.known_orgs();
             if known.len() >= REMEMBERED {
@@ -124,50 +124,54 @@ impl Store {
         self.known_orgs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A query about an organisation, which it names `{org:String}`.
-    pub(crate) fn query(&self, sql: &str, org: &str) -> Query {
-        self.client
-            .query(sql)
-            // To find rows by a set is right for the keys of a page. A set of a million is sorted for nothing: the
-            // rows that it would find are in every granule.
-            .with_setting("use_index_for_in_with_subqueries_max_values", "100000")
-            // ClickHouse does not see that nobody waits for an answer any more: over HTTP it would go on.
-            .with_setting(MAX_EXECUTION_TIME, self.settings.query_timeout_secs.to_string())
-            .param("org", org)
-    }
-
-    /// A statement that may go over everything there is, and whose groups may be more than memory holds.
-    pub(crate) fn maintenance(&self, sql: &str) -> Query {
-        /// Beyond so many bytes ClickHouse groups on disk.
-        const MEMORY: &str = "1000000000";
-        self.client
-            .query_raw(sql)
-            .with_setting("optimize_on_insert", "1")
-            .with_setting(
-                MAX_EXECUTION_TIME,
-                self.settings.maintenance_timeout_secs.to_string(),
-            )
-            .with_setting("max_bytes_before_external_group_by", MEMORY)
-            .with_setting("max_bytes_before_external_sort", MEMORY)
-    }
-
-    /// Awaits a query under the timeout of queries.
-    pub(crate) async fn run<T>(
-        &self,
-        query: impl Future<Output = clickhouse::error::Result<T>>,
-    ) -> Result<T, Error> {
-        self.within(self.settings.query_timeout(), query).await
-    }
-
-    /// Awaits work under a limit of time.
-    pub(crate) async fn within<T>(
-        &self,
-        limit: Duration,
-        work: impl Future<Output = clickhouse::error::Result<T>>,
-    ) -> Result<T, Error> {
-        match tokio::time::timeout(limit, work).await {
-            Ok(done) => Ok(done?),
-            Err(_elapsed) => Err(Error::timed_out()),
+    /// Distinct active users, one count for each period of the range, in order.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn usage_summary(&self, org: &str, range: DateRange, grain: Grain) -> Result<Vec<u64>, Error> {
+        let query = ActivityQuery {
+            org,
+            range,
+            grain,
+            mentor: None,
+        };
+        match query.cached_usage(&self.clickhouse).await {
+            Some(counts) => Ok(counts),
+            None => query.usage(&self.clickhouse).await,
         }
+    }
+
+    /// New and veteran users, one count for each period of the range, in order; with a mentor, of those active with it.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn cohorts(
+        &self,
+        org: &str,
+        range: DateRange,
+        grain: Grain,
+        mentor: Option<&str>,
+        new_users_by: NewUsersBy,
+    ) -> Result<Vec<CohortCount>, Error> {
+        let query = ActivityQuery {
+            org,
+            range,
+            grain,
+            mentor,
+        };
+        let (new_users, veterans) = match query.cached_cohorts(&self.clickhouse, new_users_by).await {
+            Some(counts) => counts,
+            None => query.cohorts(&self.clickhouse, new_users_by).await?,
+        };
+        Ok(range
+            .periods(grain)
+            .zip(new_users)
+            .zip(veterans)
+            .map(|((period, new_users), veteran_users)| CohortCount {
+                period,
+                new_users,
+                veteran_users,
+            })
+            .collect())
     }
 }

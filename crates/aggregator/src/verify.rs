@@ -1,8 +1,8 @@
-//! Verification: what a rollup holds against what the facts say.
+//! Verification: a rollup compared with its facts.
 //!
 //! A row of a rollup is a function of the facts, by the `SELECT` of its views. Both sides are folded, each row is
-//! hashed, and a hash that only one side has is a stray. A row that is being written just then is a stray too,
-//! for a moment; so only what is still the same stray after a pause is drift.
+//! hashed, and a row whose hash only one side has is a stray. A row that is being written at that time is a stray too,
+//! for a moment; so only one that is the same stray after a pause is drift.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,25 +12,25 @@ use std::{
 use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::{Error, Store, rollup::views_into};
+use crate::{error::Error, rollup::views_into, store::Store};
 
 /// How often the sides are compared before a stray counts as drift.
-const LOOKS: u32 = 3;
-/// How long an insert may be on its way from the facts into the rollups, between two looks.
+const COMPARISONS: u32 = 3;
+/// The time between two comparisons, in which an insert comes from the facts into the rollups.
 const PAUSE: Duration = Duration::from_secs(2);
-/// So many strays are looked at of each table; those with the least hashes, so each look takes the same ones.
-const MOST_STRAYS: usize = 100_000;
-/// So many organisations are named.
-const MOST_ORGS: usize = 5;
+/// The maximum number of strays of a table that are compared: those with the least hashes, so always the same ones.
+const MAX_STRAYS: usize = 100_000;
+/// The maximum number of organisations that are named.
+const MAX_ORGS: usize = 5;
 
 /// How a rollup differs from its facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
     /// The rollup's table.
     pub table: &'static str,
-    /// Rows that the facts ask for and that are not there as they ask.
+    /// The number of rows that follow from the facts and are not there as they should be.
     pub missing: usize,
-    /// Rows that are there and that the facts do not ask for.
+    /// The number of rows that are there and do not follow from the facts.
     pub unexpected: usize,
     /// Some of the organisations that the rows belong to.
     pub orgs: BTreeSet<String>,
@@ -58,8 +58,8 @@ impl std::fmt::Display for Drift {
 struct Stray {
     row: u128,
     org: String,
-    /// Whether the facts ask for it.
-    asked: bool,
+    /// Whether it follows from the facts.
+    expected: bool,
 }
 
 /// A column of a rollup.
@@ -86,9 +86,9 @@ impl Column {
 }
 
 impl Store {
-    /// Holds a rollup against its facts; none means that they agree.
+    /// Compares a rollup with its facts; none means that they agree.
     ///
-    /// Safe while events arrive. It reads all facts that the rollup is made of, so it takes as long as ClickHouse
+    /// Safe while events arrive. It reads all facts that the rollup is made from, so it takes as long as ClickHouse
     /// takes to group them.
     ///
     /// # Errors
@@ -96,8 +96,8 @@ impl Store {
     pub async fn verify(&self, table: &'static str) -> Result<Option<Drift>, Error> {
         let sql = self.strays_of(table).await?;
         let mut strays = self.strays(&sql).await?;
-        let more = strays.len() == MOST_STRAYS;
-        for _ in 1..LOOKS {
+        let more = strays.len() == MAX_STRAYS;
+        for _ in 1..COMPARISONS {
             if strays.is_empty() {
                 return Ok(None);
             }
@@ -105,39 +105,43 @@ impl Store {
             let now = self.strays(&sql).await?;
             strays.retain(|stray, _| now.contains_key(stray));
         }
-        let asked = strays.keys().filter(|(_, asked)| *asked).count();
+        let missing = strays.keys().filter(|(_, expected)| *expected).count();
         Ok((!strays.is_empty()).then(|| Drift {
             table,
-            missing: asked,
-            unexpected: strays.len() - asked,
+            missing,
+            unexpected: strays.len() - missing,
             more,
             orgs: strays
                 .into_values()
                 .collect::<BTreeSet<_>>()
                 .into_iter()
-                .take(MOST_ORGS)
+                .take(MAX_ORGS)
                 .collect(),
         }))
     }
 
     /// The rows that only one side has, with their organisations.
     async fn strays(&self, sql: &str) -> Result<HashMap<(u128, bool), String>, Error> {
-        let strays = self.maintenance(sql).fetch_all::<Stray>();
-        let strays = self.within(self.settings.maintenance_timeout(), strays).await?;
+        let strays = self.clickhouse.maintenance(sql).fetch_all::<Stray>();
+        let strays = self
+            .clickhouse
+            .within(self.clickhouse.settings.maintenance_timeout(), strays)
+            .await?;
         Ok(strays
             .into_iter()
-            .map(|stray| ((stray.row, stray.asked), stray.org))
+            .map(|stray| ((stray.row, stray.expected), stray.org))
             .collect())
     }
 
     /// The statement that finds the strays of a table.
     async fn strays_of(&self, table: &str) -> Result<String, Error> {
         let columns = self
+            .clickhouse
             .client
             .query(include_str!("../sql/columns.sql"))
             .param("table", table)
             .fetch_all::<Column>();
-        let columns = self.run(columns).await?;
+        let columns = self.clickhouse.run(columns).await?;
         let list = |text: &dyn Fn(&Column) -> String| columns.iter().map(text).collect::<Vec<_>>().join(", ");
         // The types of the table: what a view selects is cast to them when it is inserted, too.
         let cast = list(&|Column { name, r#type, .. }| {
@@ -150,24 +154,24 @@ impl Store {
             .map(|column| format!("side.{}", column.name))
             .collect();
         let keys = keys.join(", ");
-        let asked: Vec<_> = views_into(table)
+        let expected: Vec<_> = views_into(table)
             .map(|view| format!("SELECT {cast} FROM ({}) AS made", view.select_from_facts()))
             .collect();
-        let asked = asked.join("\nUNION ALL\n");
+        let expected = expected.join("\nUNION ALL\n");
         Ok(format!(
-            "SELECT row, toString(any(org)) AS org, any(asked) AS asked
+            "SELECT row, toString(any(org)) AS org, any(expected) AS expected
             FROM
             (
-                SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, true AS asked
-                FROM (SELECT {folded} FROM ({asked}) AS side GROUP BY {keys})
+                SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, true AS expected
+                FROM (SELECT {folded} FROM ({expected}) AS side GROUP BY {keys})
                 UNION ALL
-                SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, false AS asked
+                SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, false AS expected
                 FROM (SELECT {folded} FROM {table} AS side GROUP BY {keys})
             )
             GROUP BY row
             HAVING count() = 1
             ORDER BY row
-            LIMIT {MOST_STRAYS}"
+            LIMIT {MAX_STRAYS}"
         ))
     }
 }

@@ -4,21 +4,25 @@ use events::{Grain, NewUsersBy, Timestamp};
 use roaring::RoaringBitmap;
 
 use super::{
-    fresh,
+    Source, fresh,
     org::{Org, Wanted},
     sets::Activity,
 };
-use crate::activity::Question;
+use crate::activity::ActivityQuery;
 
-impl<'a> Question<'a> {
+impl<'a> ActivityQuery<'a> {
     /// The answer to `usage_summary`; none where the sets are not held.
-    pub(crate) async fn cached_usage(&self) -> Option<Vec<u64>> {
+    pub(crate) async fn cached_usage(&self, store: &Source) -> Option<Vec<u64>> {
         let count = |_: &Org, wanted: &Wanted<'_>, activity: &Activity| self.count(activity, wanted, None);
-        self.with_sets(false, count).await
+        self.with_sets(store, false, count).await
     }
 
     /// New users and veterans; none where the sets are not held.
-    pub(crate) async fn cached_cohorts(&self, new_users_by: NewUsersBy) -> Option<(Vec<u64>, Vec<u64>)> {
+    pub(crate) async fn cached_cohorts(
+        &self,
+        store: &Source,
+        new_users_by: NewUsersBy,
+    ) -> Option<(Vec<u64>, Vec<u64>)> {
         let count = |org: &Org, wanted: &Wanted<'_>, activity: &Activity| {
             let who = |within| org.users.who_registered(within);
             let veterans = self.count(activity, wanted, Some(&who(0..wanted.since)));
@@ -34,16 +38,17 @@ impl<'a> Question<'a> {
             };
             (new_users, veterans)
         };
-        self.with_sets(true, count).await
+        self.with_sets(store, true, count).await
     }
 
     /// Has the sets that a question wants counted, once they are as fresh as ClickHouse; none where they are not held.
     async fn with_sets<T>(
         &self,
+        store: &Source,
         registrations: bool,
         count: impl FnOnce(&Org, &Wanted<'_>, &Activity) -> T,
     ) -> Option<T> {
-        let (store, cache) = (self.store, &self.store.cache);
+        let cache = &store.cache;
         if cache.is_off() {
             return None;
         }

@@ -11,10 +11,10 @@ use std::{
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Cache, latest::Latest, parts::Parts};
+use super::{Cache, Source, latest::Latest, parts::Parts};
 use crate::{
-    Error, Store,
-    by_day::{BY_DAY, OfDay},
+    conversations::{COUNTS_BY_DAY, DayCount},
+    error::Error,
 };
 
 /// About so many rows are counted at once: what takes longer than a question waits goes on with the next.
@@ -116,7 +116,12 @@ impl Beginnings {
     }
 
     /// Takes in what these parts have besides, and goes on with what is not read yet. It may be given up at any moment.
-    pub(super) async fn refresh(&mut self, store: &Store, org: &str, now: &Parts) -> Result<Progress, Error> {
+    pub(super) async fn refresh(
+        &mut self,
+        store: &Source,
+        org: &str,
+        now: &Parts,
+    ) -> Result<Progress, Error> {
         let known = self.parts.as_ref().and_then(|before| {
             let known = before.known_among(now)?;
             let is_few = now.rows_besides(&known) <= FEW_ROWS;
@@ -161,7 +166,7 @@ impl Beginnings {
     }
 
     /// Nothing yet of what these parts have, the latest of which are still to be taken in.
-    async fn uncounted(store: &Store, org: &str, now: &Parts, young_rows: u64) -> Result<Self, Error> {
+    async fn uncounted(store: &Source, org: &str, now: &Parts, young_rows: u64) -> Result<Self, Error> {
         let rows = store.query(include_str!("../../sql/conversation_rows.sql"), org);
         let earlier = now.without_latest(young_rows);
         Ok(Self {
@@ -178,7 +183,7 @@ impl Beginnings {
     /// Has ClickHouse count the next stretch of ids.
     async fn count(
         &mut self,
-        store: &Store,
+        store: &Source,
         org: &str,
         now: &Parts,
         ids: &RangeInclusive<u128>,
@@ -186,10 +191,10 @@ impl Beginnings {
         let among =
             "${listed} AND ${same_parts} AND conversation_id BETWEEN {first:UInt128} AND {last:UInt128}";
         let query = now
-            .query_listed(store, Self::TABLE, &BY_DAY.replace("${among}", among), org)
+            .query_listed(store, Self::TABLE, &COUNTS_BY_DAY.replace("${among}", among), org)
             .param("first", ids.start())
             .param("last", ids.end());
-        let rows = store.run(query.fetch_all::<OfDay>()).await?;
+        let rows = store.run(query.fetch_all::<DayCount>()).await?;
         Cache::count(rows.len());
         if rows.iter().any(|row| row.unlisted > 0) {
             return Ok(Progress::Moved);
@@ -205,7 +210,7 @@ impl Beginnings {
     /// Takes in the parts that are not known, all or nothing.
     async fn take_in(
         &mut self,
-        store: &Store,
+        store: &Source,
         org: &str,
         now: &Parts,
         known: &HashSet<String>,

@@ -7,13 +7,13 @@ use futures::future::try_join;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Held, Share, WHILE,
+    Held, Share, Source, WHILE,
     beginnings::{Beginnings, Progress},
     details::Details,
     fresh,
     parts::{PartLists, Parts},
 };
-use crate::{Error, Store, transcripts::places};
+use crate::{conversations::page_range, error::Error};
 
 /// How often parts are listed where merges go on meanwhile, and how often counting begins anew.
 const ATTEMPTS: u32 = 4;
@@ -49,7 +49,7 @@ pub(super) struct Asked<'a> {
 /// A question to what is held.
 #[derive(Debug)]
 pub(crate) struct HeldConversations<'a> {
-    store: &'a Store,
+    store: &'a Source,
     org: &'a str,
     question: u64,
     held: Arc<Mutex<Conversations>>,
@@ -57,7 +57,7 @@ pub(crate) struct HeldConversations<'a> {
 
 impl<'a> HeldConversations<'a> {
     /// None where nothing is held in memory.
-    pub(crate) fn at(store: &'a Store, org: &'a str) -> Option<Self> {
+    pub(crate) fn at(store: &'a Source, org: &'a str) -> Option<Self> {
         let cache = &store.cache;
         if cache.is_off() {
             return None;
@@ -85,7 +85,7 @@ impl<'a> HeldConversations<'a> {
         let Some(mut held) = self.fresh(true).await else {
             return Ok(None);
         };
-        let page = places(offset, limit);
+        let page = page_range(offset, limit);
         let Some(mut ids) = held.beginnings.top(&days, page.end) else {
             return Ok(Some((held.beginnings.total(days), None)));
         };
@@ -113,7 +113,7 @@ impl<'a> HeldConversations<'a> {
 }
 
 impl Held<Asked<'_>> for Conversations {
-    async fn refresh(&mut self, store: &Store, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
+    async fn refresh(&mut self, store: &Source, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
         self.has_progress = false;
         if self.retry.is_some_and(|retry| Instant::now() < retry) {
             return Ok(false);
@@ -121,7 +121,7 @@ impl Held<Asked<'_>> for Conversations {
         self.read_new(store, asked, question).await
     }
 
-    fn give_up_in_time(&mut self, store: &Store, asked: &Asked<'_>) {
+    fn give_up_in_time(&mut self, store: &Source, asked: &Asked<'_>) {
         if !self.has_progress {
             self.forget(store, asked.org);
         }
@@ -139,7 +139,7 @@ impl Conversations {
     }
 
     /// Reads what is new. Whether all that is asked for is held then.
-    async fn read_new(&mut self, store: &Store, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
+    async fn read_new(&mut self, store: &Source, asked: &Asked<'_>, question: u64) -> Result<bool, Error> {
         let org = asked.org;
         let mut attempts = 0;
         while !self.is_fresh(asked, question) && attempts < ATTEMPTS {
@@ -189,7 +189,7 @@ impl Conversations {
     }
 
     /// What the conversations of these ids show, in the order of the ids.
-    async fn read(&mut self, store: &Store, org: &str, ids: &[u128]) -> Result<Vec<Conversation>, Error> {
+    async fn read(&mut self, store: &Source, org: &str, ids: &[u128]) -> Result<Vec<Conversation>, Error> {
         let conversations = self.details.of(store, org, ids).await?;
         self.note(store, org);
         Ok(conversations)
@@ -197,7 +197,7 @@ impl Conversations {
 
     /// Notes how much memory is taken. Where there is no room, what conversations show is forgotten, and then all. Whether
     /// there is room.
-    fn note(&mut self, store: &Store, org: &str) -> bool {
+    fn note(&mut self, store: &Source, org: &str) -> bool {
         if self.has_room(store, org) {
             return true;
         }
@@ -210,7 +210,7 @@ impl Conversations {
     }
 
     /// Forgets all, and reads nothing for a while.
-    fn forget(&mut self, store: &Store, org: &str) {
+    fn forget(&mut self, store: &Source, org: &str) {
         *self = Self {
             retry: Some(Instant::now() + WHILE),
             ..Self::new(self.id)
@@ -218,7 +218,7 @@ impl Conversations {
         self.has_room(store, org);
     }
 
-    fn has_room(&self, store: &Store, org: &str) -> bool {
+    fn has_room(&self, store: &Source, org: &str) -> bool {
         let bytes = size_of::<Self>() + self.beginnings.bytes() + self.details.bytes();
         store.cache.note(org, self.id, Share::Conversations, bytes)
     }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use events::Conversation;
 use futures::future::try_join;
 
-use super::{Cache, parts::Parts};
-use crate::{Error, Store};
+use super::{Cache, Source, parts::Parts};
+use crate::error::Error;
 
 /// So many rows of new parts are looked through for conversations that are held; of more, all are forgotten.
 const FEW_ROWS: u64 = 100_000;
@@ -28,7 +28,7 @@ impl Details {
     pub(super) const TABLES: [&'static str; 2] = ["messages", "conversation_annotations"];
 
     /// Forgets those that something has come of besides what these parts had.
-    pub(super) async fn refresh(&mut self, store: &Store, org: &str, now: [Parts; 2]) -> Result<(), Error> {
+    pub(super) async fn refresh(&mut self, store: &Source, org: &str, now: [Parts; 2]) -> Result<(), Error> {
         let [before_messages, before_annotations] = &self.parts;
         let [messages, annotations] = &now;
         let changed = try_join(
@@ -53,7 +53,7 @@ impl Details {
     /// Which conversations the parts of a table tell of that are not known; none where that may be any.
     async fn changed(
         &self,
-        store: &Store,
+        store: &Source,
         org: &str,
         table: &'static str,
         before: &Parts,
@@ -83,7 +83,7 @@ impl Details {
     /// Those of these ids that there are, in the order of the ids; what is not held is read.
     pub(crate) async fn of(
         &mut self,
-        store: &Store,
+        store: &Source,
         org: &str,
         ids: &[u128],
     ) -> Result<Vec<Conversation>, Error> {

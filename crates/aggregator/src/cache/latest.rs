@@ -10,11 +10,11 @@ use clickhouse::Row;
 use serde::Deserialize;
 
 use super::{
-    Cache,
+    Cache, Source,
     beginnings::{Beginnings, DAY_MILLIS, day},
     parts::Parts,
 };
-use crate::{Error, Store, transcripts::TOP};
+use crate::{conversations::TOP, error::Error};
 
 /// So many of the latest conversations are read, if there are as many, and again once half of them have turned out to be
 /// earlier: the top of a list is always held.
@@ -47,7 +47,7 @@ struct Begun {
 impl Latest {
     /// The latest of all, of which so many began on each day; none where ClickHouse saw other parts than these.
     pub(super) async fn read(
-        store: &Store,
+        store: &Source,
         org: &str,
         now: &Parts,
         days: &BTreeMap<u16, u64>,
@@ -79,7 +79,7 @@ impl Latest {
 
     /// The latest by that many rows, the latest of that day and those after; none where ClickHouse saw other parts than these.
     async fn among(
-        store: &Store,
+        store: &Source,
         org: &str,
         now: &Parts,
         since_day: u16,

@@ -11,12 +11,12 @@ use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
 use super::{
-    Cache, Held, Share, WHILE,
+    Cache, Held, Share, Source, WHILE,
     parts::{PartLists, Parts},
     sets::{Activity, Users},
     window::{Reading, Window},
 };
-use crate::{Error, Store};
+use crate::error::Error;
 
 /// The rollup that tells when users registered.
 const USERS: &str = "users";
@@ -86,7 +86,7 @@ struct Known {
 }
 
 impl Held<Wanted<'_>> for Org {
-    async fn refresh(&mut self, store: &Store, wanted: &Wanted<'_>, question: u64) -> Result<bool, Error> {
+    async fn refresh(&mut self, store: &Source, wanted: &Wanted<'_>, question: u64) -> Result<bool, Error> {
         if self.is_fresh(wanted, question) {
             return Ok(true);
         }
@@ -123,7 +123,7 @@ impl Held<Wanted<'_>> for Org {
         }
     }
 
-    fn give_up_in_time(&mut self, store: &Store, wanted: &Wanted<'_>) {
+    fn give_up_in_time(&mut self, store: &Source, wanted: &Wanted<'_>) {
         if !self.has_progress
             && let Some(too_much) = self.reading.take()
         {
@@ -151,7 +151,7 @@ impl Org {
     }
 
     /// Notes that what was being read is too much.
-    fn give_up(&mut self, store: &Store, org: &str) {
+    fn give_up(&mut self, store: &Source, org: &str) {
         if let Some(too_much) = self.reading.take() {
             self.too_much = too_much;
             self.forget(store, org);
@@ -170,7 +170,7 @@ impl Org {
 
     async fn read_activity(
         &mut self,
-        store: &Store,
+        store: &Source,
         wanted: &Wanted<'_>,
         reading: Reading,
     ) -> Result<bool, Error> {
@@ -224,7 +224,7 @@ impl Org {
     /// Reads a window of what these parts have, but for those that are known. Whether there is room for it.
     async fn read_window(
         &mut self,
-        store: &Store,
+        store: &Source,
         wanted: &Wanted<'_>,
         parts: &Parts,
         known: &HashSet<String>,
@@ -271,7 +271,7 @@ impl Org {
 
     async fn read_registrations(
         &mut self,
-        store: &Store,
+        store: &Source,
         wanted: &Wanted<'_>,
         reading: Reading,
     ) -> Result<bool, Error> {
@@ -309,7 +309,7 @@ impl Org {
     /// Reads rows, as far as there is room for what is learned from them. Whether there is room for all.
     async fn read<R: RowOwned + RowRead>(
         &mut self,
-        store: &Store,
+        store: &Source,
         wanted: &Wanted<'_>,
         query: Query,
         learn: impl Fn(&mut Self, Vec<R>),
@@ -339,7 +339,7 @@ impl Org {
     }
 
     /// Whether there is room for what is held, be it without what is not wanted now.
-    fn fits(&mut self, store: &Store, wanted: &Wanted<'_>) -> bool {
+    fn fits(&mut self, store: &Source, wanted: &Wanted<'_>) -> bool {
         if store
             .cache
             .note(wanted.org, self.id, Share::Activity, self.bytes())
@@ -354,7 +354,7 @@ impl Org {
     }
 
     /// Forgets everything but what is too much.
-    fn forget(&mut self, store: &Store, org: &str) {
+    fn forget(&mut self, store: &Source, org: &str) {
         *self = Self {
             too_much: mem::take(&mut self.too_much),
             retry: self.retry,

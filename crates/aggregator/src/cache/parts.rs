@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use clickhouse::{Row, query::Query};
 use serde::Deserialize;
 
-use crate::{Error, Store};
+use super::Source;
+use crate::error::Error;
 
 /// Leaves out what was inserted after parts were listed.
 const LISTED: &str = include_str!("../../sql/listed_parts.sql");
@@ -63,7 +64,7 @@ struct Part {
 
 impl PartLists {
     /// What there is now of these tables.
-    pub(super) async fn of(store: &Store, tables: &[&str]) -> Result<Self, Error> {
+    pub(super) async fn of(store: &Source, tables: &[&str]) -> Result<Self, Error> {
         let query = store
             .client
             .query(include_str!("../../sql/parts.sql"))
@@ -141,7 +142,7 @@ impl Parts {
 
     /// A query about an organisation that fails where `table` has not these parts, but another server's or those of a table
     /// that has taken its place. It says so by `${same_parts}`.
-    pub(super) fn query(&self, store: &Store, table: &str, sql: &str, org: &str) -> Query {
+    pub(super) fn query(&self, store: &Source, table: &str, sql: &str, org: &str) -> Query {
         let sql = sql.replace("${same_parts}", include_str!("../../sql/same_parts.sql"));
         store
             .query(&sql, org)
@@ -153,7 +154,7 @@ impl Parts {
 
     /// Such a query that, as it says by `${listed}`, leaves out what was inserted since. However often it reads the table, it
     /// sees the same parts; how many of them are not among these, as merges were quicker, it tells by `${unlisted}`.
-    pub(super) fn query_listed(&self, store: &Store, table: &str, sql: &str, org: &str) -> Query {
+    pub(super) fn query_listed(&self, store: &Source, table: &str, sql: &str, org: &str) -> Query {
         let sql = sql
             .replace("${unlisted}", UNLISTED)
             .replace("${listed}", LISTED)

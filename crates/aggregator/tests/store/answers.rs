@@ -134,7 +134,7 @@ async fn a_conversation_whose_rows_lie_in_several_parts_is_listed_once_from_its_
     )
     .await;
     let mut oracle = Oracle::default();
-    // The second tells that some began days before the first said, and the third repeats.
+    // By the second some began days earlier than by the first, and the third repeats.
     for numbers in [400..1_500, 0..60, 700..710] {
         let mut batch = Batch::new();
         for event in numbers.map(|number| message("org", number * 7 % 150, number)) {

@@ -30,7 +30,7 @@ async fn insert_numbers(
     insert(store, &mut [oracle], events).await;
 }
 
-/// Asks every kind of question about a range, and holds the answers against the oracle's.
+/// Asks every kind of question about a range, and compares the answers with the oracle's.
 async fn compare(store: &Store, oracle: &Oracle, org: &str, range: DateRange) {
     for grain in [Grain::Hour, Grain::Day, Grain::Week] {
         assert_eq!(

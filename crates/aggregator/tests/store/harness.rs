@@ -44,7 +44,7 @@ impl Database {
         database
     }
 
-    /// A store that has ClickHouse count, beside the one that counts from memory.
+    /// A store that has ClickHouse count, where `store` counts from memory.
     pub(crate) fn without_memory(&self) -> Store {
         Store::new(&Settings {
             cache_bytes: 0,
@@ -53,7 +53,7 @@ impl Database {
     }
 }
 
-/// Inserts events as one batch, and tells them to the oracles.
+/// Inserts events as one batch, and adds them to the oracles.
 pub(crate) async fn insert(
     store: &Store,
     oracles: &mut [&mut Oracle],
@@ -84,7 +84,7 @@ pub(crate) fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
     line.map_or(0, |value| value.parse().unwrap())
 }
 
-/// A client of the database, for what the store does not tell.
+/// A client of the database, for what the store does not answer.
 pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
     clickhouse::Client::default()
         .with_url(&settings.url)

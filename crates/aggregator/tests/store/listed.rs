@@ -26,7 +26,7 @@ async fn page(store: &Store, filter: &TranscriptFilter, offset: u64, limit: u64)
         .unwrap()
 }
 
-/// Asks for pages of all conversations, of those of the last days and of earlier ones, and holds them against the oracle's.
+/// Asks for pages of all conversations, of those of the last days and of earlier ones, and compares them with the oracle's.
 async fn compare(store: &Store, oracle: &Oracle) {
     for filter in [
         between(None, None),
@@ -135,7 +135,7 @@ async fn many_that_ask_while_the_same_rows_are_inserted_and_merged_are_all_told_
 async fn the_latest_of_many_stay_the_latest_as_newer_ones_come_and_some_turn_out_to_be_older() {
     let database = Database::migrated("listed_many").await;
     let (store, mut oracle) = (&database.store, Oracle::default());
-    // First many at once, then so many that the earlier are let go, then all but a few of the latest begin earlier.
+    // First many at once, then more than are kept, then all but a few of the latest begin earlier.
     let each = |numbers: Range<i64>| numbers.map(|number| message("org", number, number));
     insert(store, &mut [&mut oracle], each(0..3_000)).await;
     compare(store, &oracle).await;
@@ -203,17 +203,17 @@ async fn more_than_is_remembered_is_counted_anew() {
             numbers.map(|number| message("org", number, number)),
         )
         .await;
-        let told = page(store, &all, 0, 3).await;
-        assert_eq!(told.total, u64::try_from((step + 1) * each).unwrap());
-        assert_eq!(told, page(&without_memory, &all, 0, 3).await);
+        let listed = page(store, &all, 0, 3).await;
+        assert_eq!(listed.total, u64::try_from((step + 1) * each).unwrap());
+        assert_eq!(listed, page(&without_memory, &all, 0, 3).await);
     }
     run(&database, "SYSTEM START MERGES listed_flood.conversations").await;
     // Merged with one that no question has seen.
     insert(store, &mut [], [message("org", 200_000, 1)]).await;
     run(&database, "OPTIMIZE TABLE conversations FINAL").await;
-    let told = page(store, &all, 0, 3).await;
-    assert_eq!(told.total, u64::try_from(6 * each + 1).unwrap());
-    assert_eq!(told, page(&without_memory, &all, 0, 3).await);
+    let listed = page(store, &all, 0, 3).await;
+    assert_eq!(listed.total, u64::try_from(6 * each + 1).unwrap());
+    assert_eq!(listed, page(&without_memory, &all, 0, 3).await);
 }
 
 #[tokio::test]
@@ -281,7 +281,7 @@ async fn the_latest_are_found_where_each_lies_in_many_parts() {
     run(&database, "SYSTEM STOP MERGES listed_parts.conversations").await;
     let mut oracle = Oracle::default();
     for step in 0..12_i64 {
-        // Fewer than are held, which go on in the order of time.
+        // Fewer than are held, which continue in the order of time.
         let said = (0..1_900).map(|number| message("org", number, number + step * 2_000));
         insert(&database.store, &mut [&mut oracle], said).await;
     }
@@ -294,7 +294,7 @@ async fn the_latest_are_found_where_each_lies_in_many_parts() {
     compare(&Store::new(&database.settings), &oracle).await;
 }
 
-/// So many conversations are counted in four stretches.
+/// A number of conversations that is counted in four stretches.
 const MANY: u64 = 2_400_000;
 
 /// Puts rows of conversations into the rollup by itself: those of these numbers, which began on a day that depends on `part`.

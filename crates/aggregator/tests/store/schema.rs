@@ -13,14 +13,14 @@ async fn the_migrations_amount_to_schema_sql() {
     let found = schema(&database.settings).await;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.sql");
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema.sql");
-    std::fs::write(&beside, &found).unwrap();
+    let found_path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema.sql");
+    std::fs::write(&found_path, &found).unwrap();
     let mut lines = written.lines().zip(found.lines());
     assert!(
         written == found,
         "the first difference is {:?}; if the migrations are right, copy {} to {}",
         lines.find(|(written, found)| written != found),
-        beside.display(),
+        found_path.display(),
         path.display()
     );
 }

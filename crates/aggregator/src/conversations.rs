@@ -1,0 +1,154 @@
+//! Conversations as ClickHouse has them: how many began on each day, and what each shows.
+
+use std::{
+    collections::HashMap,
+    ops::{Range, RangeInclusive},
+};
+
+use clickhouse::Row;
+use events::{Conversation, Sentiment, Timestamp};
+use futures::{
+    TryStreamExt,
+    future::try_join,
+    stream::{self, StreamExt},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{connection::Connection, error::Error};
+
+/// The number of conversations that make the top of a list, which is searched for in its latest days.
+pub(crate) const TOP: usize = 1_000;
+
+/// The number of conversations that are read at once. A statement that names their ids, of 39 digits at most, stays within
+/// ClickHouse's default `http_max_field_value_size` of 128 KiB.
+pub(crate) const CHUNK: usize = 3_000;
+
+/// Counts conversations by the day they began on, all or some.
+pub(crate) const COUNTS_BY_DAY: &str = include_str!("../sql/conversations_by_day.sql");
+
+/// How many conversations began on a day, in days since 1970.
+#[derive(Debug, Row, Deserialize)]
+pub(crate) struct DayCount {
+    pub(crate) day: u16,
+    pub(crate) conversations: i64,
+    /// The number of parts that the statement saw and should not have.
+    pub(crate) unlisted: u64,
+}
+
+/// What a conversation shows of its messages.
+#[derive(Debug, Row, Deserialize)]
+struct DetailsRow {
+    conversation_id: u128,
+    inserted_at: i64,
+    message_count: u64,
+    has_user_message: bool,
+    first_user: (String, String),
+    first_user_id: String,
+    last_model: String,
+}
+
+#[derive(Debug, Row, Deserialize)]
+struct AnnotationRow {
+    conversation_id: u128,
+    user_sentiment: String,
+    topics: Vec<String>,
+}
+
+impl Connection {
+    /// How many conversations of an organisation began on these days.
+    pub(crate) async fn count_conversations(
+        &self,
+        org: &str,
+        days: RangeInclusive<u16>,
+    ) -> Result<u64, Error> {
+        let sql = COUNTS_BY_DAY
+            .replace("${among}", "true")
+            .replace("${unlisted}", "toUInt64(0) AS unlisted");
+        let counts = self.query(&sql, org).fetch_all::<DayCount>();
+        let counts = self.run(counts).await?;
+        let of_range = counts.iter().filter(|count| days.contains(&count.day));
+        let conversations: i64 = of_range.map(|count| count.conversations).sum();
+        Ok(u64::try_from(conversations).unwrap_or_default())
+    }
+
+    /// What the conversations of these ids show, in the order of the ids.
+    pub(crate) async fn conversations(&self, org: &str, ids: &[u128]) -> Result<Vec<Conversation>, Error> {
+        // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
+        let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
+        let reads = chunks.into_iter().map(|ids| self.chunk(org, ids));
+        stream::iter(reads).buffered(2).try_concat().await
+    }
+
+    /// The same of at most [`CHUNK`].
+    pub(crate) async fn chunk(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Conversation>, Error> {
+        let list = id_array_literal(&ids);
+        let by_ids = |statement| self.query(statement, org).bind(&list);
+        let (details, annotations) = try_join(
+            self.run(by_ids(include_str!("../sql/conversation_details.sql")).fetch_all::<DetailsRow>()),
+            self.run(
+                by_ids(include_str!("../sql/conversation_annotations.sql")).fetch_all::<AnnotationRow>(),
+            ),
+        )
+        .await?;
+        let mut details: HashMap<_, _> = details
+            .into_iter()
+            .map(|row| (row.conversation_id, row))
+            .collect();
+        let mut annotations: HashMap<_, _> = annotations
+            .into_iter()
+            .map(|row| (row.conversation_id, row))
+            .collect();
+        Ok(ids
+            .iter()
+            .filter_map(|id| {
+                let annotation = annotations.remove(id);
+                details
+                    .remove(id)
+                    .map(|details| conversation(details, annotation))
+            })
+            .collect())
+    }
+}
+
+/// The positions of a page in its list.
+pub(crate) fn page_range(offset: u64, limit: u64) -> Range<usize> {
+    let position = |position| usize::try_from(position).unwrap_or(usize::MAX);
+    position(offset)..position(offset.saturating_add(limit))
+}
+
+/// One literal, which ClickHouse reads at once; in a list of numbers this large each would be an expression.
+pub(crate) fn id_array_literal(ids: &[u128]) -> String {
+    let ids: Vec<String> = ids.iter().map(u128::to_string).collect();
+    format!("[{}]", ids.join(","))
+}
+
+fn conversation(details: DetailsRow, annotation: Option<AnnotationRow>) -> Conversation {
+    let (first_message, first_user_id) = details.first_user;
+    let user_id = if details.has_user_message {
+        first_user_id
+    } else {
+        details.first_user_id
+    };
+    let (topics, user_sentiment) = match annotation {
+        Some(annotation) => {
+            let sentiment = Sentiment::parse(&annotation.user_sentiment);
+            (annotation.topics, sentiment.map_or("unknown", Sentiment::as_str))
+        }
+        None => (Vec::new(), "unknown"),
+    };
+    Conversation {
+        id: Uuid::from_u128(details.conversation_id),
+        user_id: if user_id.is_empty() {
+            "anonymous".to_owned()
+        } else {
+            user_id
+        },
+        first_message,
+        message_count: details.message_count,
+        model: details.last_model,
+        inserted_at: Timestamp::from_millis(details.inserted_at),
+        topics,
+        user_sentiment,
+    }
+}
