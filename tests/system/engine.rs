@@ -6,6 +6,7 @@ use std::{
     process::Command,
 };
 
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::{
@@ -13,7 +14,8 @@ use crate::{
         data::{conversations, event},
         run,
     },
-    harness::{Parts, Process, until},
+    harness::{Parts, Process, ROLLCALL, until},
+    tools,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,5 +220,48 @@ async fn a_data_directory_of_an_earlier_build_is_refused_and_left_as_it_is() {
             .map(|entry| entry.file_name())
             .collect();
         assert_eq!(left, ["clickhouse"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drivers_of_clickhouse_ask_the_engine_over_http_and_the_native_protocol() {
+    let dir = tempdir().unwrap();
+    let up = Process::up(dir.path()).await;
+    up.publish((0..3).map(event)).await;
+    up.settled().await;
+    let ready: Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("ready.json")).unwrap()).unwrap();
+    let asked = json!({
+        "ready": ready,
+        "statement": "SELECT user_id, count() FROM rollcall.messages GROUP BY user_id ORDER BY user_id",
+    });
+    let answer = tools::run("bin/python", ["look.py"], &tools::python(), Some(&asked));
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    let rows = json!([["u-0", 1], ["u-1", 1], ["u-2", 1]]);
+    assert_eq!(answer, json!([rows, rows]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_shows_nothing_of_what_the_engine_writes() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("data");
+    let data = data.to_str().unwrap();
+    let place = ["--http-addr", "127.0.0.1:0", "--data-dir", data];
+    let cases = [
+        ("demo", "Ctrl-C stops it", &["--days", "3"][..]),
+        ("up", "the API key is in the file", &[]),
+    ];
+    for (command, shown, options) in cases {
+        let args = [&["terminal.py", shown, ROLLCALL, command], &place[..], options].concat();
+        let screen = tokio::task::spawn_blocking({
+            let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+            move || tools::run("bin/python", args, &tools::python(), None)
+        });
+        let screen = String::from_utf8_lossy(&screen.await.unwrap()).into_owned();
+        assert!(screen.contains(shown), "{command}: {screen}");
+        for word in ["<Fatal>", "<Error>", "ThreadStatus"] {
+            assert!(!screen.contains(word), "{command}: {screen}");
+        }
+        std::fs::remove_dir_all(data).unwrap();
     }
 }

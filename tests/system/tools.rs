@@ -14,20 +14,30 @@ use crate::harness::root;
 
 /// A directory whose `bin` holds Python with what `tests/system/python/requirements.txt` names.
 pub(crate) fn python() -> PathBuf {
-    installed("python", &["requirements.txt", "ask.py", "publish.py"], |dir| {
-        run("python3", ["-m", "venv", "."], dir, None);
-        let from = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--requirement",
+    installed(
+        "python",
+        &[
             "requirements.txt",
-        ];
-        run("bin/python", from, dir, None);
-        run("bin/python", ["-m", "pip", "check"], dir, None);
-    })
+            "ask.py",
+            "look.py",
+            "publish.py",
+            "terminal.py",
+        ],
+        |dir| {
+            run("python3", ["-m", "venv", "."], dir, None);
+            let from = [
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--requirement",
+                "requirements.txt",
+            ];
+            run("bin/python", from, dir, None);
+            run("bin/python", ["-m", "pip", "check"], dir, None);
+        },
+    )
 }
 
 /// A directory whose `node_modules` holds what `tests/system/typescript/package-lock.json` names.
