@@ -144,6 +144,21 @@ impl Process {
         })
     }
 
+    /// The variables by which a role logs in to its embedded engine.
+    pub(crate) fn clickhouse_login(&self) -> [(&'static str, &str); 2] {
+        let ready = &self.ready;
+        [
+            (
+                "ROLLCALL__CLICKHOUSE__USER",
+                ready.clickhouse_user.as_deref().unwrap(),
+            ),
+            (
+                "ROLLCALL__CLICKHOUSE__PASSWORD",
+                ready.clickhouse_password.as_deref().unwrap(),
+            ),
+        ]
+    }
+
     /// Sends a signal to its embedded engine.
     pub(crate) fn send_engine(&self, name: &str) {
         send(self.engine_pid(), name);
@@ -367,22 +382,14 @@ impl Parts {
 
     /// The variables that lead to both.
     pub(crate) fn variables(&self) -> [(&'static str, &str); 4] {
-        let ready = &self.clickhouse.ready;
         let servers = self.kafka.ready.bootstrap_servers.as_deref().unwrap();
+        let url = self.clickhouse.ready.clickhouse_url.as_deref().unwrap();
+        let [user, password] = self.clickhouse.clickhouse_login();
         [
             ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers),
-            (
-                "ROLLCALL__CLICKHOUSE__URL",
-                ready.clickhouse_url.as_deref().unwrap(),
-            ),
-            (
-                "ROLLCALL__CLICKHOUSE__USER",
-                ready.clickhouse_user.as_deref().unwrap(),
-            ),
-            (
-                "ROLLCALL__CLICKHOUSE__PASSWORD",
-                ready.clickhouse_password.as_deref().unwrap(),
-            ),
+            ("ROLLCALL__CLICKHOUSE__URL", url),
+            user,
+            password,
         ]
     }
 

@@ -14,7 +14,6 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -74,12 +73,6 @@ pub enum EngineError {
         /// Why.
         source: io::Error,
     },
-    /// Another process has the data directory open.
-    #[error("the data directory {} is in use by another process", path.display())]
-    Busy {
-        /// The directory.
-        path: PathBuf,
-    },
     /// The process cannot be started.
     #[error("cannot start the engine's process")]
     Spawn {
@@ -94,7 +87,7 @@ pub enum EngineError {
     },
     /// It does not serve in time.
     #[error("the engine did not serve within {} s", limit.as_secs())]
-    Late {
+    Timeout {
         /// How long it was waited for.
         limit: Duration,
     },
@@ -169,7 +162,6 @@ async fn start(options: &EngineOptions) -> Result<(Orders, Process), EngineError
 
 /// Starts the engine again whenever it ends, until `stop`.
 async fn supervise(options: EngineOptions, orders: Orders, mut process: Process, stop: CancellationToken) {
-    let (options, orders) = (Arc::new(options), Arc::new(orders));
     let mut delay = RESTART_DELAY;
     loop {
         let began = Instant::now();

@@ -10,8 +10,7 @@ use embedded::{Engine, EngineOptions, ensure_engine, fetch::default_cache_dir};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::spawn_blocking};
 
-/// The password of the engine's user, which no other user of the machine should know: a test program's engine serves
-/// for as long as its tests run.
+/// The password of the engine's user. It is no secret: the engine has made-up data alone, for as long as tests run.
 const PASSWORD: &str = "testbed";
 
 /// The test that [`engine_process`](crate::engine_process) makes.

@@ -146,20 +146,12 @@ async fn migrate_may_run_twice_at_once_and_again() {
         data.to_str().unwrap(),
     ];
     let clickhouse = Process::start(dir.path(), &args, &[]).await;
-    let ready = &clickhouse.ready;
+    let url = clickhouse.ready.clickhouse_url.as_deref().unwrap();
+    let [user, password] = clickhouse.clickhouse_login();
     let variables = [
-        (
-            "ROLLCALL__CLICKHOUSE__URL",
-            ready.clickhouse_url.as_deref().unwrap(),
-        ),
-        (
-            "ROLLCALL__CLICKHOUSE__USER",
-            ready.clickhouse_user.as_deref().unwrap(),
-        ),
-        (
-            "ROLLCALL__CLICKHOUSE__PASSWORD",
-            ready.clickhouse_password.as_deref().unwrap(),
-        ),
+        ("ROLLCALL__CLICKHOUSE__URL", url),
+        user,
+        password,
         ("ROLLCALL__CLICKHOUSE__DATABASE", "a-b"),
     ];
     let (one, other) = tokio::join!(run(&["migrate"], &variables), run(&["migrate"], &variables));

@@ -61,7 +61,7 @@ impl Field {
         let migrated = Command::new(ROLLCALL)
             .arg("migrate")
             .env("ROLLCALL__CLICKHOUSE__URL", &url)
-            .envs(credentials(&clickhouse))
+            .envs(clickhouse.clickhouse_login())
             .stdout(Stdio::null())
             .status()
             .unwrap();
@@ -75,7 +75,7 @@ impl Field {
             ("ROLLCALL__CLICKHOUSE__URL", url.as_str()),
             ("ROLLCALL__AUTH__KEYS", &keys),
         ];
-        let variables = [&variables[..], &credentials(&clickhouse)].concat();
+        let variables = [&variables[..], &clickhouse.clickhouse_login()].concat();
         let mut api = start(
             &dir,
             "serve",
@@ -256,7 +256,7 @@ impl Field {
         let session = self.session.as_millis().to_string();
         let servers = self.kafka.rough.address().to_string();
         let url = url(&self.to_clickhouse);
-        let credentials = credentials(self.clickhouse.as_ref().unwrap());
+        let credentials = self.clickhouse.as_ref().unwrap().clickhouse_login();
         let variables = [
             ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers.as_str()),
             ("ROLLCALL__KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", &session),
@@ -292,21 +292,6 @@ fn peak_memory(pid: u32) -> u64 {
 
 fn url(to_clickhouse: &Proxy) -> String {
     format!("http://{}", to_clickhouse.address())
-}
-
-/// The variables by which a role logs in.
-fn credentials(clickhouse: &Process) -> [(&'static str, &str); 2] {
-    let ready = &clickhouse.ready;
-    [
-        (
-            "ROLLCALL__CLICKHOUSE__USER",
-            ready.clickhouse_user.as_deref().unwrap(),
-        ),
-        (
-            "ROLLCALL__CLICKHOUSE__PASSWORD",
-            ready.clickhouse_password.as_deref().unwrap(),
-        ),
-    ]
 }
 
 async fn weather(proxy: &Proxy, weather: Weather, hold: Duration) {

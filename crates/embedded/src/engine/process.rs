@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     ffi::{CString, OsStr, OsString},
     fs::{File, TryLockError},
-    io::{self, BufRead, Read},
+    io::{self, BufRead},
     net::{IpAddr, SocketAddr, TcpListener},
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
@@ -149,7 +149,7 @@ pub fn run_engine() -> Result<(), String> {
     // Nothing that the engine writes can be read by other users.
     umask(Mode::RWXG | Mode::RWXO);
     let watch = || {
-        let _ended = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
+        let _ended = io::copy(&mut io::stdin().lock(), &mut io::sink());
         // An exit would run the library's destructors while its threads run, which crashed in trials.
         let _gone = kill_process(getpid(), Signal::KILL);
     };
@@ -242,7 +242,7 @@ impl Process {
             served = serves(orders.native()) => if served {
                 Ok(process)
             } else {
-                Err(EngineError::Late { limit: START_TIMEOUT })
+                Err(EngineError::Timeout { limit: START_TIMEOUT })
             },
         }
     }
