@@ -70,6 +70,12 @@ async fn the_engine_is_closed_to_strangers() {
         }
     }
 
+    let password_file = dir.path().join("data/clickhouse-password");
+    let of_the_owner = [
+        format!("SELECT file('{}')", password_file.display()),
+        format!("SELECT file('/proc/{}/environ')", up.ready.pid),
+        "SELECT file('/etc/hostname')".to_owned(),
+    ];
     let reach_out = [
         "SELECT * FROM file('/etc/hostname', LineAsString)",
         "SELECT * FROM url('http://127.0.0.1:9/', LineAsString)",
@@ -80,18 +86,29 @@ async fn the_engine_is_closed_to_strangers() {
         "CREATE TABLE rollcall.u (line String) ENGINE = URL('http://127.0.0.1:9/', LineAsString)",
         "CREATE DATABASE etc ENGINE = Filesystem('/etc')",
         "CREATE TABLE rollcall.d (n UInt8) ENGINE = MergeTree ORDER BY n SETTINGS disk = disk(type = local, path = '/tmp/')",
+        "CREATE TABLE rollcall.d (n UInt8) ENGINE = MergeTree ORDER BY n \
+         SETTINGS disk = disk(type = s3, endpoint = 'http://127.0.0.1:9/bucket/key/')",
         "SELECT * FROM default.`/etc/hostname`",
     ];
-    for statement in reach_out {
+    for statement in reach_out
+        .into_iter()
+        .chain(of_the_owner.iter().map(String::as_str))
+    {
         let answer = http
             .post(url)
             .basic_auth("rollcall", Some(password))
-            .body(statement)
+            .body(statement.to_owned())
             .send()
             .await
             .unwrap();
         assert!(!answer.status().is_success(), "{statement}");
     }
+    let environment = up.sql("SELECT length(file('/proc/self/environ'))").await;
+    assert_eq!(
+        environment.trim(),
+        "0",
+        "no secret of the environment is passed on"
+    );
     assert_eq!(up.sql(question).await.trim(), "1", "it goes on");
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Two users. `rollcall`, with a password, has the rights to make, fill and read tables, and none that reach out of
 //! the engine: no file, URL, bucket or other server, neither as a table function nor as the engine of a table or of
-//! a database, no dictionary, and no other disk. (The scalar function `file` is subject to no right.) `default`,
-//! without a password, is the user of the library's own session, which starts the listeners. It can have one session
-//! at a time, which is that one, so nobody can log in as it; and it has no other right.
+//! a database, no dictionary, and no other disk. (The scalar function `file` is subject to no right, so the kernel
+//! confines the process: `sandbox`.) `default`, without a password, is the user of the library's own session, which
+//! starts the listeners. It can have one session at a time, which is that one, so nobody can log in as it; and it has
+//! no other right.
 
 use std::{
     fs,

@@ -7,6 +7,7 @@
 //! - [`engine`]: the process that serves ClickHouse's own interfaces, supervised
 //! - `access`: its configuration, and who may do what in it
 //! - `library`: the library's C interface
+//! - `sandbox`: what its process may open
 //! - [`broker`]: librdkafka's mock cluster, as a broker
 
 mod access;
@@ -14,6 +15,8 @@ pub mod broker;
 pub mod engine;
 pub mod fetch;
 mod library;
+#[cfg(target_os = "linux")]
+mod sandbox;
 
 pub use broker::{Broker, BrokerError};
 pub use engine::{Engine, EngineError, EngineOptions, run_engine};

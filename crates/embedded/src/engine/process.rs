@@ -36,7 +36,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the engine may take to end once its input has ended, before it is killed.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -148,6 +148,12 @@ pub fn run_engine() -> Result<(), String> {
     };
     // Nothing that the engine writes can be read by other users.
     umask(Mode::RWXG | Mode::RWXO);
+    #[cfg(target_os = "linux")]
+    if !crate::sandbox::confine(&orders.library, &orders.data)
+        .map_err(|error| format!("cannot confine the engine to its directory: {error}"))?
+    {
+        eprintln!("this kernel has no Landlock: the engine can read what its owner can read");
+    }
     let watch = || {
         let _ended = io::copy(&mut io::stdin().lock(), &mut io::sink());
         // An exit would run the library's destructors while its threads run, which crashed in trials.
@@ -210,6 +216,8 @@ impl Process {
         let spawn_failed = |source| EngineError::Spawn { source };
         let mut child = Command::new(program)
             .args(arguments)
+            // Settings in the environment hold secrets, which the engine has no use for.
+            .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
