@@ -68,7 +68,7 @@ pub struct Summary {
 /// `clock` returns the time that an event's own may not exceed. Must be called within a tokio runtime.
 ///
 /// When the run is ending, the open batch is written, those on their way are waited for, what is settled is
-/// committed, and the group is left, all within 8 seconds. What is not settled by then is read again by the
+/// committed, and the group is left, all within 7 seconds. What is not settled by then is read again by the
 /// next run.
 pub async fn run<S: Sink>(
     settings: &Settings,
