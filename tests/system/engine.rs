@@ -141,6 +141,7 @@ async fn other_users_cannot_read_the_data_directory() {
 async fn an_engine_that_is_killed_is_started_again_and_nothing_acknowledged_is_lost() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
+    let url = up.ready.clickhouse_url.as_deref().unwrap();
     for round in 0..3 {
         up.publish((round * 1_000..round * 1_000 + 1_000).map(event))
             .await;
@@ -149,8 +150,10 @@ async fn an_engine_that_is_killed_is_started_again_and_nothing_acknowledged_is_l
         }
         let pid = up.engine_pid();
         up.send_engine("KILL");
-        until("another engine runs", async || {
-            up.try_engine_pid().filter(|&other| other != pid)
+        // One that is killed before it serves is not counted.
+        until("another engine serves", async || {
+            up.try_engine_pid().filter(|&other| other != pid)?;
+            reqwest::get(format!("{url}/ping")).await.ok()
         })
         .await;
     }
