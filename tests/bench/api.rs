@@ -1,4 +1,4 @@
-//! The API, over HTTP as its users call it.
+//! The API over HTTP, as its users call it.
 
 use std::{
     sync::Arc,
@@ -31,10 +31,10 @@ pub(crate) struct Api {
     http: reqwest::Client,
 }
 
-/// How long one question is asked, and how often at most.
+/// For how long one question is repeated, and how often at most.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stint {
-    /// How many ask at the same time.
+pub(crate) struct Repetition {
+    /// How many requests are made at the same time.
     pub(crate) askers: usize,
     pub(crate) questions: usize,
     pub(crate) time: Duration,
@@ -70,7 +70,7 @@ impl Api {
         Ok(Some(serde_json::from_str(&text)?))
     }
 
-    /// Reads an answer of any size to its end, and keeps none of it; how many bytes it had.
+    /// Reads an answer of any size to its end without keeping it. Returns its size in bytes.
     pub(crate) async fn read_through(&self, org: &str, question: &str) -> anyhow::Result<u64> {
         let mut answer = self.request(org, question).send().await?;
         ensure!(answer.status().is_success(), "{question}: {}", answer.status());
@@ -83,15 +83,21 @@ impl Api {
 
     /// Asks one question repeatedly; how long each answer took to its last byte. No times where an answer took longer
     /// than the API waits for one.
-    pub(crate) async fn time(&self, org: &str, question: &str, stint: Stint) -> anyhow::Result<Times> {
+    pub(crate) async fn time(
+        &self,
+        org: &str,
+        question: &str,
+        repetition: Repetition,
+    ) -> anyhow::Result<Times> {
         let request = Arc::new(self.request(org, question).build()?);
         let mut asking = JoinSet::new();
-        for _ in 0..stint.askers {
+        for _ in 0..repetition.askers {
             let (http, request) = (self.http.clone(), Arc::clone(&request));
             asking.spawn(async move {
                 let (began, mut times) = (Instant::now(), Vec::new());
-                while times.len() < MIN_SAMPLES.div_ceil(stint.askers)
-                    || (times.len() < stint.questions / stint.askers && began.elapsed() < stint.time)
+                while times.len() < MIN_SAMPLES.div_ceil(repetition.askers)
+                    || (times.len() < repetition.questions / repetition.askers
+                        && began.elapsed() < repetition.time)
                 {
                     let asked = Instant::now();
                     let again = request.try_clone();

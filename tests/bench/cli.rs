@@ -12,10 +12,10 @@ use serde::Serialize;
 /// Measures Rollcall on this machine; prints tables and writes JSON.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// The sections to run; by default all. `rival`, `limits` and `freshness` bring `ingest` with them
+    /// The sections to run; by default all. `rival`, `limits` and `freshness` include `ingest`
     #[arg(value_name = "SECTION")]
     sections: Vec<Section>,
-    /// At the sizes that published figures are of: hours rather than minutes
+    /// At the sizes of published figures: hours rather than minutes
     #[arg(long)]
     full: bool,
     /// Events in the topic
@@ -24,7 +24,7 @@ pub(crate) struct Cli {
     /// How often the topic is ingested, of which the median is shown; with --baseline how many pairs are run, by default 5
     #[arg(long, value_name = "N")]
     rounds: Option<NonZeroU32>,
-    /// Events that are looked for at each rate of `freshness`
+    /// Events that are timed at each rate of `freshness`
     #[arg(long, value_name = "N")]
     samples: Option<NonZeroU32>,
     /// Active users a day of the organisations of `queries`
@@ -40,7 +40,7 @@ pub(crate) struct Cli {
     /// Where the JSON goes
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench.json"))]
     pub(crate) json: PathBuf,
-    /// Said by `cargo bench` to every benchmark
+    /// Passed by `cargo bench` to every benchmark
     #[arg(long, hide = true)]
     pub(crate) bench: bool,
 }
@@ -71,7 +71,7 @@ pub(crate) struct Sizes {
     pub(crate) events: u64,
     /// How often the topic is ingested.
     pub(crate) rounds: u32,
-    /// Events that are looked for at each rate.
+    /// Events that are timed at each rate.
     pub(crate) samples: u32,
     /// Active users a day of the organisations that the endpoints are asked about.
     pub(crate) users: Vec<u32>,
@@ -79,11 +79,11 @@ pub(crate) struct Sizes {
     pub(crate) days: Vec<u32>,
     /// Messages of each active user a day.
     pub(crate) messages: u32,
-    /// How long each question is asked repeatedly, in seconds.
+    /// For how long each question is repeated, in seconds.
     pub(crate) seconds_each: u64,
-    /// Active users a day of the organisation that says more and more.
+    /// Active users a day of the growing organisation.
     pub(crate) growing_users: u32,
-    /// Events that are ingested in addition to what it has said.
+    /// Events that are ingested in addition to its messages.
     pub(crate) growing_events: u64,
 }
 

@@ -1,12 +1,12 @@
-//! This build and another one in turns, so that whatever else the machine does slows down both, and the ratios of what they
-//! took.
+//! This build and another one in turns, so that whatever else the machine does slows down both, and the ratios of their
+//! figures.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 
 use crate::{
-    api::{Api, Stint, TIMED_OUT},
+    api::{Api, Repetition, TIMED_OUT},
     cli::{Cli, Section, Sizes},
     freshness::Pipeline,
     history::Org,
@@ -43,7 +43,7 @@ struct Comparison {
     pairs: u32,
 }
 
-/// Runs the sections that were asked for on both builds.
+/// Runs the selected sections on both builds.
 pub(crate) async fn measure(
     cli: &Cli,
     sizes: &Sizes,
@@ -127,7 +127,7 @@ impl Comparison {
             drop(pipeline);
             let drop_database = format!("DROP DATABASE {database} SYNC");
             build.stack.sql().run(&drop_database).await?;
-            build.stack.rest().await?;
+            build.stack.wait_for_merges().await?;
             Ok(numbers)
         });
         table.await
@@ -145,10 +145,10 @@ impl Comparison {
             stack.migrate(DATABASE).await?;
             for org in &orgs {
                 org.register(stack, DATABASE).await?;
-                org.talk(stack, DATABASE, 0..sizes.messages).await?;
+                org.insert_messages(stack, DATABASE, 0..sizes.messages).await?;
             }
             stack.rebuild(DATABASE).await?;
-            stack.rest().await?;
+            stack.wait_for_merges().await?;
             apis.push((*name, Api::start(stack, DATABASE).await?));
         }
         self.check_equal_answers(&apis, &orgs, sizes).await?;
@@ -161,14 +161,14 @@ impl Comparison {
                 for days in &sizes.days {
                     for (name, question) in queries::all(*days) {
                         let of = format!("{name}, {} users, {days} days", org.users);
-                        let mut stint = Stint {
+                        let mut repetition = Repetition {
                             askers: 1,
                             questions: 200,
                             time: Duration::from_secs(sizes.seconds_each),
                         };
-                        let alone = api.time(&org.name, &question, stint).await?.median();
-                        (stint.askers, stint.questions) = (16, 1_600);
-                        let together = api.time(&org.name, &question, stint).await?.median();
+                        let alone = api.time(&org.name, &question, repetition).await?.median();
+                        (repetition.askers, repetition.questions) = (16, 1_600);
+                        let together = api.time(&org.name, &question, repetition).await?.median();
                         numbers.push((of.clone(), alone));
                         numbers.push((format!("{of}, at 16"), together));
                     }
@@ -184,7 +184,8 @@ impl Comparison {
         Ok(table)
     }
 
-    /// Asks every question of all builds until they are warm: a faster build that answers something else is no faster.
+    /// Warms all builds up with every question, and compares their answers: a build that answers something else is not
+    /// faster.
     async fn check_equal_answers(
         &self,
         apis: &[(&str, Api)],
@@ -211,8 +212,8 @@ impl Comparison {
         Ok(())
     }
 
-    /// Measures the builds one after the other, again and again; the medians and their ratio. What is `None` in either run
-    /// of a pair is left out of it.
+    /// Measures the builds in turns. Returns the medians and their ratio. What is `None` in either run of a pair is left
+    /// out.
     async fn in_turns(
         &self,
         section: &'static str,

@@ -21,27 +21,27 @@ use crate::{
     cli::Sizes,
     ingest::Lag,
     load::{self, BROKER_TIMEOUT, HEADERS, START},
-    report::{Column, Table, real, whole},
+    report::{Column, Table, to_f64, to_u64},
     stack::{Role, Stack},
     times::Times,
 };
 
 const DATABASE: &str = "freshness";
-/// How many events are looked for at the same time: more would ask so much that they measured themselves.
+/// How many events are timed at the same time: with more, the load of the requests would be measured.
 const LANES: u32 = 2;
-/// The first events of a lane meet what is not warm yet.
+/// The first events of each lane are not timed.
 const WARM_UP: u32 = 5;
-/// How long an answer is waited for before the same is asked again.
-const PAUSE: Duration = Duration::from_millis(10);
-/// Events come at any moment of a batch: this long apart at most, at random.
-const GAP_MILLIS: u64 = 200;
-/// After this long, an event that is in no answer ends its lane: ingestion does not keep up.
-const TOO_LATE: Duration = Duration::from_secs(20);
-/// What contains a user who said something then.
+/// How long after an answer the same is asked again.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// The maximum pause between events, which is random so that they arrive at any point of a batch.
+const MAX_GAP_MILLIS: u64 = 200;
+/// An event that is in no answer after this time ends its lane: ingestion does not keep up.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The answer to this counts the users of the timed events.
 const QUESTION: &str = "usage-summary/?start_date=2025-01-01&end_date=2025-01-01";
 /// How often the load is published.
-const TICK: Duration = Duration::from_millis(5);
-/// For how long there is load, at most.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(5);
+/// The maximum duration of the load.
 const LOAD_SECONDS: u64 = 1_800;
 
 const COLUMNS: &[Column] = &[
@@ -77,13 +77,13 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::
                 times.median(),
                 times.p99(),
                 times.worst(),
-                Some(real(samples)),
+                Some(to_f64(samples)),
                 Some(published_rate),
-                Some(real(uncommitted)),
+                Some(to_f64(uncommitted)),
             ],
         );
     }
-    stack.rest().await?;
+    stack.wait_for_merges().await?;
     Ok(table)
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct Pipeline {
 /// How soon answers contained events during a load.
 pub(crate) struct Sampled {
     pub(crate) times: Times,
-    /// Events per second that the load came to.
+    /// Events per second that were published.
     published_rate: f64,
     /// Events whose offsets were not committed when the load ended.
     uncommitted: u64,
@@ -127,7 +127,7 @@ impl Pipeline {
         let times = sample(&self.api, &self.kafka, org, samples).await;
         let uncommitted = self.lag.lag().await?;
         stop.cancel();
-        let published_rate = loading.join_next().await.context("the load is gone")???;
+        let published_rate = loading.join_next().await.context("the load has no result")???;
         let times = times?;
         self.lag.wait().await?;
         Ok(Sampled {
@@ -141,23 +141,23 @@ impl Pipeline {
 /// Publishes a load at a rate until it is stopped; returns the actual rate.
 async fn publish(kafka: consumer::Settings, rate: f64, stop: CancellationToken) -> anyhow::Result<f64> {
     let publisher = consumer::Publisher::new(&kafka)?;
-    let seconds = real(LOAD_SECONDS);
-    let mut load = Load::new(1, load::options(whole(rate * seconds)));
+    let seconds = to_f64(LOAD_SECONDS);
+    let mut load = Load::new(1, load::options(to_u64(rate * seconds)));
     let (began, mut sent) = (Instant::now(), 0);
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(PUBLISH_INTERVAL);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let due = whole(began.elapsed().as_secs_f64() * rate);
+        let due = to_u64(began.elapsed().as_secs_f64() * rate);
         for record in load.by_ref().take(usize::try_from(due - sent)?) {
             load::publish(&publisher, &record).await?;
         }
         sent = due;
     }
-    let loaded = real(sent) / began.elapsed().as_secs_f64();
+    let loaded = to_f64(sent) / began.elapsed().as_secs_f64();
     publisher.flush(BROKER_TIMEOUT).await?;
     Ok(loaded)
 }
 
-/// Publishes events in several lanes at once, and looks for each.
+/// Publishes events in several lanes at once, and times each.
 async fn sample(api: &Api, kafka: &consumer::Settings, org: &str, samples: u32) -> anyhow::Result<Times> {
     let lanes = (0..LANES).map(|lane| async move {
         let lane = Lane::new(api, kafka, format!("{org}-{lane}"))?;
@@ -170,13 +170,13 @@ async fn sample(api: &Api, kafka: &consumer::Settings, org: &str, samples: u32) 
     Ok(times)
 }
 
-/// One after the other, events of an organisation of its own.
+/// Events of one organisation, one after the other.
 struct Lane<'a> {
     api: &'a Api,
     producer: FutureProducer,
     topic: &'a str,
     org: String,
-    dice: StdRng,
+    random: StdRng,
 }
 
 impl<'a> Lane<'a> {
@@ -191,27 +191,27 @@ impl<'a> Lane<'a> {
             producer,
             topic: &kafka.topic,
             org,
-            dice: StdRng::seed_from_u64(1),
+            random: StdRng::seed_from_u64(1),
         })
     }
 
     async fn run(mut self, samples: u32) -> anyhow::Result<Vec<Duration>> {
         let mut times = Vec::new();
         for user in 0..WARM_UP + samples {
-            let gap = self.dice.random_range(0..GAP_MILLIS);
+            let gap = self.random.random_range(0..MAX_GAP_MILLIS);
             tokio::time::sleep(Duration::from_millis(gap)).await;
             let time = self.sample(user).await?;
             if user >= WARM_UP {
                 times.push(time);
             }
-            if time > TOO_LATE {
+            if time > TIMEOUT {
                 break;
             }
         }
         Ok(times)
     }
 
-    /// Has one more user say something, and waits until an answer counts that many.
+    /// Publishes a message of one more user, and waits until an answer counts them.
     async fn sample(&mut self, user: u32) -> anyhow::Result<Duration> {
         let event = self.event(user);
         let headers = HEADERS.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
@@ -228,15 +228,15 @@ impl<'a> Lane<'a> {
             let answer = self.api.ask(&self.org, QUESTION, NO_SUCH_ORG).await?;
             let users = answer.and_then(|answer| answer[0]["user_count"].as_u64());
             let elapsed = acknowledged.elapsed();
-            if users > Some(u64::from(user)) || elapsed > TOO_LATE {
+            if users > Some(u64::from(user)) || elapsed > TIMEOUT {
                 return Ok(elapsed);
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     fn event(&mut self, user: u32) -> String {
-        let id = Uuid::from_u128(self.dice.random());
+        let id = Uuid::from_u128(self.random.random());
         let event = json!({
             "specversion": "1.0",
             "id": id,

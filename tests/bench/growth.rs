@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crate::{
-    api::{Api, Stint},
+    api::{Api, Repetition},
     cli::Sizes,
     history::Org,
     ingest, load, queries,
-    report::{Column, Table, real},
+    report::{Column, Table, to_f64},
     stack::Stack,
 };
 
 const DATABASE: &str = "growth";
-/// Days of the past, and of what is asked.
+/// Days of the history, and of the questions.
 const DAYS: u32 = 30;
 
 const COLUMNS: &[Column] = &[
@@ -24,14 +24,14 @@ const COLUMNS: &[Column] = &[
     Column("transcripts", 1),
 ];
 
-/// Lets the past grow tenfold twice; at each size asks, and ingests as many events more.
+/// Grows the history tenfold twice; at each size asks, and ingests more events.
 pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Table> {
     stack.migrate(DATABASE).await?;
     let org = Org::of(sizes.growing_users, DAYS);
     org.register(stack, DATABASE).await?;
     let api = Api::start(stack, DATABASE).await?;
     let caption = format!(
-        "{} users a day over {DAYS} days say ten times as much, twice; median milliseconds by day, and the rate of \
+        "{} users a day over {DAYS} days with ten times as many messages, twice; median milliseconds by day, and the rate of \
          {} events more",
         org.users, sizes.growing_events
     );
@@ -42,10 +42,10 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
         (10..100, "a hundred times as many"),
     ] {
         stack.define(DATABASE).await?;
-        org.talk(stack, DATABASE, messages).await?;
-        stack.leave_to_ingest(DATABASE).await?;
-        stack.rest().await?;
-        let count = real(
+        org.insert_messages(stack, DATABASE, messages).await?;
+        stack.drop_message_views(DATABASE).await?;
+        stack.wait_for_merges().await?;
+        let count = to_f64(
             stack
                 .sql()
                 .number(DATABASE, "SELECT count() FROM messages")
@@ -55,16 +55,16 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
                      AND table IN ('messages', 'annotations', 'registrations')";
         let bytes =
             "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()";
-        let facts = real(stack.sql().number(DATABASE, facts).await?);
-        let bytes = real(stack.sql().number(DATABASE, bytes).await?);
+        let facts = to_f64(stack.sql().number(DATABASE, facts).await?);
+        let bytes = to_f64(stack.sql().number(DATABASE, bytes).await?);
         let mut medians = Vec::new();
         for (_, question) in queries::plain(DAYS) {
-            let stint = Stint {
+            let repetition = Repetition {
                 askers: 1,
                 questions: 100,
                 time: Duration::from_secs(sizes.seconds_each),
             };
-            medians.push(api.time(&org.name, &question, stint).await?.median());
+            medians.push(api.time(&org.name, &question, repetition).await?.median());
         }
         let [usage, cohorts, transcripts] = medians[..] else {
             anyhow::bail!("there are three endpoints");

@@ -1,5 +1,5 @@
-//! A past of any length, made by the engine itself: it goes into the message table in bulk, and views that define the
-//! rollups make them of it.
+//! A history of any length, made by the engine itself: it is inserted into the message table in bulk, and views that define
+//! the rollups fill them.
 
 use std::ops::Range;
 
@@ -7,18 +7,18 @@ use events::{Day, Timestamp};
 
 use crate::{load::START, stack::Stack};
 
-/// The days of 2025 and as many before as it takes: every past ends with the year.
+/// The last day of 2025, counted from its first: every history ends with the year.
 const LAST_DAY: i64 = 364;
 /// One in this many users of an organisation is active on a day.
 const USERS_PER_ACTIVE: u32 = 7;
 
-/// Who is active, and since when.
+/// An organisation and the size of its history.
 #[derive(Debug)]
 pub(crate) struct Org {
     pub(crate) name: String,
     /// Active users a day; each has one conversation a day.
     pub(crate) users: u32,
-    /// Days of the past.
+    /// Days of the history.
     pub(crate) days: u32,
 }
 
@@ -32,23 +32,30 @@ impl Org {
         }
     }
 
-    /// Puts those messages of every conversation that have these numbers into a database.
-    pub(crate) async fn talk(
+    /// Inserts the messages with these numbers of every conversation into a database.
+    pub(crate) async fn insert_messages(
         &self,
         stack: &Stack,
         database: &str,
         messages: Range<u32>,
     ) -> anyhow::Result<()> {
-        self.say(stack, database, messages, 0..self.conversations()).await
+        self.insert_range(stack, database, messages, 0..self.conversations())
+            .await
     }
 
-    /// Has a user say one thing more on the last day: the message of that number, which must be even and above all others.
-    pub(crate) async fn go_on(&self, stack: &Stack, database: &str, message: u32) -> anyhow::Result<()> {
+    /// Inserts one more message of a user on the last day. Its number must be even and above all others.
+    pub(crate) async fn insert_one_more(
+        &self,
+        stack: &Stack,
+        database: &str,
+        message: u32,
+    ) -> anyhow::Result<()> {
         let last = self.conversations() - 1..self.conversations();
-        self.say(stack, database, message..message + 1, last).await
+        self.insert_range(stack, database, message..message + 1, last)
+            .await
     }
 
-    async fn say(
+    async fn insert_range(
         &self,
         stack: &Stack,
         database: &str,
@@ -71,7 +78,7 @@ impl Org {
         u64::from(self.users) * u64::from(self.days)
     }
 
-    /// Registers every user, on some day of the year before the past began or of the year after.
+    /// Registers every user, on some day of the year before the history begins or of the year after.
     pub(crate) async fn register(&self, stack: &Stack, database: &str) -> anyhow::Result<()> {
         self.insert(stack, database, include_str!("history/registrations.sql"))
             .await
@@ -90,7 +97,7 @@ impl Org {
     }
 }
 
-/// The first and the last of the last `days` days of a past.
+/// The first and the last of the last `days` days of a history.
 pub(crate) fn range(days: u32) -> (Day, Day) {
     (first_day(days), first_day(1))
 }

@@ -9,7 +9,7 @@ use traffic::Tally;
 use crate::{
     load::BROKER_TIMEOUT,
     part::Part,
-    report::{Column, Table, real},
+    report::{Column, Table, to_f64},
     stack::Stack,
 };
 
@@ -17,14 +17,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// After this long without progress, ingestion has failed.
 const STALL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What it took to settle the events of a topic.
+/// The rate and the cost of settling the events of a topic.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
     pub(crate) events_per_second: f64,
     /// CPU seconds per million events, where there is such a process: of the ingesting one, …
     pub(crate) ingest_cpu: Option<f64>,
     pub(crate) engine_cpu: f64,
-    /// … of the engine merging what it took after the last event was settled, …
+    /// … of the engine merging after the last event was settled, …
     pub(crate) merge_cpu: f64,
     pub(crate) broker_cpu: f64,
     pub(crate) ingest_mib: Option<f64>,
@@ -45,7 +45,7 @@ pub(crate) const COLUMNS: &[Column] = &[
 /// Starts ingestion into a new database, and waits until nothing is left.
 pub(crate) async fn measure(stack: &Stack, database: &str, events: u64) -> anyhow::Result<Figures> {
     stack.migrate(database).await?;
-    stack.rest().await?;
+    stack.wait_for_merges().await?;
     let meter = Meter::start(stack)?;
     let kafka = stack.kafka("events", database);
     let ingest = stack.ingest(&kafka, database).await?;
@@ -127,7 +127,7 @@ pub(crate) async fn rate(events: u64, settled: impl AsyncFn() -> anyhow::Result<
             let (began, already) = first.context("the topic is empty")?;
             let seconds = now.duration_since(began).as_secs_f64();
             ensure!(seconds > 0.0, "too few events to measure: settled at once");
-            return Ok(real(events - already) / seconds);
+            return Ok(to_f64(events - already) / seconds);
         }
         ensure!(
             changed_at.elapsed() < STALL_TIMEOUT,
@@ -137,7 +137,7 @@ pub(crate) async fn rate(events: u64, settled: impl AsyncFn() -> anyhow::Result<
     }
 }
 
-/// What broker and engine had spent when a measurement began.
+/// What broker and engine had used when a measurement began.
 pub(crate) struct Meter {
     engine: f64,
     broker: f64,
@@ -152,7 +152,7 @@ impl Meter {
         })
     }
 
-    /// Returns what it took, and waits until the engine has nothing to merge.
+    /// Returns the figures once the engine has nothing to merge.
     pub(crate) async fn stop(
         self,
         stack: &Stack,
@@ -160,7 +160,7 @@ impl Meter {
         events_per_second: f64,
         events: u64,
     ) -> anyhow::Result<Figures> {
-        let millions = real(events) / 1e6;
+        let millions = to_f64(events) / 1e6;
         let ingest_cpu = ingest.map(Part::cpu_seconds).transpose()?;
         let (engine, broker) = (stack.engine.cpu_seconds()?, stack.broker.part.cpu_seconds()?);
         Ok(Figures {
@@ -170,7 +170,7 @@ impl Meter {
             broker_cpu: (broker - self.broker) / millions,
             ingest_mib: ingest.map(Part::peak_mib).transpose()?,
             engine_mib: stack.engine.peak_mib()?,
-            merge_cpu: stack.rest().await? / millions,
+            merge_cpu: stack.wait_for_merges().await? / millions,
         })
     }
 }

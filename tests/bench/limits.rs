@@ -18,33 +18,33 @@ use traffic::Load;
 
 use crate::{
     load,
-    report::{Column, Table, real},
+    report::{Column, Table, to_f64},
     stack::Stack,
 };
 
-/// How many events are held in memory at most, decoded or to be decoded: they have some 600 bytes each.
-const HELD: u64 = 1_000_000;
-/// How long the decoder is measured at least.
-const LONG_ENOUGH: Duration = Duration::from_secs(3);
-/// How long the broker may be silent.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The maximum number of events in memory: they have some 600 bytes each.
+const MAX_RECORDS: u64 = 1_000_000;
+/// The minimum time that the decoder is measured.
+const MIN_DURATION: Duration = Duration::from_secs(3);
+/// How long the broker may take to answer.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What was measured, all per second.
+/// The limits, all per second.
 #[derive(Debug)]
 pub(crate) struct Figures {
-    /// Events that librdkafka read.
+    /// Events read by librdkafka.
     drained: f64,
-    /// Events that were decoded, …
+    /// Events decoded, …
     decoded: f64,
-    /// … and how many gigabytes these had.
+    /// … and their gigabytes.
     gigabytes: f64,
-    /// Events that the engine took.
+    /// Events inserted by the engine.
     inserted: f64,
 }
 
 const COLUMNS: &[Column] = &[Column("events/s", 0), Column("GB/s", 2), Column("ours / it", 2)];
 
-/// Drains the topic, decodes events in memory, and has the engine take batches from memory.
+/// Drains the topic, decodes events in memory, and inserts batches from memory.
 pub(crate) async fn measure(stack: &Stack, events: u64) -> anyhow::Result<Figures> {
     let kafka = stack.kafka("events", "limits");
     let drained = tokio::task::spawn_blocking(move || drain(&kafka, events)).await??;
@@ -52,7 +52,7 @@ pub(crate) async fn measure(stack: &Stack, events: u64) -> anyhow::Result<Figure
     let records = Arc::new(records);
     let decoding = Arc::clone(&records);
     let decoded = tokio::task::spawn_blocking(move || decode(&decoding)).await?;
-    let mean_bytes = real(bytes) / real(u64::try_from(records.len())?);
+    let mean_bytes = to_f64(bytes) / to_f64(u64::try_from(records.len())?);
     Ok(Figures {
         drained,
         decoded,
@@ -106,7 +106,7 @@ fn drain(kafka: &consumer::Settings, events: u64) -> anyhow::Result<f64> {
     consumer.assign(&partitions)?;
     let (mut began, mut read) = (None, 0);
     while read < events {
-        let record = consumer.poll(SILENCE);
+        let record = consumer.poll(BROKER_TIMEOUT);
         let now = Instant::now();
         let record = record.ok_or_else(|| anyhow::anyhow!("the broker is silent"))??;
         black_box(record.payload());
@@ -114,37 +114,37 @@ fn drain(kafka: &consumer::Settings, events: u64) -> anyhow::Result<f64> {
         read += 1;
     }
     let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-    Ok(real(read) / seconds)
+    Ok(to_f64(read) / seconds)
 }
 
 /// The values of the topic's first records, and their bytes.
 fn records(events: u64) -> (Vec<String>, u64) {
-    let held = usize::try_from(events.min(HELD)).unwrap_or(usize::MAX);
-    let values = Load::new(1, load::options(events)).take(held);
+    let count = usize::try_from(events.min(MAX_RECORDS)).unwrap_or(usize::MAX);
+    let values = Load::new(1, load::options(events)).take(count);
     let values: Vec<String> = values.map(|record| record.json).collect();
     let bytes = values.iter().map(String::len).sum::<usize>();
     (values, u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
-/// Decodes the records one after the other, again and again; records per second.
+/// Decodes the records repeatedly, one after the other; records per second.
 fn decode(records: &[String]) -> f64 {
     let began = Instant::now();
     let mut decoded = 0;
-    while began.elapsed() < LONG_ENOUGH {
+    while began.elapsed() < MIN_DURATION {
         for value in records {
-            // What is malformed costs time too.
+            // Malformed events take time too.
             let _outcome = black_box(decoded_of(value));
             decoded += 1;
         }
     }
-    real(decoded) / began.elapsed().as_secs_f64()
+    to_f64(decoded) / began.elapsed().as_secs_f64()
 }
 
 fn decoded_of(value: &str) -> Result<Decoded<'_>, events::Rejection> {
     events::decode(load::HEADERS.into_iter(), Some(value.as_bytes()), load::NOW)
 }
 
-/// Has the engine take the events of the records, in batches as `ingest` closes them; events per second.
+/// Inserts the events of the records in batches as `ingest` closes them; events per second.
 async fn insert(stack: &Stack, records: &[String]) -> anyhow::Result<f64> {
     let settings = consumer::Settings::default();
     let mut batches: Vec<SealedBatch> = Vec::new();
@@ -161,7 +161,7 @@ async fn insert(stack: &Stack, records: &[String]) -> anyhow::Result<f64> {
         batches.push(batch.seal());
     }
     stack.migrate("limits").await?;
-    stack.rest().await?;
+    stack.wait_for_merges().await?;
     let store = Store::new(&stack.clickhouse("limits"));
     let began = Instant::now();
     let mut inserts = JoinSet::new();
@@ -180,5 +180,5 @@ async fn insert(stack: &Stack, records: &[String]) -> anyhow::Result<f64> {
     let seconds = began.elapsed().as_secs_f64();
     ensure!(seconds > 0.0, "too few events to measure");
     stack.sql().run("DROP DATABASE limits SYNC").await?;
-    Ok(real(u64::try_from(records.len())?) / seconds)
+    Ok(to_f64(u64::try_from(records.len())?) / seconds)
 }

@@ -6,9 +6,9 @@ use consumer::Publisher;
 use events::Timestamp;
 use traffic::{Load, LoadOptions, Published, Tally};
 
-/// The year 2025 begins.
+/// The beginning of 2025.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_735_689_600_000);
-/// When records are taken to be read: later than any of them says it was written.
+/// The time at which records count as read: later than every event.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// The header of every record.
 pub(crate) const HEADERS: [(&str, Option<&[u8]>); 1] =

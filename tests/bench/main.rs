@@ -1,6 +1,6 @@
-//! How fast Rollcall is: every part real and in a process of its own, all on this machine. In reading order:
+//! How fast Rollcall is, with real parts, each in a process of its own, all on this machine. In reading order:
 //!
-//! - [`cli`]: what is measured, and at what size
+//! - [`cli`]: which sections are run, and at what size
 //! - [`stack`], [`part`], [`sql`]: the parts, and what they cost
 //! - [`load`]: topics full of events
 //! - [`ingest`], [`rival`], [`limits`]: from a full topic to settled rollups, by us, by ClickHouse's own Kafka engine,
@@ -8,9 +8,9 @@
 //! - [`freshness`]: how soon an answer contains an event
 //! - [`queries`]: the three endpoints, and what the same answers cost without rollups
 //! - [`statements`]: what the engine's HTTP interface costs
-//! - [`growth`]: what changes with a longer past
+//! - [`growth`]: what changes with a longer history
 //! - [`compare`]: this build and another one in turns
-//! - [`history`], [`api`], [`times`]: pasts of any length, the endpoints over HTTP, medians
+//! - [`history`], [`api`], [`times`]: histories of any length, the endpoints over HTTP, medians
 //! - [`report`]: a table for people, JSON for programs
 
 mod api;
@@ -44,12 +44,12 @@ use stack::Stack;
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     if !cli.bench {
-        eprintln!("this is no test: `cargo bench --bench rollcall` runs it");
+        eprintln!("this is not a test: `cargo bench --bench rollcall` runs it");
         return ExitCode::SUCCESS;
     }
     let measured = tokio::select! {
         measured = measure(&cli) => measured,
-        // What was started ends with what this drops.
+        // Dropping the measurement ends every process that it started.
         interrupted = tokio::signal::ctrl_c() => match interrupted {
             Ok(()) => Err(anyhow::anyhow!("interrupted")),
             Err(error) => Err(error.into()),
@@ -91,8 +91,8 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
     report.end()
 }
 
-/// What begins with one full topic, ours and the rival's in turns, so that whatever else the machine does slows down both.
-/// Returns our events per second.
+/// The sections that read one full topic, ours and the rival's in turns, so that whatever else the machine does slows down
+/// both. Returns our events per second.
 async fn from_one_topic(cli: &Cli, stack: &Stack, sizes: &Sizes, report: &mut Report) -> anyhow::Result<f64> {
     let tally = load::fill(&stack.kafka("events", "nobody"), 1, load::options(sizes.events)).await?;
     let (mut ours, mut rivals) = (Vec::new(), Vec::new());
@@ -101,7 +101,7 @@ async fn from_one_topic(cli: &Cli, stack: &Stack, sizes: &Sizes, report: &mut Re
         ours.push(ingest::measure(stack, &own, sizes.events).await?);
         if cli.wants(Section::Rival) {
             rivals.push(rival::measure(stack, &theirs, sizes.events).await?);
-            let different = rival::different(stack, &own, &theirs).await?;
+            let different = rival::differing_tables(stack, &own, &theirs).await?;
             if !different.is_empty() {
                 bail!("ours and the rival's rows differ in {}", different.join(", "));
             }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::report::real;
+use crate::report::to_f64;
 
 /// The kernel counts a process's time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -19,7 +19,7 @@ pub(crate) struct Part {
     child: Child,
 }
 
-/// What the kernel says of a process.
+/// What the kernel reports about a process.
 struct Process {
     id: u32,
     parent: u32,
@@ -31,7 +31,7 @@ impl Process {
     /// None where it has ended.
     fn read(id: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // The name, in brackets, may hold anything. After it come the state, the parent and, as the 12th to 15th field, times.
+        // The name, in brackets, may contain anything. After it are the state, the parent and, as the 12th to 15th field, times.
         let (_, fields) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let times = fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>());
@@ -77,7 +77,7 @@ impl Part {
     /// the process that waited for it.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         let ticks: u64 = self.processes()?.iter().map(|process| process.ticks).sum();
-        Ok(real(ticks) / TICKS_PER_SECOND)
+        Ok(to_f64(ticks) / TICKS_PER_SECOND)
     }
 
     /// The most memory that it has had resident since [`Part::reset_peak`], in MiB: the sum over it and its descendants,
@@ -86,19 +86,19 @@ impl Part {
         let mut kib = 0;
         for process in self.processes()? {
             let Ok(status) = fs::read_to_string(process.file("status")) else {
-                continue; // It has ended meanwhile.
+                continue; // It has just ended.
             };
             let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             kib += peak.map_or(Ok(0), |peak| peak.trim().trim_end_matches(" kB").parse::<u64>())?;
         }
-        Ok(real(kib) / 1024.0)
+        Ok(to_f64(kib) / 1024.0)
     }
 
-    /// Has the kernel take what is resident now for the peak.
+    /// Makes the kernel count the peak from what is resident now.
     pub(crate) fn reset_peak(&self) -> anyhow::Result<()> {
         for process in self.processes()? {
             let reset = fs::write(process.file("clear_refs"), "5");
-            // A descendant may have ended meanwhile.
+            // A descendant may just have ended.
             if process.id == self.child.id() {
                 reset.with_context(|| self.unmeasured())?;
             }

@@ -7,10 +7,10 @@ use events::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    api::{Api, Stint, TIMED_OUT},
+    api::{Api, Repetition, TIMED_OUT},
     cli::Sizes,
     history::{self, Org},
-    report::{Column, Table, real},
+    report::{Column, Table, to_f64},
     stack::Stack,
     times::Times,
 };
@@ -21,16 +21,16 @@ const MILLION: f64 = 1e6;
 /// How many conversations are streamed in one answer, about.
 const STREAMED: u32 = 1_000_000;
 
-/// How often a question is asked before it is timed: what is read into memory first is read by several of an organisation
-/// that is large.
+/// How often a question is asked before it is timed: the sets of a large organisation are read into memory by several
+/// requests.
 const WARM_UP: u32 = 5;
 
-/// How often a question is asked just after an insert.
+/// How often a question is timed just after an insert.
 const INSERTS: u32 = 20;
-/// Numbers of messages from here on are of these inserts.
+/// The first message number of these inserts.
 const INSERTED: u32 = 10_000;
 
-/// How long the same answer may take from the message table. Of many million messages some take minutes each.
+/// How long the same answer may take from the message table: of many million messages some take minutes.
 const WITHOUT_ROLLUPS: Duration = Duration::from_secs(60);
 
 const COLUMNS: &[Column] = &[
@@ -51,7 +51,7 @@ const COLUMNS: &[Column] = &[
 struct Question {
     name: &'static str,
     endpoint: &'static str,
-    /// What the API's numbers are called that sum to those of the statement.
+    /// The names of the API's numbers whose sum equals that of the statement.
     counts: &'static [&'static str],
     statement: &'static str,
     mentor: Option<Mentor>,
@@ -60,7 +60,7 @@ struct Question {
 /// How a question is narrowed to a mentor.
 struct Mentor {
     parameter: &'static str,
-    /// What narrows the statement.
+    /// The condition in the statement.
     condition: &'static str,
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn all(days: u32) -> [(&'static str, String); 5] {
     QUESTIONS.map(|question| (question.name, question.url(days)))
 }
 
-/// Makes a past of each organisation, and asks about it.
+/// Makes a history of each organisation, and asks about it.
 pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Table> {
     stack.migrate(DATABASE).await?;
     stack.define(DATABASE).await?;
@@ -130,9 +130,9 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
     let orgs: Vec<Org> = sizes.users.iter().map(|users| Org::of(*users, longest)).collect();
     for org in &orgs {
         org.register(stack, DATABASE).await?;
-        org.talk(stack, DATABASE, 0..sizes.messages).await?;
+        org.insert_messages(stack, DATABASE, 0..sizes.messages).await?;
     }
-    stack.rest().await?;
+    stack.wait_for_merges().await?;
     let messages = "SELECT count() FROM messages";
     let messages = stack.sql().number(DATABASE, messages).await?;
 
@@ -155,7 +155,7 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
          and 16 at a time; \
          what took longer than half a minute, or from the message table than a minute, is not shown\n  \
          {:.1} million messages; users are those active a day; serve had {:.0} MiB at its peak; {streamed}",
-        real(messages) / MILLION,
+        to_f64(messages) / MILLION,
         api.peak_mib()?
     );
     let mut table = Table::new("queries", caption, COLUMNS);
@@ -166,7 +166,7 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
     Ok(table)
 }
 
-/// Has a `serve` of its own stream the transcripts of as many days as it takes in one answer; what it took.
+/// Streams the transcripts of many days in one answer from a `serve` of its own. Returns what that took.
 async fn stream(stack: &Stack, org: &Org, longest: u32) -> anyhow::Result<String> {
     let days = STREAMED.div_ceil(org.users).min(longest);
     let (first, last) = history::range(days);
@@ -180,7 +180,7 @@ async fn stream(stack: &Stack, org: &Org, longest: u32) -> anyhow::Result<String
         Ok(bytes) => format!(
             "another had {peak:.0} MiB while it streamed {conversations:.2} million conversations, \
              {:.0} MB in {seconds:.0} s",
-            real(bytes) / MILLION
+            to_f64(bytes) / MILLION
         ),
         Err(error) => format!(
             "another failed after {seconds:.0} s to stream {conversations:.2} million conversations: {error:#}"
@@ -240,22 +240,23 @@ impl Question {
                 org.name
             );
         }
-        let mut stint = Stint {
+        let mut repetition = Repetition {
             askers: 1,
             questions: 200,
             time: Duration::from_secs(sizes.seconds_each),
         };
-        let mut alone = api.time(&org.name, &url, stint).await?;
+        let mut alone = api.time(&org.name, &url, repetition).await?;
         let mut after_inserts = Times::default();
         for insert in 0..INSERTS {
-            org.go_on(stack, DATABASE, INSERTED + insert * 2).await?;
+            org.insert_one_more(stack, DATABASE, INSERTED + insert * 2)
+                .await?;
             let asked = Instant::now();
             let answer = api.ask(&org.name, &url, TIMED_OUT).await?;
             after_inserts.extend(answer.map(|_| asked.elapsed()));
         }
-        (stint.askers, stint.questions) = (16, 1_600);
-        let mut together = api.time(&org.name, &url, stint).await?;
-        let count = |times: usize| u64::try_from(times).ok().map(real);
+        (repetition.askers, repetition.questions) = (16, 1_600);
+        let mut together = api.time(&org.name, &url, repetition).await?;
+        let count = |times: usize| u64::try_from(times).ok().map(to_f64);
         let median = alone.median();
         Ok([
             first,
@@ -275,7 +276,7 @@ impl Question {
     }
 }
 
-/// The sum of all numbers of those names in an answer, however deep.
+/// The sum of all numbers of those names in an answer, at any depth.
 fn sum(answer: &Value, names: &[&str]) -> u64 {
     match answer {
         Value::Array(items) => items.iter().map(|item| sum(item, names)).sum(),

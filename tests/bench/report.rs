@@ -1,4 +1,4 @@
-//! What was measured: tables for people, JSON for programs, both as soon as something is known.
+//! The results: tables for people, JSON for programs, both as soon as there are any.
 
 use std::{
     fmt, fs,
@@ -19,7 +19,7 @@ pub(crate) struct Report {
     path: PathBuf,
 }
 
-/// What a section measured: numbers, in rows that say of what.
+/// The results of a section: numbers, in named rows.
 #[derive(Debug)]
 pub(crate) struct Table {
     section: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct Table {
     rows: Vec<(String, Vec<Option<f64>>)>,
 }
 
-/// What the numbers of a column are, and how many digits of them are shown behind the point.
+/// The heading of a column, and how many decimal digits of its numbers are shown.
 #[derive(Debug)]
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) usize);
 
@@ -113,7 +113,7 @@ impl Report {
         }
     }
 
-    /// Shows a table, and writes it with those before it: what runs for hours may fail late.
+    /// Prints a table, and writes it with those before it: a run of hours may fail late.
     #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
     pub(crate) fn add(&mut self, table: &Table) -> anyhow::Result<()> {
         print!("{table}");
@@ -123,7 +123,7 @@ impl Report {
             .with_context(|| format!("--json: cannot write {}", self.path.display()))
     }
 
-    /// Says where the JSON is.
+    /// Prints where the JSON is.
     #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
     pub(crate) fn end(&self) -> anyhow::Result<()> {
         println!("\nall of it, as JSON: {}", self.path.canonicalize()?.display());
@@ -131,28 +131,28 @@ impl Report {
     }
 }
 
-/// A number to calculate with. Beyond 2⁵³ its last digits go, which nothing here shows.
+/// A number to calculate with. Beyond 2⁵³ the last digits are lost, which are never shown.
 #[expect(
     clippy::cast_precision_loss,
     clippy::as_conversions,
     reason = "shown with few digits"
 )]
-pub(crate) const fn real(number: u64) -> f64 {
+pub(crate) const fn to_f64(number: u64) -> f64 {
     number as f64
 }
 
-/// As many whole things as a number has, which is not negative.
+/// The integer part of a number that is not negative.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::as_conversions,
     reason = "what is cut off is the fraction"
 )]
-pub(crate) const fn whole(number: f64) -> u64 {
+pub(crate) const fn to_u64(number: f64) -> u64 {
     number as u64
 }
 
-/// What a file of `/proc` says under a name.
+/// The field of that name in a file of `/proc`.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     text.lines()

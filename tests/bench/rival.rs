@@ -1,9 +1,9 @@
-//! The same topic into the same tables, by ClickHouse's own Kafka table engine: what can be built with
-//! ClickHouse alone, tuned as well as we know how.
+//! The same topic into the same tables by ClickHouse's own Kafka table engine: what can be built with ClickHouse alone, tuned
+//! as well as we know how.
 //!
 //! JSON is parsed once, into a table that stores nothing, which feeds the facts; from there on views make the rollups, by
 //! our own definitions.
-//! It checks those rules of events that a load breaks, so that the rows are equal.
+//! It checks the rules of events that a load breaks, so that the rows are equal.
 
 use crate::{
     ingest::{COLUMNS, Figures, Lag, Meter, rate},
@@ -11,7 +11,7 @@ use crate::{
     stack::Stack,
 };
 
-/// In the order in which each needs those before it. The last begins to consume.
+/// Each needs those before it; the last starts to consume.
 const STATEMENTS: [&str; 6] = [
     include_str!("rival/parsed.sql"),
     include_str!("rival/messages.sql"),
@@ -25,7 +25,7 @@ const STATEMENTS: [&str; 6] = [
 pub(crate) async fn measure(stack: &Stack, database: &str, events: u64) -> anyhow::Result<Figures> {
     stack.migrate(database).await?;
     stack.define(database).await?;
-    stack.rest().await?;
+    stack.wait_for_merges().await?;
     let kafka = stack.kafka("events", database);
     let cores = std::thread::available_parallelism()?;
     let lag = Lag::of(&kafka)?;
@@ -44,8 +44,8 @@ pub(crate) async fn measure(stack: &Stack, database: &str, events: u64) -> anyho
     Ok(figures)
 }
 
-/// The tables whose rows differ between two databases, once all is merged that can be.
-pub(crate) async fn different(stack: &Stack, ours: &str, theirs: &str) -> anyhow::Result<Vec<String>> {
+/// The tables whose merged rows differ between two databases.
+pub(crate) async fn differing_tables(stack: &Stack, ours: &str, theirs: &str) -> anyhow::Result<Vec<String>> {
     let tables = "SELECT name FROM tables WHERE database = '{db}' AND engine LIKE '%MergeTree' \
                   AND name != 'schema_versions' ORDER BY name";
     let tables = stack
@@ -54,7 +54,7 @@ pub(crate) async fn different(stack: &Stack, ours: &str, theirs: &str) -> anyhow
         .await?;
     let mut different = Vec::new();
     for table in tables.lines() {
-        // Those that are computed too, which `*` leaves out.
+        // Including computed ones, which `*` leaves out.
         let columns = format!(
             "SELECT arrayStringConcat(groupArray(name), ', ') FROM columns WHERE database = '{ours}' AND table = '{table}'"
         );

@@ -1,13 +1,13 @@
-//! The engine, in SQL over its HTTP interface.
+//! SQL over the engine's HTTP interface.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-/// How long a statement may take: some go over all messages there are.
+/// How long a statement may take: some read all messages.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3 * 3600);
 
-/// How the engine says that a statement took too long, or more memory than there is.
+/// The engine's errors for a statement that took too long, or too much memory.
 const TOO_MUCH: [&str; 2] = ["(TIMEOUT_EXCEEDED)", "(MEMORY_LIMIT_EXCEEDED)"];
 
 /// The engine's HTTP interface.
@@ -25,7 +25,7 @@ impl Sql {
         }
     }
 
-    /// Runs a statement; what it returns, as tab-separated lines.
+    /// Runs a statement. Returns its rows as tab-separated lines.
     pub(crate) async fn run(&self, statement: &str) -> anyhow::Result<String> {
         self.run_in("default", statement).await
     }
@@ -36,7 +36,7 @@ impl Sql {
         answer.context("a statement took too much time or memory")
     }
 
-    /// Runs a statement in a database; none where it takes longer than that, or too much memory.
+    /// Runs a statement in a database; none where it takes longer than `limit`, or too much memory.
     pub(crate) async fn run_within(
         &self,
         database: &str,
@@ -56,7 +56,7 @@ impl Sql {
             .body(statement.to_owned());
         let answer = request.send().await.context("the engine does not answer")?;
         let status = answer.status();
-        let text = answer.text().await.context("the engine breaks off")?;
+        let text = answer.text().await.context("the engine ended its answer early")?;
         if TOO_MUCH.iter().any(|error| text.contains(error)) {
             return Ok(None);
         }

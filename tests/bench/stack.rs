@@ -1,5 +1,5 @@
-//! The parts that run throughout: Apache Kafka and the engine, and the roles of Rollcall between them. The engine and the
-//! roles are of one build of Rollcall; two builds may share a broker.
+//! The running parts: Apache Kafka and the engine, and the roles of Rollcall between them. The engine and the roles are of
+//! one build of Rollcall; two builds may share a broker.
 
 use std::{
     fs,
@@ -19,13 +19,13 @@ use crate::{part::Part, sql::Sql};
 
 /// The program that is built with this benchmark.
 const ROLLCALL: &str = env!("CARGO_BIN_EXE_rollcall");
-/// Where everything goes: what is fetched stays there, data are gone when the benchmark ends.
+/// Where everything is kept: what is fetched stays there, data are removed when the benchmark ends.
 const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
 /// How long a part may take to start: the first start of all fetches the engine.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long to wait for merges before the next measurement begins.
+/// How long merges are waited for before the next measurement.
 const MERGES_TIMEOUT: Duration = Duration::from_secs(120);
-/// The key that `serve` takes.
+/// The API key of `serve`.
 pub(crate) const KEY: &str = "bench";
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const JVM: &[&str] = &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"];
@@ -98,7 +98,7 @@ impl Stack {
         Self::of_build(Path::new(ROLLCALL), broker).await
     }
 
-    /// The same build, or another one, with a broker that is there.
+    /// The same build, or another one, with a running broker.
     pub(crate) async fn of_build(rollcall: &Path, broker: Arc<Broker>) -> anyhow::Result<Self> {
         let dir = temp_dir()?;
         let data = dir.path().join("clickhouse");
@@ -153,8 +153,8 @@ impl Stack {
         Ok(())
     }
 
-    /// Leaves the rollups of messages to `ingest` again.
-    pub(crate) async fn leave_to_ingest(&self, database: &str) -> anyhow::Result<()> {
+    /// Drops the views of messages that [`Stack::define`] creates, so that `ingest` fills their rollups again.
+    pub(crate) async fn drop_message_views(&self, database: &str) -> anyhow::Result<()> {
         for definition in aggregator::definitions() {
             if let Some((create, _)) = definition.split_once(" TO ")
                 && definition.contains("\nFROM messages\n")
@@ -168,7 +168,7 @@ impl Stack {
         Ok(())
     }
 
-    /// The engine, in SQL.
+    /// The engine's SQL interface.
     pub(crate) const fn sql(&self) -> &Sql {
         &self.sql
     }
@@ -243,8 +243,8 @@ impl Stack {
         Ok(Role { part, url })
     }
 
-    /// Waits until the engine merges nothing; the time that it spent on processors meanwhile, in seconds.
-    pub(crate) async fn rest(&self) -> anyhow::Result<f64> {
+    /// Waits until the engine merges nothing. Returns the time that it spent on processors until then, in seconds.
+    pub(crate) async fn wait_for_merges(&self) -> anyhow::Result<f64> {
         let before = self.engine.cpu_seconds()?;
         let deadline = Instant::now() + MERGES_TIMEOUT;
         let mut quiet = 0;

@@ -1,4 +1,4 @@
-//! How long the smallest statements take over the engine's HTTP interface: what the interface itself costs.
+//! How long the smallest statements take over the engine's HTTP interface: the cost of the interface itself.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ const SAMPLES: u32 = 200;
 
 const COLUMNS: &[Column] = &[Column("median", 2), Column("p99", 2), Column("worst", 2)];
 
-/// What is run again and again, one at a time.
+/// The statements that are repeated, one at a time.
 const STATEMENTS: [(&str, &str); 2] = [
     ("SELECT 1", "SELECT 1"),
     ("insert of one row", "INSERT INTO numbers VALUES (1)"),

@@ -1,4 +1,4 @@
-//! How long something took, many times.
+//! Durations of repeated requests.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
-    /// The one in the middle, in milliseconds; none of none.
+    /// The median, in milliseconds; none if there are no durations.
     pub(crate) fn median(&mut self) -> Option<f64> {
         self.at(50)
     }

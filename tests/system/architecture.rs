@@ -1,4 +1,6 @@
-//! The rules of the house, checked against the metadata of cargo.
+//! The rules of the house, checked against the metadata of cargo and the source files.
+
+mod imports;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +12,7 @@ use serde_json::Value;
 
 use crate::harness::root;
 
-/// Which of our crates may name a crate of the outside: one crate for each outside system.
+/// Which of our crates may depend on an external crate: one crate for each outside system.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("rdkafka", &["consumer", "embedded"]),
     ("clickhouse", &["aggregator"]),
@@ -21,8 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["rollcall"]),
 ];
 
-/// Which of our crates each may build upon.
-const ARROWS: &[(&str, &[&str])] = &[
+/// Which of our crates each depends on.
+const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("events", &[]),
     ("embedded", &[]),
     ("consumer", &["events"]),
@@ -70,21 +72,21 @@ fn dependencies(kinds: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn an_outside_system_is_named_by_its_own_crate_alone() {
+fn each_outside_system_has_one_crate_that_depends_on_it() {
     for (name, dependencies) in dependencies(&[Value::Null]) {
         for (outside, allowed) in ALLOWED {
-            let lawful = !dependencies.contains(*outside) || allowed.contains(&name.as_str());
-            assert!(lawful, "{name} may not depend on {outside}: {allowed:?} may");
+            let is_allowed = !dependencies.contains(*outside) || allowed.contains(&name.as_str());
+            assert!(is_allowed, "{name} may not depend on {outside}: {allowed:?} may");
         }
     }
 }
 
 #[test]
-fn the_arrows_between_crates_are_those_of_the_design() {
-    let ours: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+fn crates_depend_on_each_other_as_designed() {
+    let ours: BTreeSet<&str> = DEPENDENCIES.iter().map(|(name, _)| *name).collect();
     let found = dependencies(&[Value::Null]);
     assert_eq!(found.keys().map(String::as_str).collect::<BTreeSet<_>>(), ours);
-    for (name, arrows) in ARROWS {
+    for (name, expected) in DEPENDENCIES {
         let internal: BTreeSet<&str> = found[*name]
             .iter()
             .map(String::as_str)
@@ -92,8 +94,8 @@ fn the_arrows_between_crates_are_those_of_the_design() {
             .collect();
         assert_eq!(
             internal,
-            arrows.iter().copied().collect(),
-            "what {name} builds upon"
+            expected.iter().copied().collect(),
+            "dependencies of {name}"
         );
     }
 }
@@ -102,34 +104,34 @@ fn the_arrows_between_crates_are_those_of_the_design() {
 fn the_program_is_built_without_the_crates_of_the_tests() {
     for (name, dependencies) in dependencies(&[Value::Null, "build".into()]) {
         for test_only in TEST_ONLY {
-            let named = dependencies.contains(*test_only);
-            assert!(!named, "{name} may name {test_only} as a dev-dependency only");
+            let depends = dependencies.contains(*test_only);
+            assert!(!depends, "{name} may name {test_only} as a dev-dependency only");
         }
     }
 }
 
 #[test]
-fn unsafe_code_has_one_home() {
-    let mut homes = BTreeSet::new();
+fn unsafe_code_is_in_one_file() {
+    let mut files = BTreeSet::new();
     walk(&root().join("crates"), &mut |path, text| {
         if text.contains("unsafe {") || text.contains("unsafe extern") || text.contains("unsafe impl") {
-            homes.insert(path.to_string_lossy().into_owned());
+            files.insert(path.to_string_lossy().into_owned());
         }
     });
     assert!(
-        !homes.is_empty(),
-        "the walk found nothing: it looks in the wrong place"
+        !files.is_empty(),
+        "no file was found: the walk looks in the wrong place"
     );
     assert!(
-        homes
+        files
             .iter()
-            .all(|home| home.ends_with("crates/embedded/src/library.rs")),
-        "{homes:?}"
+            .all(|file| file.ends_with("crates/embedded/src/library.rs")),
+        "{files:?}"
     );
 }
 
 #[test]
-fn every_promise_has_the_tests_that_architecture_md_names() {
+fn every_test_that_architecture_md_names_exists() {
     let mut known = BTreeSet::new();
     for folder in ["crates", "tests"] {
         walk(&root().join(folder), &mut |_, text| {
@@ -154,7 +156,7 @@ fn every_promise_has_the_tests_that_architecture_md_names() {
     for name in names {
         assert!(
             known.contains(name),
-            "ARCHITECTURE.md promises {name}, which is no test"
+            "ARCHITECTURE.md promises {name}, which is not a test"
         );
     }
 }
@@ -167,14 +169,65 @@ fn no_source_file_is_too_long_to_read() {
     });
 }
 
+#[test]
+fn files_of_a_crate_do_not_import_in_cycles() {
+    for name in ["aggregator", "consumer", "query"] {
+        let source = root().join("crates").join(name).join("src");
+        let mut files = BTreeMap::new();
+        walk(&source, &mut |path, text| {
+            let path = path.strip_prefix(&source).unwrap().with_extension("");
+            let names = path.iter().map(|name| name.to_str().unwrap());
+            let module: Vec<_> = ["crate"].into_iter().chain(names).collect();
+            // Unit tests import from the file that they test. The cache counts as one file: its parts use the types of
+            // `cache.rs`, which uses them.
+            let is_test = module.last() == Some(&"tests");
+            let is_in_cache = module.len() > 2 && module[1] == "cache";
+            if !is_test && !is_in_cache {
+                files.insert(module.join("::").replace("crate::lib", "crate"), text.to_owned());
+            }
+        });
+        assert!(files.len() > 10, "{files:?}");
+        let cycles = imports::cycles(&files);
+        assert!(cycles.is_empty(), "{name}: {cycles:#?}");
+    }
+}
+
+#[test]
+fn a_cycle_of_imports_is_found_through_exported_names() {
+    let files = [
+        ("crate", "mod a;\npub use a::{A, inner::Inner};\nmod b;\n"),
+        (
+            "crate::a",
+            "use std::fmt;\nuse crate::{\n    b::B,\n    b::{self, C},\n};\n",
+        ),
+        ("crate::a::inner", "use super::A;\n"),
+        (
+            "crate::b",
+            "/// Doc\npub(crate) use super::Inner;\nuse crate::c::D;\n",
+        ),
+        ("crate::c", "mod tests {\n    use crate::b::B;\n}\n"),
+    ];
+    let files = BTreeMap::from(files.map(|(module, code)| (module.to_owned(), code.to_owned())));
+    let cycles = imports::cycles(&files);
+    let expected = [
+        ("crate::a", "crate::b"),
+        ("crate::a::inner", "crate::a"),
+        ("crate::b", "crate::a::inner"),
+    ];
+    assert_eq!(
+        cycles,
+        expected.map(|(file, target)| (file, [target].into())).into()
+    );
+}
+
 /// Visits every Rust file below a folder.
-fn walk(folder: &Path, show: &mut impl FnMut(&Path, &str)) {
+fn walk(folder: &Path, visit: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            walk(&path, show);
+            walk(&path, visit);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            show(&path, &std::fs::read_to_string(&path).unwrap());
+            visit(&path, &std::fs::read_to_string(&path).unwrap());
         }
     }
 }

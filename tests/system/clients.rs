@@ -1,4 +1,4 @@
-//! The published clients of the three endpoints accept every answer, and find in it what the oracle has.
+//! The published clients of the three endpoints accept every answer, and read from it what the oracle has.
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -15,16 +15,16 @@ use crate::{
 
 /// How many worlds they are asked about.
 const WORLDS: usize = 2;
-/// A key that opens none of them.
+/// A key of another org.
 const OTHER_KEY: &str = "k3y";
 
-/// What a client made of an answer.
+/// How a client read an answer.
 #[derive(Debug, serde::Deserialize)]
-struct Taken {
+struct ClientAnswer {
     status: u16,
     /// The body, through the client's models if it is a success.
     answer: Option<Value>,
-    /// Why the models could not take the body.
+    /// Why the models refused the body.
     refused: Option<String>,
 }
 
@@ -56,26 +56,26 @@ impl Running {
         }
     }
 
-    /// Where clients ask, without and with the prefix.
+    /// The URLs that clients use, without and with the prefix.
     fn base_urls(&self) -> [String; 2] {
         let url = self.process.ready.api_url.clone().unwrap();
         [url.clone(), url + "/dm"]
     }
 
-    /// Puts the questions to a client. The key is that of `up` if none is given.
+    /// Has a client ask the questions, with the key of `up` if none is given.
     fn ask(
         &self,
         client: fn(&Value) -> Vec<u8>,
         base_url: &str,
         key: Option<&str>,
         questions: &[Value],
-    ) -> Vec<Taken> {
+    ) -> Vec<ClientAnswer> {
         let key = key.or(self.process.ready.api_key.as_deref());
         let input = json!({ "base_url": base_url, "key": key, "questions": questions });
         serde_json::from_slice(&client(&input)).unwrap()
     }
 
-    /// The questions that these clients can ask, each with what the oracle answers.
+    /// The questions that these clients can ask, each with the oracle's answer.
     fn questions(&self) -> Vec<(Value, Question, Value)> {
         let of_world = |(org, world): &(String, World)| {
             let oracle = oracle::oracle(org, world);
@@ -112,7 +112,7 @@ fn asked(org: &str, question: &Question) -> Value {
     json!({ "org": org, "endpoint": endpoint, "parameters": parameters })
 }
 
-/// Requests that are refused, with the key they come with, the status, and what the body names.
+/// Requests that are refused, each with its key, the status, and a word of the body.
 fn refused_requests() -> [(Option<&'static str>, Value, u16, &'static str); 4] {
     let question = |org: &str, group_by: &str| {
         let days = json!({ "start_date": "2024-01-01", "end_date": "2024-01-02", "group_by": group_by });
@@ -126,8 +126,8 @@ fn refused_requests() -> [(Option<&'static str>, Value, u16, &'static str); 4] {
     ]
 }
 
-/// Holds a client's answers against the oracle's. `takes` says whether its models can hold the answer at all.
-async fn hold(client: fn(&Value) -> Vec<u8>, takes: fn(&Question) -> bool) {
+/// Compares a client's answers with the oracle's. `accepts` returns whether its models can represent the answer at all.
+async fn compare(client: fn(&Value) -> Vec<u8>, accepts: fn(&Question) -> bool) {
     let system = Running::start().await;
     let questions = system.questions();
     let bodies: Vec<_> = questions.iter().map(|(asked, ..)| asked.clone()).collect();
@@ -139,7 +139,7 @@ async fn hold(client: fn(&Value) -> Vec<u8>, takes: fn(&Question) -> bool) {
             assert_eq!(answer.status, 200, "{question:?}: {answer:?}");
             assert_eq!(
                 answer.refused.is_none(),
-                takes(question),
+                accepts(question),
                 "{question:?}: {answer:?}"
             );
             if let Some(found) = answer.answer {
@@ -172,8 +172,8 @@ async fn hold(client: fn(&Value) -> Vec<u8>, takes: fn(&Question) -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_python_client_accepts_every_answer() {
-    // Its model takes days alone: hours, under `group_by=hour`, are the contract's documented departure.
-    let takes = |question: &Question| {
+    // Its model accepts days alone: hours, under `group_by=hour`, are the contract's documented departure.
+    let accepts = |question: &Question| {
         !matches!(
             question,
             Question::Usage {
@@ -183,11 +183,11 @@ async fn the_published_python_client_accepts_every_answer() {
         )
     };
     let ask = |input: &Value| tools::run("bin/python", ["ask.py"], &tools::python(), Some(input));
-    hold(ask, takes).await;
+    compare(ask, accepts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_typescript_client_accepts_every_answer() {
     let ask = |input: &Value| tools::run("node", ["ask.mjs"], &tools::node(), Some(input));
-    hold(ask, |_| true).await;
+    compare(ask, |_| true).await;
 }

@@ -1,9 +1,9 @@
-//! The command line: what each command tells, how it ends, and what it refuses.
+//! The command line: what each command prints and writes, how it ends, and what it refuses.
 
 mod bad_settings;
 pub(crate) mod data;
-mod ends;
-mod tells;
+mod output;
+mod shutdown;
 
 use std::{
     io::Write,
@@ -20,7 +20,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// Runs `rollcall` to its end, which it must find by itself.
+/// Runs `rollcall` until it ends by itself.
 pub(crate) async fn run(args: &[&str], variables: &[(&str, &str)]) -> Ended {
     run_with_input(args, variables, Vec::new()).await
 }
@@ -48,7 +48,7 @@ async fn run_with_input(args: &[&str], variables: &[(&str, &str)], input: Vec<u8
     }
 }
 
-/// All that was written to a file that another process shares.
+/// The text of a file that another process wrote.
 fn text(mut file: std::fs::File) -> String {
     use std::io::{Read, Seek};
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! The local stack of containers, as far as it can be known without containers: linters have nothing to say about it,
-//! and its services run as plain processes in the environment that it gives them.
+//! The local stack of containers, as far as it can be tested without containers: linters accept it, and its services run as
+//! plain processes in the environment that it gives them.
 
 use std::{
     collections::BTreeMap,
@@ -11,11 +11,11 @@ use tempfile::tempdir;
 
 use crate::{
     command_line::data::{conversations, event},
-    harness::{Parts, Process, ROLLCALL, root, until},
+    harness::{Parts, Process, ROLLCALL, root, succeeds, until},
     tools,
 };
 
-/// Of `docker-compose.yml`, what is of use here.
+/// The part of `docker-compose.yml` that is used here.
 #[derive(Debug, Deserialize)]
 struct Compose {
     services: BTreeMap<String, Service>,
@@ -40,7 +40,7 @@ impl Compose {
         serde_saphyr::from_str(&text).unwrap()
     }
 
-    /// The environment of a service, where the names of containers are the addresses of processes.
+    /// The environment of a service, with the addresses of processes instead of the names of containers.
     fn environment(&self, service: &str, parts: &Parts) -> Vec<(&str, String)> {
         let [(_, servers), (_, url), _, (_, password)] = parts.variables();
         let addresses = [
@@ -75,7 +75,7 @@ impl Compose {
         Process::start(&dir, &command, &environment).await
     }
 
-    /// Whether a service's healthcheck is content with a process.
+    /// Whether a service's healthcheck passes for a process.
     fn is_healthy(&self, service: &str, process: &Process) -> bool {
         let (_, port) = process
             .ready
@@ -116,13 +116,9 @@ async fn the_services_of_the_stack_work_together_as_processes() {
     let compose = Compose::read();
     let parts = Parts::bare(dir.path()).await;
 
-    let migrated = Command::new(ROLLCALL)
-        .args(&compose.services["migrate"].command)
-        .envs(compose.environment("migrate", &parts))
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(migrated.success());
+    let mut migrate = Command::new(ROLLCALL);
+    let migrate = migrate.args(&compose.services["migrate"].command);
+    succeeds(migrate.envs(compose.environment("migrate", &parts)));
     let ingest = compose.start("ingest", &parts, dir.path()).await;
     let mut serve = compose.start("serve", &parts, dir.path()).await;
     until("both are healthy", async || {
@@ -146,19 +142,19 @@ async fn the_services_of_the_stack_work_together_as_processes() {
 }
 
 #[test]
-fn linters_have_nothing_to_say() {
+fn linters_accept_the_stack() {
     let dockerfile = root().join("deploy/Dockerfile");
     // Versions of Debian's packages are not pinned: Debian removes the ones that it has fixed.
     let args = ["--ignore", "DL3008", dockerfile.to_str().unwrap()];
     tools::run("bin/hadolint", args, &tools::python(), None);
 
     let compose = root().join("docker-compose.yml");
-    let matters_of_taste = [
+    let rules_of_style = [
         "service-keys-order",
         "services-alphabetical-order",
         "top-level-properties-order",
     ];
-    let disabled = matters_of_taste.iter().flat_map(|rule| ["--disable-rule", *rule]);
+    let disabled = rules_of_style.iter().flat_map(|rule| ["--disable-rule", *rule]);
     let args = compose
         .to_str()
         .into_iter()

@@ -1,41 +1,23 @@
 //! Rollups that differ from their facts are reported, and rebuilt while events arrive.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use oracle::Oracle;
 use tempfile::tempdir;
 
 use crate::{
-    harness::{Parts, ROLLCALL, Record, Running},
+    harness::{Parts, Running, succeeds},
     history::{event, questions},
     oracle::{
         question::compare,
         wire::{Spelling, record},
     },
+    records::Record,
 };
 
 const ORG: &str = "adrift";
-/// How many events come at a time.
-const PIECE: u32 = 500;
-
-fn rollcall(parts: &Parts, args: &[&str]) -> Output {
-    Command::new(ROLLCALL)
-        .args(args)
-        .envs(parts.variables())
-        .output()
-        .unwrap()
-}
-
-/// What a command says that must succeed.
-fn succeeds(parts: &Parts, args: &[&str]) -> String {
-    let output = rollcall(parts, args);
-    assert!(
-        output.status.success(),
-        "{args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
+/// How many events are published at a time.
+const EVENTS: u32 = 500;
 
 async fn publish(parts: &Parts, oracle: &mut Oracle, numbers: std::ops::Range<u32>) {
     let records: Vec<Record> = numbers
@@ -49,51 +31,48 @@ async fn publish(parts: &Parts, oracle: &mut Oracle, numbers: std::ops::Range<u3
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn drift_is_named_and_a_rebuild_sets_it_right_while_events_arrive() {
+async fn drift_is_named_and_a_rebuild_corrects_it_while_events_arrive() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
-    // Held in memory, weeks are made of days, and the weekly rollup is not read.
+    // The API counts weeks from days that it has in memory; without them it reads the weekly rollup.
     let api = parts.serve(&[("ROLLCALL__CLICKHOUSE__CACHE_BYTES", "0")]).await;
     let ingest = parts.ingest(&[]).await;
     let mut oracle = Oracle::default();
-    publish(&parts, &mut oracle, 0..PIECE).await;
+    publish(&parts, &mut oracle, 0..EVENTS).await;
     ingest.settled().await;
-    let said = succeeds(&parts, &["verify"]);
-    assert!(said.contains("active_hourly: agrees with the facts"), "{said}");
+    let printed = succeeds(&mut parts.command(&["verify"]));
+    assert!(
+        printed.contains("active_hourly: agrees with the facts"),
+        "{printed}"
+    );
 
     let statement = "DELETE FROM rollcall.active_weekly WHERE org = 'adrift' AND mentor_id = 'mentor-3'";
     parts.clickhouse.sql(statement).await;
     let wrong = compare(&api, &oracle, ORG, &questions()).await;
-    assert!(wrong.is_err(), "what is gone would have to be missed");
+    assert!(wrong.is_err(), "the answers must miss what is deleted");
 
-    let found = rollcall(&parts, &["verify"]);
+    let found = parts.command(&["verify"]).output().unwrap();
     assert_eq!(found.status.code(), Some(1));
-    let (said, advice) = (
+    let (printed, advice) = (
         String::from_utf8_lossy(&found.stdout),
         String::from_utf8_lossy(&found.stderr),
     );
-    assert!(said.contains("active_weekly: "), "{said}");
-    assert!(said.contains("organisations adrift"), "{said}");
-    assert!(said.contains("active_daily: agrees"), "{said}");
+    assert!(printed.contains("active_weekly: "), "{printed}");
+    assert!(printed.contains("organisations adrift"), "{printed}");
+    assert!(printed.contains("active_daily: agrees"), "{printed}");
     assert!(
         advice.trim_end().ends_with("rollcall rebuild active_weekly"),
         "{advice}"
     );
 
     for round in 1..4 {
-        let rebuild = Command::new(ROLLCALL)
-            .args(["rebuild", "--all"])
-            .envs(parts.variables())
-            .stdout(Stdio::null())
-            .spawn();
-        let mut rebuild = Running(rebuild.unwrap());
-        publish(&parts, &mut oracle, round * PIECE..(round + 1) * PIECE).await;
+        let mut rebuild = parts.command(&["rebuild", "--all"]);
+        let mut rebuild = Running(rebuild.stdout(Stdio::null()).spawn().unwrap());
+        publish(&parts, &mut oracle, round * EVENTS..(round + 1) * EVENTS).await;
         assert!(rebuild.end().await.success());
     }
     ingest.settled().await;
     compare(&api, &oracle, ORG, &questions()).await.unwrap();
-    succeeds(
-        &parts,
-        &["verify", "active_hourly", "active_weekly", "conversations"],
-    );
+    let some = ["verify", "active_hourly", "active_weekly", "conversations"];
+    succeeds(&mut parts.command(&some));
 }

@@ -1,4 +1,4 @@
-//! The embedded engine: a process of its own, closed to strangers, started again when it crashes.
+//! The embedded engine: a process of its own, that only its user can access, started again when it crashes.
 
 use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
@@ -14,21 +14,21 @@ use crate::{
         data::{conversations, event},
         run,
     },
-    harness::{Parts, Process, ROLLCALL, until},
+    harness::{Parts, Process, ROLLCALL, on_free_port, until},
     tools,
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_engine_is_closed_to_strangers() {
+async fn only_its_user_can_access_the_engine() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
     up.publish([event(1)]).await;
     up.settled().await;
     let url = up.ready.clickhouse_url.as_deref().unwrap();
     let http = reqwest::Client::new();
-    let question = "SELECT count() FROM rollcall.messages";
+    let count = "SELECT count() FROM rollcall.messages";
     let password = up.ready.clickhouse_password.as_deref().unwrap();
-    assert_eq!(up.sql(question).await.trim(), "1", "its user may ask");
+    assert_eq!(up.sql(count).await.trim(), "1", "its user has access");
     let native = up.ready.clickhouse_native.as_deref().unwrap();
     for address in [native, url.trim_start_matches("http://")] {
         let address: std::net::SocketAddr = address.parse().unwrap();
@@ -58,7 +58,7 @@ async fn the_engine_is_closed_to_strangers() {
         ),
     ];
     for (who, request) in cases {
-        for statement in [question, "SELECT 1", "SYSTEM STOP LISTEN HTTP"] {
+        for statement in [count, "SELECT 1", "SYSTEM STOP LISTEN HTTP"] {
             let answer = request.try_clone().unwrap().body(statement).send().await.unwrap();
             assert!(
                 !answer.status().is_success(),
@@ -109,25 +109,25 @@ async fn the_engine_is_closed_to_strangers() {
         "0",
         "no secret of the environment is passed on"
     );
-    assert_eq!(up.sql(question).await.trim(), "1", "it goes on");
+    assert_eq!(up.sql(count).await.trim(), "1", "it still runs");
 }
 
-/// Sees to it that nothing below a path can be read by other users.
-fn closed(path: &Path) {
+/// Asserts that other users can read nothing below a path.
+fn assert_private(path: &Path) {
     let metadata = std::fs::symlink_metadata(path).unwrap();
     let mode = metadata.permissions().mode() & 0o077;
-    let of_ours = path.ends_with("lock");
+    let is_lock = path.ends_with("lock");
     assert!(
-        metadata.is_symlink() || of_ours || mode == 0,
+        metadata.is_symlink() || is_lock || mode == 0,
         "{}: {mode:o}",
         path.display()
     );
     if metadata.is_dir() {
         for entry in std::fs::read_dir(path).unwrap() {
-            // What is merged away meanwhile cannot be read by anybody.
+            // Merges may have removed it.
             let entry = entry.unwrap().path();
             if entry.exists() {
-                closed(&entry);
+                assert_private(&entry);
             }
         }
     }
@@ -142,8 +142,8 @@ async fn other_users_cannot_read_the_data_directory() {
     up.settled().await;
     let data = dir.path().join("data");
     assert!(up.signal("TERM").await.success());
-    closed(&data);
-    // Only root can act as another user; for anybody else the modes have to do.
+    assert_private(&data);
+    // Only root can act as another user; otherwise the modes must be enough.
     let mut other = Command::new("cat");
     other
         .arg(data.join("clickhouse-password"))
@@ -158,6 +158,7 @@ async fn other_users_cannot_read_the_data_directory() {
 async fn an_engine_that_is_killed_is_started_again_and_nothing_acknowledged_is_lost() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
+    let url = up.ready.clickhouse_url.as_deref().unwrap();
     for round in 0..3 {
         up.publish((round * 1_000..round * 1_000 + 1_000).map(event))
             .await;
@@ -166,8 +167,10 @@ async fn an_engine_that_is_killed_is_started_again_and_nothing_acknowledged_is_l
         }
         let pid = up.engine_pid();
         up.send_engine("KILL");
-        until("another engine runs", async || {
-            up.try_engine_pid().filter(|&other| other != pid)
+        // One that is killed before it serves is not counted.
+        until("another engine serves", async || {
+            up.try_engine_pid().filter(|&other| other != pid)?;
+            reqwest::get(format!("{url}/ping")).await.ok()
         })
         .await;
     }
@@ -189,7 +192,7 @@ async fn the_engine_ends_with_its_parent_however_that_ends() {
         parts.clickhouse.signal(signal).await;
         until("the engine has ended", async || {
             let stat = std::fs::read_to_string(format!("/proc/{engine}/stat")).ok();
-            // A zombie that nobody has reaped yet has ended too.
+            // A zombie that is not reaped yet has ended too.
             stat.is_none_or(|stat| stat.contains(") Z ")).then_some(())
         })
         .await;
@@ -197,7 +200,7 @@ async fn the_engine_ends_with_its_parent_however_that_ends() {
 }
 
 #[tokio::test]
-async fn an_address_that_other_machines_reach_has_to_be_asked_for() {
+async fn an_address_that_other_machines_reach_needs_allow_remote() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("data");
     let args = [
@@ -218,13 +221,12 @@ async fn an_address_that_other_machines_reach_has_to_be_asked_for() {
 }
 
 #[tokio::test]
-async fn a_data_directory_of_an_earlier_build_is_refused_and_left_as_it_is() {
+async fn a_data_directory_of_an_earlier_build_is_refused_and_not_changed() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("data");
     std::fs::create_dir_all(data.join("clickhouse/store")).unwrap();
     for command in [&["up"][..], &["dev", "clickhouse"]] {
-        let place = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
-        let ended = run(&[command, &place].concat(), &[]).await;
+        let ended = run(&on_free_port(command, &data), &[]).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
         let line = ended.stderr.lines().last().unwrap();
         assert!(
@@ -241,35 +243,34 @@ async fn a_data_directory_of_an_earlier_build_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn drivers_of_clickhouse_ask_the_engine_over_http_and_the_native_protocol() {
+async fn drivers_of_clickhouse_query_the_engine_over_http_and_the_native_protocol() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
     up.publish((0..3).map(event)).await;
     up.settled().await;
     let ready: Value =
         serde_json::from_slice(&std::fs::read(dir.path().join("ready.json")).unwrap()).unwrap();
-    let asked = json!({
+    let input = json!({
         "ready": ready,
         "statement": "SELECT user_id, count() FROM rollcall.messages GROUP BY user_id ORDER BY user_id",
     });
-    let answer = tools::run("bin/python", ["look.py"], &tools::python(), Some(&asked));
+    let answer = tools::run("bin/python", ["query.py"], &tools::python(), Some(&input));
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     let rows = json!([["u-0", 1], ["u-1", 1], ["u-2", 1]]);
     assert_eq!(answer, json!([rows, rows]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_shows_nothing_of_what_the_engine_writes() {
+async fn a_terminal_shows_no_output_of_the_engine() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("data");
-    let data = data.to_str().unwrap();
-    let place = ["--http-addr", "127.0.0.1:0", "--data-dir", data];
     let cases = [
         ("demo", "Ctrl-C stops it", &["--days", "3"][..]),
         ("up", "the API key is in the file", &[]),
     ];
     for (command, shown, options) in cases {
-        let args = [&["terminal.py", shown, ROLLCALL, command], &place[..], options].concat();
+        let args = on_free_port(&["terminal.py", shown, ROLLCALL, command], &data);
+        let args = [&args, options].concat();
         let screen = tokio::task::spawn_blocking({
             let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
             move || tools::run("bin/python", args, &tools::python(), None)
@@ -279,6 +280,6 @@ async fn a_terminal_shows_nothing_of_what_the_engine_writes() {
         for word in ["<Fatal>", "<Error>", "ThreadStatus"] {
             assert!(!screen.contains(word), "{command}: {screen}");
         }
-        std::fs::remove_dir_all(data).unwrap();
+        std::fs::remove_dir_all(&data).unwrap();
     }
 }

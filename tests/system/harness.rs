@@ -1,4 +1,4 @@
-//! What every test of the system needs: a running `rollcall`, and ways in and out of it.
+//! What every test of the system needs: a running `rollcall`, and how to publish to it and ask it.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,15 +10,17 @@ use consumer::{PartitionProgress, Probe, Publisher};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::records::Record;
+
 /// The program under test.
 pub(crate) const ROLLCALL: &str = env!("CARGO_BIN_EXE_rollcall");
 
 /// How long anything may take before a test gives up. The first start of all may fetch the engine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What the ready file says.
+/// The ready file.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Ready {
     pub(crate) bootstrap_servers: Option<String>,
@@ -42,29 +44,9 @@ pub(crate) struct Process {
     pub(crate) ready: Ready,
 }
 
-/// A child that does not outlive its test.
+/// A child process that does not outlive its test.
 #[derive(Debug)]
 pub(crate) struct Running(pub(crate) Child);
-
-/// A record, before it is published.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Record {
-    pub(crate) key: Option<Vec<u8>>,
-    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
-    pub(crate) value: Option<Vec<u8>>,
-}
-
-impl Record {
-    /// A CloudEvent in structured mode, without a key.
-    pub(crate) fn structured(value: impl AsRef<[u8]>) -> Self {
-        let content_type = b"application/cloudevents+json".to_vec();
-        Self {
-            key: None,
-            headers: vec![("content-type".to_owned(), Some(content_type))],
-            value: Some(value.as_ref().to_vec()),
-        }
-    }
-}
 
 impl Process {
     /// Starts `rollcall` with the arguments and with variables of the environment, and waits until it is ready.
@@ -114,13 +96,10 @@ impl Process {
 
     /// As [`Process::up`], with variables of the environment.
     pub(crate) async fn up_with(dir: &Path, variables: &[(&str, &str)]) -> Self {
-        let data = dir.join("data");
-        let data = data.to_str().unwrap();
-        let args = ["up", "--http-addr", "127.0.0.1:0", "--data-dir", data];
-        Self::start(dir, &args, variables).await
+        Self::start(dir, &on_free_port(&["up"], &dir.join("data")), variables).await
     }
 
-    /// The id of the process, as the system tells it.
+    /// The id of the process, from the system.
     pub(crate) fn pid(&self) -> u32 {
         self.running.0.id()
     }
@@ -206,15 +185,7 @@ impl Process {
     pub(crate) async fn publish_records(&self, records: impl IntoIterator<Item = Record>) {
         let publisher = Publisher::new(&self.kafka()).unwrap();
         for record in records {
-            let headers: Vec<(&str, Option<&[u8]>)> = record
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_deref()))
-                .collect();
-            publisher
-                .publish(record.key.as_deref(), &headers, record.value.as_deref())
-                .await
-                .unwrap();
+            record.publish(&publisher).await;
         }
         publisher.flush(DEADLINE).await.unwrap();
     }
@@ -309,6 +280,27 @@ fn send(pid: u32, name: &str) {
     assert!(sent.success());
 }
 
+/// The arguments of a command of `rollcall`, with those for a free port and a data directory.
+pub(crate) fn on_free_port<'a>(command: &[&'a str], data: &'a Path) -> Vec<&'a str> {
+    let options = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+    [command, &options].concat()
+}
+
+/// Runs a command to its end, which must be a success; what it printed.
+pub(crate) fn succeeds(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A directory of this name in another one.
+pub(crate) fn subdirectory(dir: &Path, name: &str) -> PathBuf {
+    let dir = dir.join(name);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -317,7 +309,7 @@ pub(crate) fn root() -> PathBuf {
         .unwrap()
 }
 
-/// Asks again and again, until there is something or the deadline is over.
+/// Asks repeatedly, until there is something or the deadline has passed.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
     until_within(DEADLINE, what, ask).await
 }
@@ -334,7 +326,7 @@ pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
             return found;
         }
         assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -347,37 +339,33 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The key that [`Parts::serve`] takes.
+    /// The API key of [`Parts::serve`].
     const KEY: &str = "k3y";
 
-    /// Starts both in `dir`, and brings the schema up.
+    /// Starts both in `dir`, and makes the schema.
     pub(crate) async fn start(dir: &Path) -> Self {
         let parts = Self::bare(dir).await;
-        let migrated = Command::new(ROLLCALL)
-            .arg("migrate")
-            .envs(parts.variables())
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(migrated.success());
+        succeeds(&mut parts.command(&["migrate"]));
         parts
     }
 
     /// Starts both in `dir`.
     pub(crate) async fn bare(dir: &Path) -> Self {
-        let own = |name: &str| {
-            let own = dir.join(name);
-            std::fs::create_dir_all(&own).unwrap();
-            own
-        };
-        let (engine, broker) = (own("clickhouse"), own("kafka"));
+        let (engine, broker) = (subdirectory(dir, "clickhouse"), subdirectory(dir, "kafka"));
         let data = engine.join("data");
-        let data = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+        let clickhouse = on_free_port(&["dev", "clickhouse"], &data);
         Self {
             dir: dir.to_owned(),
-            clickhouse: Process::start(&engine, &[&["dev", "clickhouse"], &data[..]].concat(), &[]).await,
+            clickhouse: Process::start(&engine, &clickhouse, &[]).await,
             kafka: Process::start(&broker, &["dev", "kafka"], &[]).await,
         }
+    }
+
+    /// A command of `rollcall` on both.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(ROLLCALL);
+        command.args(args).envs(self.variables());
+        command
     }
 
     /// The variables that lead to both.
@@ -408,8 +396,7 @@ impl Parts {
     }
 
     async fn role(&self, role: &str, variables: &[(&str, &str)]) -> Process {
-        let dir = self.dir.join(role);
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = subdirectory(&self.dir, role);
         let variables = [&self.variables()[..], variables].concat();
         Process::start(&dir, &[role, "--http-addr", "127.0.0.1:0"], &variables).await
     }

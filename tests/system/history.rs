@@ -11,9 +11,9 @@ const MINUTE: i64 = 60_000;
 
 /// An event of an org, from the first weeks of 2024: mostly a message, now and then an annotation or a registration.
 pub(crate) fn event(org: &'static str, number: u32) -> Event<'static> {
-    let place = u128::from(number);
-    let conversation_id = Uuid::from_u128(1 + place / 5);
-    // Of the order of events and of instants neither follows the other.
+    let index = u128::from(number);
+    let conversation_id = Uuid::from_u128(1 + index / 5);
+    // Events are not in the order of their instants.
     let time = Timestamp::from_millis(BEGIN + i64::from(number.wrapping_mul(7_919) % 40_000) * MINUTE);
     let user_id = format!("user-{}", number.wrapping_mul(31) % 997).into();
     let body = match number % 20 {
@@ -28,7 +28,7 @@ pub(crate) fn event(org: &'static str, number: u32) -> Event<'static> {
             registered_at: time,
         }),
         kind => Body::Message(Message {
-            message_id: Uuid::from_u128(1 + place),
+            message_id: Uuid::from_u128(1 + index),
             conversation_id,
             role: if kind % 2 == 0 {
                 Role::User
@@ -49,7 +49,7 @@ pub(crate) fn event(org: &'static str, number: u32) -> Event<'static> {
     }
 }
 
-/// Questions of all three endpoints about the whole of it and a part.
+/// Questions to all three endpoints about all of it and a part.
 pub(crate) fn questions() -> Vec<Question> {
     let mut questions = vec![all_transcripts()];
     for range in [days("2024-01-01", "2024-01-31"), days("2024-01-10", "2024-01-18")] {

@@ -1,4 +1,4 @@
-//! Apache Kafka itself: one node, with its own controller, as a process behind proxies.
+//! Apache Kafka: one node with its own controller, as a process behind proxies.
 
 use std::{path::Path, time::Duration};
 
@@ -10,23 +10,23 @@ use crate::{
     proxy::Proxy,
 };
 
-/// What starts it fast rather than makes it fast.
+/// Options that make it start fast rather than run fast.
 const JVM: &[&str] = &["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// What lets a broker that was killed be missed, and be back, within seconds.
+/// Timeouts that let a killed broker be noticed, and be back, within seconds.
 const PROPERTIES: &str = "group.min.session.timeout.ms=1000\n\
                           broker.session.timeout.ms=2000\n\
                           broker.heartbeat.interval.ms=500";
 
-/// A broker that can be killed and started again on what it holds. Its addresses stay the same.
+/// A broker that can be killed and started again on its data. Its addresses stay the same.
 #[derive(Debug)]
 pub(crate) struct Kafka {
     node: testbed::Kafka,
     running: Option<Running>,
-    /// The way that nothing happens to, but for what happens to the broker.
-    calm: Proxy,
-    /// The way whose weather may be bad.
-    pub(crate) rough: Proxy,
+    /// For clients that are spared faults of the network.
+    direct: Proxy,
+    /// For clients that are not.
+    pub(crate) faulty: Proxy,
 }
 
 impl Kafka {
@@ -36,8 +36,8 @@ impl Kafka {
         let mut kafka = Self {
             node: testbed::Kafka::new(&dir.join("kafka"), cache, JVM),
             running: None,
-            calm: Proxy::start().await,
-            rough: Proxy::start().await,
+            direct: Proxy::start().await,
+            faulty: Proxy::start().await,
         };
         kafka.configure();
         kafka.node.format();
@@ -45,10 +45,10 @@ impl Kafka {
         kafka
     }
 
-    /// The settings of a client that goes the calm way.
+    /// The settings of a client that is spared faults of the network.
     pub(crate) fn settings(&self) -> Settings {
         Settings {
-            bootstrap_servers: self.calm.address().to_string(),
+            bootstrap_servers: self.direct.address().to_string(),
             ..Settings::default()
         }
     }
@@ -84,16 +84,16 @@ impl Kafka {
 
     /// Writes the configuration again, on ports that are free now.
     fn configure(&self) {
-        let [calm, rough, controller] = free_ports();
-        let listeners = [("CALM", calm, &self.calm), ("ROUGH", rough, &self.rough)];
+        let [direct, faulty, controller] = free_ports();
+        let listeners = [("DIRECT", direct, &self.direct), ("FAULTY", faulty, &self.faulty)];
         let listeners = listeners.map(|(name, address, proxy)| Listener {
             name,
             address,
             advertised: proxy.address(),
         });
         self.node.configure(&listeners, controller, PROPERTIES);
-        self.calm.retarget(calm);
-        self.rough.retarget(rough);
+        self.direct.retarget(direct);
+        self.faulty.retarget(faulty);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rollcall as its users meet it: events into Kafka, answers out over HTTP, every part real.
+//! Rollcall as its users meet it: events into Kafka, answers over HTTP, with real parts throughout.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
@@ -16,6 +16,7 @@ mod oracle;
 mod producers;
 mod proxy;
 mod real_data;
+mod records;
 mod replay;
 mod restart;
 mod tools;

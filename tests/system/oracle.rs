@@ -15,16 +15,16 @@ use proptest::{
 };
 use tempfile::tempdir;
 
-use crate::harness::{Process, Record};
+use crate::{harness::Process, records::Record};
 use question::compare;
 use wire::{Spelling, record};
 use world::{World, world};
 
 /// How many worlds are compared with the oracle.
 const PROPTEST_CASES: u32 = 24;
-/// How often a failure is tried in a smaller world: each try is published, settled and queried.
+/// How often a failure is tried in a smaller world. Each try is published, settled and queried.
 const SHRINKS: u32 = 60;
-/// A world is published in this many parts, each settled before the next, so that no insert holds all of it.
+/// A world is published in this many parts, each settled before the next, so that no insert has all of it.
 const PARTS: usize = 3;
 
 #[test]
@@ -46,7 +46,7 @@ fn answers_equal_the_oracles() {
         .map(|(case, tree)| (format!("Case-{case}_.x"), tree.current()))
         .collect();
 
-    // All worlds are published at once: settling is what takes time.
+    // All worlds are published at once: settling takes the time.
     runtime.block_on(publish(&process, &worlds));
     for ((org, world), tree) in worlds.iter().zip(trees) {
         let Err(first) = runtime.block_on(compare(&process, &oracle(org, world), org, &world.questions))
@@ -87,7 +87,7 @@ pub(crate) async fn publish(process: &Process, worlds: &[(String, World)]) {
     }
 }
 
-/// What the oracle knows of a world under its org.
+/// An oracle of a world under its org.
 pub(crate) fn oracle(org: &str, world: &World) -> Oracle {
     let mut oracle = Oracle::default();
     for entry in &world.events {

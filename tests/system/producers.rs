@@ -1,4 +1,4 @@
-//! Events that producers nobody here wrote publish are counted, in both modes of CloudEvents.
+//! Events that third-party producers publish are counted, in both modes of CloudEvents.
 
 use std::{fs, path::Path};
 
@@ -6,17 +6,18 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::{
-    harness::{Process, Record},
+    harness::Process,
     oracle::{
         self,
         question::compare,
         wire::{Spelling, record},
         world::{World, sample},
     },
+    records::Record,
     tools,
 };
 
-/// The spelling of a world's events, of which every second is in binary mode.
+/// A world's events as records, every second one in binary mode.
 fn records(org: &str, world: &World) -> Vec<Record> {
     let spellings = [Spelling::default(), Spelling(Spelling::BINARY)]
         .into_iter()
@@ -39,7 +40,7 @@ fn headers(record: &Record) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Publishes a world in a way of its own, and holds the answers against the oracle's.
+/// Publishes a world with `publish`, and compares the answers with the oracle's.
 async fn publish(publish: impl FnOnce(&Process, &Path, Vec<Record>)) {
     let dir = tempdir().unwrap();
     let process = Process::up(dir.path()).await;
@@ -64,7 +65,7 @@ async fn publish(publish: impl FnOnce(&Process, &Path, Vec<Record>)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_confluent_kafka_publishes_is_counted() {
+async fn events_published_by_confluent_kafka_are_counted() {
     publish(|process, _, records| {
         let records: Vec<Value> = records
             .iter()
@@ -84,7 +85,7 @@ async fn what_confluent_kafka_publishes_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_kcat_publishes_is_counted() {
+async fn events_published_by_kcat_are_counted() {
     publish(|process, dir, records| {
         let servers = process.ready.bootstrap_servers.as_deref().unwrap();
         let topic = process.ready.topic.as_deref().unwrap();

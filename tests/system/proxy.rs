@@ -1,4 +1,4 @@
-//! A stretch of network that can be made bad, in front of a server that may move.
+//! A proxy that can make the network fail, in front of a server whose address may change.
 
 use std::{
     io,
@@ -13,14 +13,14 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What becomes of the bytes.
+/// How the proxy treats bytes and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weather {
-    /// They go on as they come.
-    Fair,
-    /// Each handful waits so long.
+pub(crate) enum Network {
+    /// Bytes are forwarded as they arrive.
+    Normal,
+    /// Each read is forwarded after this delay.
     Slow(Duration),
-    /// They are kept back, and go on when the weather changes.
+    /// Bytes are held back until the network changes.
     Silent,
     /// Every connection is cut, and so is every new one.
     Cut,
@@ -30,7 +30,7 @@ pub(crate) enum Weather {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
-    weather: watch::Sender<Weather>,
+    network: watch::Sender<Network>,
     target: watch::Sender<SocketAddr>,
     _tasks: JoinSet<()>,
 }
@@ -40,38 +40,38 @@ impl Proxy {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (weather, of_weather) = watch::channel(Weather::Fair);
-        let (target, of_target) = watch::channel(address);
+        let (network, network_changes) = watch::channel(Network::Normal);
+        let (target, target_changes) = watch::channel(address);
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, of_target, of_weather));
+        tasks.spawn(accept(listener, target_changes, network_changes));
         Self {
             address,
-            weather,
+            network,
             target,
             _tasks: tasks,
         }
     }
 
-    /// Where it listens, for as long as it lives.
+    /// Where it listens; never changes.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// New connections go there.
+    /// Sets the server for new connections.
     pub(crate) fn retarget(&self, target: SocketAddr) {
         self.target.send_replace(target);
     }
 
-    /// Changes the weather for all connections.
-    pub(crate) fn set(&self, weather: Weather) {
-        self.weather.send_replace(weather);
+    /// Sets the network for all connections.
+    pub(crate) fn set(&self, network: Network) {
+        self.network.send_replace(network);
     }
 }
 
 async fn accept(
     listener: TcpListener,
     target: watch::Receiver<SocketAddr>,
-    weather: watch::Receiver<Weather>,
+    network: watch::Receiver<Network>,
 ) {
     let mut connections = JoinSet::new();
     loop {
@@ -79,32 +79,32 @@ async fn accept(
             continue;
         };
         while connections.try_join_next().is_some() {}
-        let (target, weather) = (*target.borrow(), weather.clone());
-        if *weather.borrow() != Weather::Cut && target != listener.local_addr().unwrap() {
-            connections.spawn(forward(client, target, weather));
+        let (target, network) = (*target.borrow(), network.clone());
+        if *network.borrow() != Network::Cut && target != listener.local_addr().unwrap() {
+            connections.spawn(forward(client, target, network));
         }
     }
 }
 
-/// Ends, and cuts the connection with it, when either side ends it or the weather does.
-async fn forward(client: TcpStream, target: SocketAddr, weather: watch::Receiver<Weather>) {
+/// Forwards until either side or the network ends the connection.
+async fn forward(client: TcpStream, target: SocketAddr, network: watch::Receiver<Network>) {
     let Ok(server) = TcpStream::connect(target).await else {
         return;
     };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let mut until_cut = weather.clone();
+    let mut until_cut = network.clone();
     tokio::select! {
-        _ = pump(from_client, to_server, weather.clone()) => {}
-        _ = pump(from_server, to_client, weather) => {}
-        _ = until_cut.wait_for(|weather| *weather == Weather::Cut) => {}
+        _ = pump(from_client, to_server, network.clone()) => {}
+        _ = pump(from_server, to_client, network) => {}
+        _ = until_cut.wait_for(|network| *network == Network::Cut) => {}
     }
 }
 
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut weather: watch::Receiver<Weather>,
+    mut network: watch::Receiver<Network>,
 ) -> io::Result<()> {
     let mut bytes = vec![0; 64 << 10];
     loop {
@@ -112,12 +112,12 @@ async fn pump(
         if count == 0 {
             return Ok(());
         }
-        let now = *weather.borrow_and_update();
+        let now = *network.borrow_and_update();
         match now {
-            Weather::Fair | Weather::Cut => {}
-            Weather::Slow(delay) => tokio::time::sleep(delay).await,
-            Weather::Silent => {
-                let _gone = weather.wait_for(|weather| *weather != Weather::Silent).await;
+            Network::Normal | Network::Cut => {}
+            Network::Slow(delay) => tokio::time::sleep(delay).await,
+            Network::Silent => {
+                let _gone = network.wait_for(|network| *network != Network::Silent).await;
             }
         }
         to.write_all(bytes.get(..count).unwrap_or_default()).await?;

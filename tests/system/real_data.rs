@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
     path::PathBuf,
-    process::Stdio,
+    process::Command,
 };
 
 use events::{Body, DateRange, Decoded, Event, Timestamp};
@@ -14,7 +14,7 @@ use oracle::Oracle;
 use tempfile::tempdir;
 
 use crate::{
-    harness::{Process, ROLLCALL, root},
+    harness::{Process, ROLLCALL, root, succeeds},
     oracle::question::{Question, all_transcripts, compare_with, days},
 };
 
@@ -22,7 +22,7 @@ const ORG: &str = "ubuntu";
 /// Every event is older than this.
 const NOW: Timestamp = Timestamp::from_millis(1_750_000_000_000);
 
-/// Where the data are; they are no part of the project.
+/// Where the data are; they are not part of the project.
 fn file() -> PathBuf {
     root().join("../shared/data/ubuntu-irc-2004-2006.jsonl.gz")
 }
@@ -78,7 +78,7 @@ fn questions(mentors: &[String], topics: &[String]) -> Vec<Question> {
     ]);
 
     let mut questions = vec![all_transcripts()];
-    for (place, (range, grain)) in asked.into_iter().enumerate() {
+    for (index, (range, grain)) in asked.into_iter().enumerate() {
         let grain = Some(grain);
         let cohorts = |mentor: Option<&String>, new_users_by| Question::Cohorts {
             range,
@@ -86,7 +86,7 @@ fn questions(mentors: &[String], topics: &[String]) -> Vec<Question> {
             mentor: mentor.cloned(),
             new_users_by,
         };
-        let mentor = mentors.get(place % mentors.len());
+        let mentor = mentors.get(index % mentors.len());
         questions.extend([
             Question::Usage { range, grain },
             cohorts(None, None),
@@ -122,18 +122,9 @@ fn questions(mentors: &[String], topics: &[String]) -> Vec<Question> {
 /// Publishes the whole file with the command for it, and waits until it is settled.
 async fn produce(process: &Process) {
     let servers = process.ready.bootstrap_servers.as_deref().unwrap();
-    let output = std::process::Command::new(ROLLCALL)
-        .arg("produce")
-        .arg(file())
-        .env("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let (printed, error) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{error}");
+    let mut produce = Command::new(ROLLCALL);
+    let produce = produce.arg("produce").arg(file());
+    let printed = succeeds(produce.env("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers));
     assert!(
         printed.starts_with("published 95398 events to chat.events"),
         "{printed}"
@@ -144,8 +135,8 @@ async fn produce(process: &Process) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answers_about_a_real_channel_equal_the_oracles() {
     if !file().exists() {
-        // Past the test's captured output, so that whoever runs it sees it.
-        writeln!(std::io::stderr(), "SKIPPED: {} is not there", file().display()).unwrap();
+        // Not captured with the test's output, so that it is seen.
+        writeln!(std::io::stderr(), "SKIPPED: {} is missing", file().display()).unwrap();
         return;
     }
     let events: Vec<Event<'static>> = lines().map(|line| event(&line)).collect();
@@ -173,10 +164,10 @@ async fn the_answers_about_a_real_channel_equal_the_oracles() {
 
     let dir = tempdir().unwrap();
     let process = Process::up(dir.path()).await;
-    for turn in ["first", "second, when all are duplicates"] {
+    for time in ["first", "second, when all are duplicates"] {
         produce(&process).await;
         if let Err(difference) = compare_with(&process, ORG, &asked).await {
-            panic!("the {turn} time: {difference}");
+            panic!("the {time} time: {difference}");
         }
     }
     assert_eq!(process.metric("rollcall_records_lost_total").await, 0);

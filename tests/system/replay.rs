@@ -1,26 +1,27 @@
-//! What was rejected comes back after a fix, and nothing else changes.
+//! Rejected records are published again after a fix, and nothing else changes.
 
-use std::{collections::BTreeMap, process::Command};
+use std::collections::BTreeMap;
 
-use consumer::{Reader, Stored};
+use consumer::Stored;
 use tempfile::tempdir;
 
 use crate::{
-    harness::{DEADLINE, Parts, Process, ROLLCALL, Record},
+    harness::{Parts, Process, succeeds},
     history::{event, questions},
     oracle::{
         question::compare,
         wire::{Spelling, record},
     },
+    records::{Record, read_all},
 };
 
 const ORG: &str = "again";
 const EVENTS: u32 = 400;
-/// Of the good events, those are too large for the first `ingest`.
+/// One good event in this many is too large for the first `ingest`.
 const LARGE: u32 = 10;
 const BROKEN: usize = 7;
 
-/// A good event, padded beyond what the first `ingest` takes if its turn has come.
+/// A good event; one in [`LARGE`] is padded beyond what the first `ingest` accepts.
 fn good(number: u32) -> Record {
     let mut record = record(&event(ORG, number), Spelling::default());
     record.key = Some(format!("key-{number}").into());
@@ -35,28 +36,12 @@ fn good(number: u32) -> Record {
 }
 
 async fn read(process: &Process, topic: &str) -> Vec<Stored> {
-    let mut reader = Reader::open(&process.kafka(), topic, DEADLINE).await.unwrap();
-    let mut records = Vec::new();
-    while let Some(record) = reader.next().await.unwrap() {
-        records.push(record);
-    }
-    records
+    read_all(&process.kafka(), topic).await
 }
 
-/// What `rollcall replay --dead-letters` says.
+/// What `rollcall replay --dead-letters` prints.
 fn replay(parts: &Parts, args: &[&str]) -> String {
-    let output = Command::new(ROLLCALL)
-        .args(["replay", "--dead-letters"])
-        .args(args)
-        .envs(parts.variables())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
+    succeeds(parts.command(&["replay", "--dead-letters"]).args(args))
 }
 
 /// How many records there are of each key, headers, value, timestamp and partition.
@@ -79,7 +64,7 @@ fn tally(records: &[Stored]) -> BTreeMap<String, usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_come_back_to_where_they_came_from_after_a_fix() {
+async fn dead_letters_are_replayed_to_the_topics_they_came_from_after_a_fix() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
     let api = parts.serve(&[]).await;
@@ -99,23 +84,23 @@ async fn dead_letters_come_back_to_where_they_came_from_after_a_fix() {
     let letters = usize::try_from(EVENTS / LARGE).unwrap() + BROKEN;
     assert_eq!(read(&parts.kafka, &dead_letter_topic).await.len(), letters);
 
-    let said = replay(&parts, &["--dry-run"]);
+    let printed = replay(&parts, &["--dry-run"]);
     assert_eq!(
-        said,
+        printed,
         "would replay 47 dead letters: malformed_json 7, record_too_large 40, left alone 0\n"
     );
     assert_eq!(read(&parts.kafka, &topic).await.len(), originals.len());
-    let said = replay(&parts, &["--reason", "record_too_large"]);
+    let printed = replay(&parts, &["--reason", "record_too_large"]);
     assert_eq!(
-        said,
+        printed,
         "replayed 40 dead letters: record_too_large 40, left alone 7\n"
     );
 
-    // The fix: larger records are taken.
+    // The fix: larger records are accepted.
     let ingest = parts.ingest(&[]).await;
-    let said = replay(&parts, &[]);
+    let printed = replay(&parts, &[]);
     assert_eq!(
-        said,
+        printed,
         "replayed 47 dead letters: malformed_json 7, record_too_large 40, left alone 0\n"
     );
     ingest.settled().await;
@@ -123,13 +108,13 @@ async fn dead_letters_come_back_to_where_they_came_from_after_a_fix() {
     (0..EVENTS).for_each(|number| oracle.add(&event(ORG, number)));
     compare(&api, &oracle, ORG, &questions()).await.unwrap();
 
-    // Each came back whole: the large ones twice, the broken ones once.
+    // Each was published again as it was: the large ones twice, the broken ones once.
     let mut expected = tally(&originals);
     for (whole, count) in &mut expected {
         let (large, broken) = (whole.contains("padding"), whole.contains("Some([123])"));
         *count += match (large, broken) {
             (true, _) => 2,
-            // All the broken ones of one partition and instant look alike.
+            // All the broken ones of one partition and instant are equal.
             (_, true) => *count,
             _ => 0,
         };
@@ -137,10 +122,13 @@ async fn dead_letters_come_back_to_where_they_came_from_after_a_fix() {
     assert_eq!(tally(&read(&parts.kafka, &topic).await), expected);
 
     // What is still broken was dead-lettered again, and waits for the next replay.
-    let said = replay(&parts, &[]);
-    assert_eq!(said, "replayed 7 dead letters: malformed_json 7, left alone 0\n");
+    let printed = replay(&parts, &[]);
+    assert_eq!(
+        printed,
+        "replayed 7 dead letters: malformed_json 7, left alone 0\n"
+    );
     ingest.settled().await;
-    let said = replay(&parts, &["--from-beginning", "--dry-run"]);
-    assert!(said.starts_with("would replay 61 dead letters:"), "{said}");
+    let printed = replay(&parts, &["--from-beginning", "--dry-run"]);
+    assert!(printed.starts_with("would replay 61 dead letters:"), "{printed}");
     assert!(ingest.signal("TERM").await.success());
 }

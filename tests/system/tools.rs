@@ -1,5 +1,5 @@
-//! What other people published, to try Rollcall with: clients, producers, linters. They are fetched from
-//! their registries when a test needs them, and kept with the output of the build.
+//! Published clients, producers and linters, to test Rollcall with. They are fetched from their registries when a test needs
+//! them, and kept with the output of the build.
 
 use std::{
     ffi::OsStr,
@@ -12,15 +12,15 @@ use serde_json::Value;
 
 use crate::harness::root;
 
-/// A directory whose `bin` holds Python with what `tests/system/python/requirements.txt` names.
+/// A directory whose `bin` has Python with the packages of `tests/system/python/requirements.txt`.
 pub(crate) fn python() -> PathBuf {
     installed(
         "python",
         &[
             "requirements.txt",
             "ask.py",
-            "look.py",
             "publish.py",
+            "query.py",
             "terminal.py",
         ],
         |dir| {
@@ -40,7 +40,7 @@ pub(crate) fn python() -> PathBuf {
     )
 }
 
-/// A directory whose `node_modules` holds what `tests/system/typescript/package-lock.json` names.
+/// A directory whose `node_modules` has the packages of `tests/system/typescript/package-lock.json`.
 pub(crate) fn node() -> PathBuf {
     installed(
         "typescript",
@@ -60,7 +60,7 @@ fn sources(name: &str) -> PathBuf {
     root().join("tests/system").join(name)
 }
 
-/// The directory of that name with copies of its files, in which `install` ran since they changed last.
+/// The directory of that name with copies of its files, in which `install` has run since they changed last.
 fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let read = |file: &&str| std::fs::read(sources(name).join(file)).unwrap();
@@ -74,7 +74,7 @@ fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf
     dir
 }
 
-/// Runs a program, of the directory if it is there, which must succeed; what it writes.
+/// Runs a program, that of the directory if there is one, which must succeed; returns what it writes.
 pub(crate) fn run(
     program: &str,
     args: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -98,7 +98,7 @@ pub(crate) fn run(
         .unwrap_or_else(|error| panic!("{program}: {error}; CONTRIBUTING.md lists what the tests need"));
     let mut stdin = child.stdin.take().unwrap();
     if let Some(input) = input {
-        // A program that ends early says why.
+        // A program that ends early fails with its own message.
         let _ended = stdin.write_all(input.to_string().as_bytes());
     }
     drop(stdin);

@@ -1,17 +1,14 @@
-//! Whatever fails, nothing is lost and nothing is counted twice: events are published while processes are killed,
-//! stopped and started again and their connections go bad, and at the end every answer is the oracle's.
+//! Whatever fails, nothing is lost and nothing is counted twice: events are published while processes are killed, suspended
+//! and started again and connections fail, and at the end every answer equals the oracle's.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "what was survived, and how, is what a run is read for"
-)]
+#![expect(clippy::print_stdout, reason = "the report of a run is its output")]
 
 mod fault;
-mod field;
 mod letters;
 mod load;
 mod report;
 mod soak;
+mod stack;
 mod topic;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,55 +17,52 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{history::questions, oracle::question::compare};
 use fault::Fault;
-use field::{Field, Manners};
 use load::{Load, ORG};
 use report::Report;
+use stack::Stack;
 
-/// How a run of faults goes.
+/// A run of faults.
 struct Plan {
     seed: u64,
     kinds: &'static [Fault],
     faults: usize,
     /// How many events are published a second.
     rate: u32,
-    /// After how long the group gives up a member that is silent.
+    /// After how long the group removes a member that is silent.
     session: Duration,
 }
 
-/// Inflicts the faults of a plan, each in its time, while events are published, and compares what came of it.
+/// Inflicts the faults of a plan one after the other while events are published, and compares the answers.
 async fn survive(plan: Plan) {
     println!("torture: seed {}, {} faults", plan.seed, plan.faults);
     let mut random = StdRng::seed_from_u64(plan.seed);
-    let mut field = Field::start(&Manners {
-        session: plan.session,
-    })
-    .await;
-    let mut load = Load::start(&field.kafka.settings(), plan.rate);
-    let mut report = Report::start(&field.kafka.settings());
+    let mut stack = Stack::start(plan.session).await;
+    let mut load = Load::start(&stack.kafka.settings(), plan.rate);
+    let mut report = Report::start(&stack.kafka.settings());
 
     let mut faults = Vec::new();
     while report.survived() < plan.faults {
-        // Each kind comes once before one comes again.
+        // Each kind happens once before one happens again.
         if faults.is_empty() {
             faults.extend(plan.kinds);
             faults.shuffle(&mut random);
         }
         let fault = faults.pop().unwrap();
-        let hold = Duration::from_millis(random.random_range(200..2_500));
-        field.suffer(fault, hold, &mut random).await;
+        let duration = Duration::from_millis(random.random_range(200..2_500));
+        stack.inflict(fault, duration, &mut random).await;
         report.recover(fault).await;
     }
 
     let published = load.stop().await;
-    let behind = report.settle().await;
+    let settling = report.settle().await;
     let summary = report.end().await;
-    let dead_lettered = letters::compare(&field.kafka.settings()).await;
+    let dead_lettered = letters::compare(&stack.kafka.settings()).await;
     let oracle = load::oracle(published);
-    compare(&field.api, &oracle, ORG, &questions()).await.unwrap();
-    let (expected, found) = field.messages(&oracle).await;
+    compare(&stack.api, &oracle, ORG, &questions()).await.unwrap();
+    let (expected, found) = stack.messages(&oracle).await;
     println!(
         "torture: {} faults survived; {published} events and {} poison records published; lost {}, duplicated in \
-         rollups {}; {} dead letters of which {} repeated; the last {behind:?} behind; longest stall {:?}\n{summary}",
+         rollups {}; {} dead letters of which {} repeated; the last settled after {settling:?}; longest stall {:?}\n{summary}",
         plan.faults,
         dead_lettered.poison,
         expected.saturating_sub(found),
@@ -77,12 +71,12 @@ async fn survive(plan: Plan) {
         dead_lettered.letters - dead_lettered.poison,
         summary.longest_stall,
     );
-    field.end().await;
+    stack.end().await;
 }
 
-/// The seed to run again, or another each time.
+/// The seed to repeat, or a new one each time.
 fn seed() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "how a person runs a failing seed again")]
+    #[expect(clippy::disallowed_methods, reason = "how a failing seed is run again")]
     let given = std::env::var("TORTURE_SEED");
     #[expect(clippy::disallowed_methods, reason = "any number will do")]
     let now = || {
@@ -107,7 +101,7 @@ async fn every_answer_is_exact_after_one_fault_of_each_kind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes the better part of an hour: run it by name, with TORTURE_SEED to repeat one"]
+#[ignore = "takes most of an hour: run it by name, with TORTURE_SEED to repeat one"]
 async fn every_answer_is_exact_after_two_hundred_faults() {
     survive(Plan {
         seed: seed(),

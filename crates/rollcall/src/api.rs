@@ -1,6 +1,9 @@
 //! Answering over HTTP: the API, and the pages for operators.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use aggregator::{Store, migrate::SchemaState};
 use anyhow::Context;
@@ -11,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How long Kafka may take to answer a check.
-const KAFKA_PATIENCE: Duration = Duration::from_millis(1_500);
+const KAFKA_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// An address that is bound and not served yet, so that a port in use ends a command before it has done anything.
 #[derive(Debug)]
@@ -26,29 +29,24 @@ impl Bound {
     /// # Errors
     /// Where the address is in use or not of this machine.
     pub(crate) async fn new(addr: SocketAddr) -> anyhow::Result<Self> {
-        let bind = async {
-            let listener = TcpListener::bind(addr).await?;
-            let addr = listener.local_addr()?;
-            Ok::<_, std::io::Error>(Self { listener, addr })
-        };
-        bind.await
-            .with_context(|| format!("http.addr: cannot listen on {addr}"))
+        let listener = TcpListener::bind(addr)
+            .await
+            .with_context(|| format!("http.addr: cannot listen on {addr}"))?;
+        let addr = listener.local_addr()?;
+        Ok(Self { listener, addr })
     }
 
     /// Where it is reached from this machine.
     pub(crate) fn url(&self) -> String {
-        let mut addr = self.addr;
-        if addr.ip().is_unspecified() {
-            addr.set_ip(if addr.is_ipv4() {
-                [127, 0, 0, 1].into()
-            } else {
-                [0, 0, 0, 0, 0, 0, 0, 1].into()
-            });
-        }
-        format!("http://{addr}")
+        let ip = match self.addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.addr.port()))
     }
 
-    /// Serves until `shutdown`, and then what has begun.
+    /// Serves until `shutdown`, and then finishes the requests that have begun.
     ///
     /// # Errors
     /// Where connections can no longer be accepted.
@@ -62,8 +60,11 @@ impl Bound {
 
 /// The checks of `/readyz`: ClickHouse answers and has the schema of this program; the brokers answer and have the
 /// event topic.
-pub(crate) fn checks(store: &Store, kafka: Probe) -> Vec<Check> {
-    let store = store.clone();
+///
+/// # Errors
+/// Where the settings make no client of Kafka.
+pub(crate) fn checks(store: &Store, kafka: &consumer::Settings) -> anyhow::Result<Vec<Check>> {
+    let (store, kafka) = (store.clone(), Probe::new(kafka)?);
     let schema = move || {
         let store = store.clone();
         async move {
@@ -83,10 +84,10 @@ pub(crate) fn checks(store: &Store, kafka: Probe) -> Vec<Check> {
         let kafka = kafka.clone();
         async move {
             kafka
-                .ping(KAFKA_PATIENCE)
+                .ping(KAFKA_TIMEOUT)
                 .await
                 .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
         }
     };
-    vec![Check::new("clickhouse", schema), Check::new("kafka", topic)]
+    Ok(vec![Check::new("clickhouse", schema), Check::new("kafka", topic)])
 }

@@ -23,105 +23,69 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Try it: everything embedded, on made-up history and live traffic
     Demo {
-        /// Days of history before now
-        #[arg(long, default_value_t = 90, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-        days: u32,
-        /// Live events a second after the history
-        #[arg(long, default_value_t = 5.0, value_name = "N")]
-        rate: f64,
         #[command(flatten)]
-        common: Common,
+        options: DemoOptions,
         #[command(flatten)]
-        http: Http,
+        server: ServerOptions,
     },
-    /// Broker, engine, ingest and API in one process; real ones in the place of embedded ones where given
+    /// Broker, engine, ingest and API in one process; real ones instead of embedded ones where given
     Up {
-        /// A real Kafka in the place of the embedded broker
-        #[arg(long, value_name = "BOOTSTRAP")]
-        kafka: Option<String>,
-        /// A real ClickHouse in the place of the embedded engine
-        #[arg(long, value_name = "URL")]
-        clickhouse: Option<String>,
         #[command(flatten)]
-        common: Common,
+        external: ExternalServices,
         #[command(flatten)]
-        http: Http,
+        server: ServerOptions,
     },
-    /// From a Kafka topic into ClickHouse, until stopped; its HTTP address tells health and metrics
-    Ingest {
-        #[command(flatten)]
-        common: Common,
-        #[command(flatten)]
-        http: Http,
-    },
+    /// From a Kafka topic into ClickHouse, until stopped; its HTTP address serves health and metrics
+    Ingest(ServerOptions),
     /// The API over ClickHouse, until stopped
-    Serve {
-        #[command(flatten)]
-        common: Common,
-        #[command(flatten)]
-        http: Http,
-    },
+    Serve(ServerOptions),
     /// Create or upgrade the schema in ClickHouse; safe to run again
-    Migrate {
-        #[command(flatten)]
-        common: Common,
-    },
-    /// Hold the rollups against the facts; safe while events arrive
+    Migrate(CommonOptions),
+    /// Compare the rollups with the facts; safe while events arrive
     #[command(
-        after_help = "Ends with 1 and names what differs where anything does. What an ingest that was killed left half \
-                      inserted\nmay be told too, until that batch has been consumed again."
+        after_help = "Ends with 1 and names what differs if anything does. What an ingest that was killed left half \
+                      inserted\nmay be reported too, until that batch has been consumed again."
     )]
     Verify {
-        /// Those of these tables; by default all
+        /// Only these tables; by default all
         #[arg(value_name = "ROLLUP", value_parser = rollup())]
         rollups: Vec<String>,
         #[command(flatten)]
-        common: Common,
+        common: CommonOptions,
     },
-    /// Make rollups of the facts anew; safe while events arrive, with answers right throughout
+    /// Make rollups again from the facts; safe while events arrive, with right answers throughout
     #[command(
-        after_help = "Each needs the disk space of a second copy while it is made. If interrupted, run it again. \
-                      Not two at once."
+        after_help = "Each needs the disk space of a second copy while it is rebuilt. If interrupted, run it again. \
+                      Do not run two at once."
     )]
     Rebuild {
-        /// Those of these tables
+        /// Only these tables
         #[arg(value_name = "ROLLUP", value_parser = rollup(), required_unless_present = "all")]
         rollups: Vec<String>,
         /// All of them
         #[arg(long, conflicts_with = "rollups")]
         all: bool,
         #[command(flatten)]
-        common: Common,
+        common: CommonOptions,
     },
     /// Publish CloudEvents, one JSON object a line
     Produce {
         /// The file, gzipped or not; `-` is standard input
         file: PathBuf,
         #[command(flatten)]
-        common: Common,
+        common: CommonOptions,
     },
-    /// Publish rejected records again, after a fix, to where they came from
+    /// Publish rejected records again, after a fix, to the topics that they came from
     #[command(
-        after_help = "A replay begins where the one before it ended, and takes the letters that are there when it \
-                            begins:\nwhat is rejected again waits for the next. Replaying a record that has arrived \
-                            meanwhile changes no answer."
+        after_help = "A replay begins where the one before it ended, and takes the dead letters that are there by \
+                      then:\nwhat is rejected again waits for the next. Replaying a record that has arrived since \
+                      changes no answer."
     )]
     Replay {
-        /// Those of the dead-letter topic
-        #[arg(long, required = true)]
-        dead_letters: bool,
-        /// All of them, also those that were replayed before
-        #[arg(long)]
-        from_beginning: bool,
-        /// Only those rejected for this reason, as the header rollcall_reason_code tells it; may be repeated. The next
-        /// replay begins where this one did
-        #[arg(long = "reason", value_name = "CODE")]
-        reasons: Vec<String>,
-        /// Count them by their reasons, and publish nothing
-        #[arg(long)]
-        dry_run: bool,
         #[command(flatten)]
-        common: Common,
+        options: ReplayOptions,
+        #[command(flatten)]
+        common: CommonOptions,
     },
     /// One embedded part alone, for development
     #[command(subcommand)]
@@ -145,24 +109,59 @@ pub(crate) enum Dev {
         #[arg(long)]
         allow_remote: bool,
         #[command(flatten)]
-        common: Common,
-        #[command(flatten)]
-        http: Http,
+        server: ServerOptions,
     },
-    /// The embedded broker; what it holds is gone when it stops
-    Kafka {
-        #[command(flatten)]
-        common: Common,
-    },
+    /// The embedded broker; its records are lost when it stops
+    Kafka(CommonOptions),
 }
 
-/// What every command takes.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Common {
+/// The size of a demo.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DemoOptions {
+    /// Days of history before now
+    #[arg(long, default_value_t = 90, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) days: u32,
+    /// Live events a second after the history
+    #[arg(long, default_value_t = 5.0, value_name = "N")]
+    pub(crate) rate: f64,
+}
+
+/// The services that run elsewhere; those not named are embedded.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ExternalServices {
+    /// A real Kafka instead of the embedded broker
+    #[arg(long, value_name = "BOOTSTRAP")]
+    pub(crate) kafka: Option<String>,
+    /// A real ClickHouse instead of the embedded engine
+    #[arg(long, value_name = "URL")]
+    pub(crate) clickhouse: Option<String>,
+}
+
+/// Which dead letters, and whether to publish them.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayOptions {
+    /// Those of the dead-letter topic
+    #[arg(long, required = true)]
+    dead_letters: bool,
+    /// All of them, including those that were replayed before
+    #[arg(long)]
+    pub(crate) from_beginning: bool,
+    /// Only those rejected for this reason, as in the header rollcall_reason_code; may be repeated. The next replay
+    /// begins where this one did
+    #[arg(long = "reason", value_name = "CODE")]
+    pub(crate) reasons: Vec<String>,
+    /// Count them by reason, and publish nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// The options of every command.
+#[derive(Debug, Default, Args)]
+pub(crate) struct CommonOptions {
     /// Settings, in TOML
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where embedded parts keep their data; `demo` makes a temporary one unless told
+    /// Where embedded parts keep their data; by default `demo` uses a temporary directory
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// A JSON file to write, in one step, once the command serves
@@ -170,9 +169,11 @@ pub(crate) struct Common {
     pub(crate) ready_file: Option<PathBuf>,
 }
 
-/// What every command that serves HTTP takes.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Http {
+/// The options of every command that serves HTTP.
+#[derive(Debug, Args)]
+pub(crate) struct ServerOptions {
+    #[command(flatten)]
+    pub(crate) common: CommonOptions,
     /// The address to serve HTTP on; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) http_addr: Option<SocketAddr>,

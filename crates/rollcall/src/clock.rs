@@ -1,11 +1,11 @@
-//! The one place where the time is read.
+//! The only code that reads the time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use events::Timestamp;
 
-/// The time now. A clock that stands before 1970 is taken to stand at 1970.
-#[expect(clippy::disallowed_methods, reason = "this is the one home of the clock")]
+/// The time now; 1970 if the clock is set before that.
+#[expect(clippy::disallowed_methods, reason = "the clock is read here alone")]
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

@@ -1,73 +1,62 @@
-//! One module for each command.
+//! The commands.
 
 mod demo;
 mod dev;
-mod ingest;
 mod migrate;
 mod produce;
 mod replay;
+mod roles;
 mod rollups;
-mod serve;
 mod up;
 
-use crate::cli::{Command, Dev, Http};
-use crate::settings::Settings;
-use crate::stack::Real;
-use crate::telemetry;
+use crate::{
+    cli::{Command, Dev},
+    settings::Settings,
+    telemetry,
+};
+
+/// The headers of an event that a command publishes.
+const EVENT_HEADERS: [(&str, Option<&[u8]>); 1] = [("content-type", Some(b"application/cloudevents+json"))];
 
 /// Runs a command to its end.
 ///
 /// # Errors
 /// Where it fails; the message is one line that names the culprit.
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
-    let none = Http::default();
-    let (common, http) = match &command {
-        Command::Demo { common, http, .. }
-        | Command::Up { common, http, .. }
-        | Command::Ingest { common, http }
-        | Command::Serve { common, http }
-        | Command::Dev(Dev::Clickhouse { common, http, .. }) => (common.clone(), http),
-        Command::Migrate { common }
+    let (common, http_addr) = match &command {
+        Command::Demo { server, .. }
+        | Command::Up { server, .. }
+        | Command::Ingest(server)
+        | Command::Serve(server)
+        | Command::Dev(Dev::Clickhouse { server, .. }) => (&server.common, server.http_addr),
+        Command::Migrate(common)
         | Command::Verify { common, .. }
         | Command::Rebuild { common, .. }
         | Command::Produce { common, .. }
         | Command::Replay { common, .. }
-        | Command::Dev(Dev::Kafka { common }) => (common.clone(), &none),
+        | Command::Dev(Dev::Kafka(common)) => (common, None),
         Command::Engine => anyhow::bail!("`engine` runs before anything else"),
     };
-    let settings = Settings::load(&common, http)?;
+    let settings = Settings::load(common, http_addr)?;
     // What a newcomer should see of the demo is what it prints.
     let quiet = matches!(command, Command::Demo { .. });
     telemetry::start_logging(&settings.log, if quiet { "warn" } else { "info" })?;
-    let ready_file = common.ready_file.as_deref();
+    let ready_file = common.ready_file.clone();
+    let ready_file = ready_file.as_deref();
     match command {
-        Command::Demo { days, rate, .. } => demo::run(settings, demo::Show { days, rate }, ready_file).await,
-        Command::Up {
-            kafka, clickhouse, ..
-        } => up::run(settings, Real { kafka, clickhouse }, ready_file).await,
-        Command::Ingest { .. } => ingest::run(settings, ready_file).await,
-        Command::Serve { .. } => serve::run(settings, ready_file).await,
-        Command::Migrate { .. } => migrate::run(&settings).await,
+        Command::Demo { options, .. } => demo::run(settings, options, ready_file).await,
+        Command::Up { external, .. } => up::run(settings, external, ready_file).await,
+        Command::Ingest(_) => roles::ingest(settings, ready_file).await,
+        Command::Serve(_) => roles::serve(settings, ready_file).await,
+        Command::Migrate(_) => migrate::run(&settings).await,
         Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
         Command::Produce { file, .. } => produce::run(&settings, &file).await,
-        Command::Replay {
-            from_beginning,
-            reasons,
-            dry_run,
-            ..
-        } => {
-            let choice = replay::Choice {
-                from_beginning,
-                reasons,
-                dry_run,
-            };
-            replay::run(&settings, &choice).await
-        }
+        Command::Replay { options, .. } => replay::run(&settings, &options).await,
         Command::Dev(Dev::Clickhouse { allow_remote, .. }) => {
             dev::clickhouse(settings, allow_remote, ready_file).await
         }
-        Command::Dev(Dev::Kafka { .. }) => dev::kafka(&settings, ready_file).await,
+        Command::Dev(Dev::Kafka(_)) => dev::kafka(&settings, ready_file).await,
         Command::Engine => Ok(()),
     }
 }

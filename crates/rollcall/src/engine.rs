@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::{progress, ready::Ready, secret, settings::EmbeddedSettings};
 
-/// What counts the times that the embedded engine was started again.
+/// Counts how often the embedded engine was started again.
 const RESTARTS: &str = "rollcall_engine_restarts_total";
 
 /// The embedded engine, and the password of its user.
@@ -39,7 +39,7 @@ impl EmbeddedEngine {
             "Times that the embedded ClickHouse engine was started again"
         );
         let options = EngineOptions {
-            // This very program, though another one may have been put at its path meanwhile.
+            // This very program, even if another one was put at its path since.
             program: ("/proc/self/exe".into(), vec!["engine".into()]),
             library,
             data: data_dir.join("engine"),
@@ -58,12 +58,15 @@ impl EmbeddedEngine {
         Ok(Self { engine, password })
     }
 
-    /// Adds where it is and who may log in.
-    pub(crate) fn describe(&self, ready: &mut Ready) {
-        ready.clickhouse_url = Some(self.engine.url());
-        ready.clickhouse_native = Some(self.engine.native());
-        ready.clickhouse_user = Some(Engine::USER.to_owned());
-        ready.clickhouse_password = Some(self.password.clone());
+    /// Where it is and who may log in.
+    pub(crate) fn ready(&self) -> Ready {
+        Ready {
+            clickhouse_url: Some(self.engine.url()),
+            clickhouse_native: Some(self.engine.native()),
+            clickhouse_user: Some(Engine::USER.to_owned()),
+            clickhouse_password: Some(self.password.clone()),
+            ..Ready::default()
+        }
     }
 }
 
@@ -73,26 +76,20 @@ async fn library(settings: &EmbeddedSettings) -> anyhow::Result<PathBuf> {
     }
     let cache = settings.cache_dir()?;
     let fetch = move || {
-        let mut bar: Option<ProgressBar> = None;
-        let mut unpacking = false;
+        let mut bar = ProgressBar::hidden();
         let library = ensure_engine(&cache, &mut |step| match step {
             FetchProgress::Downloading => {
                 info!("fetching the ClickHouse engine, once: about 180 MB");
-                bar = Some(progress::spinner("fetching the ClickHouse engine (180 MB, once)"));
+                bar = progress::spinner("fetching the ClickHouse engine (180 MB, once)");
             }
             FetchProgress::Unpacking { done, total } => {
-                if !unpacking {
-                    unpacking = true;
-                    bar = Some(progress::bytes("unpacking the engine", total));
+                if bar.length().is_none() {
+                    bar = progress::bytes("unpacking the engine", total);
                 }
-                if let Some(bar) = &bar {
-                    bar.set_position(done);
-                }
+                bar.set_position(done);
             }
         });
-        if let Some(bar) = bar {
-            bar.finish_and_clear();
-        }
+        bar.finish_and_clear();
         library
     };
     Ok(tokio::task::spawn_blocking(fetch).await??)

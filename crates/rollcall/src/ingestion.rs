@@ -14,10 +14,10 @@ use crate::clock;
 /// How often ClickHouse, its schema and Kafka are checked while one of them is missing.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The store, as the consumer sees it.
+/// The store as the sink of the consumer.
 struct StoreSink(Store);
 
-/// A batch of the store, as the consumer sees it.
+/// A batch of the store as rows of the sink.
 struct BatchRows(Batch);
 
 impl Rows for BatchRows {
@@ -55,27 +55,27 @@ impl Sink for StoreSink {
     }
 }
 
-/// Ingests until `shutdown`, or until something is wrong that does not recover by itself. Waits for ClickHouse, its schema
-/// and Kafka as long as it takes, and logs what it waits for.
+/// Ingests until `shutdown`, or until an error that does not recover by itself. Waits for ClickHouse, its schema and Kafka
+/// without a limit, and logs what it waits for.
 ///
 /// # Errors
-/// Where ingestion cannot go on.
+/// Where ingestion cannot continue.
 pub(crate) async fn run(
-    settings: &consumer::Settings,
+    settings: consumer::Settings,
     store: Store,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let summary = loop {
         let ready = async {
             wait_for_schema(&store).await?;
-            wait_for_topics(settings).await
+            wait_for_topics(&settings).await
         };
         match shutdown.run_until_cancelled(ready).await {
             None => return Ok(()),
             Some(ready) => ready?,
         }
         let sink = StoreSink(store.clone());
-        match consumer::run(settings, sink, clock::now, shutdown.clone()).await {
+        match consumer::run(&settings, sink, clock::now, shutdown.clone()).await {
             Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
             ended => break ended?,
         }
@@ -91,7 +91,7 @@ pub(crate) async fn run(
 }
 
 async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
-    let mut wait = Wait::for_what("clickhouse");
+    let mut wait = Wait::on("clickhouse");
     loop {
         let problem = match store.schema_state().await {
             Ok(SchemaState::Current) => return Ok(()),
@@ -110,7 +110,7 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
     use consumer::Error::{NoTopic, Topic, Unreachable};
-    let mut wait = Wait::for_what("kafka");
+    let mut wait = Wait::on("kafka");
     loop {
         match consumer::ensure_topics(settings).await {
             Ok(()) => return Ok(()),
@@ -126,15 +126,15 @@ async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
     }
 }
 
-/// A wait for something that ingestion cannot begin without.
+/// Waiting for something that ingestion cannot start without.
 struct Wait {
     what: &'static str,
-    /// The problem that was logged last.
+    /// The last problem that was logged.
     logged: String,
 }
 
 impl Wait {
-    const fn for_what(what: &'static str) -> Self {
+    const fn on(what: &'static str) -> Self {
         Self {
             what,
             logged: String::new(),

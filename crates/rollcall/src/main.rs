@@ -1,8 +1,8 @@
 //! Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out. In reading order:
 //!
-//! - [`cli`], [`settings`]: what is asked for, and how it is configured
-//! - [`commands`]: one module for each command
-//! - [`stack`]: the parts of `up` and `demo`, embedded or real
+//! - [`cli`], [`settings`]: the command line, and the settings
+//! - [`commands`]: what each command does
+//! - [`stack`]: the parts of `up` and `demo`, embedded or external
 //! - [`api`], [`ingestion`]: the two roles: answering, and keeping the rollups
 //! - [`engine`]: the embedded engine, fetched and started
 //! - [`secret`], [`ready`], [`shutdown`], [`telemetry`], [`progress`], [`clock`]: what every command needs
@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 fn main() -> ExitCode {
     let command = cli::Cli::parse().command;
     let ended = match command {
-        // The library has threads of its own: none of ours run next to it.
+        // The library has threads of its own, so it gets a process without our runtime.
         cli::Command::Engine => embedded::run_engine().map_err(anyhow::Error::msg),
         command => run(command),
     };
@@ -44,13 +44,10 @@ fn main() -> ExitCode {
 }
 
 fn run(command: cli::Command) -> anyhow::Result<()> {
-    Runtime::new()
-        .context("cannot start threads")
-        .and_then(|runtime| {
-            // Of all commands the largest decides how large this future is: too large for the stack.
-            let ended = runtime.block_on(Box::pin(commands::run(command)));
-            // A call to Kafka may block for long, and so may the fetch of the engine: neither is waited for.
-            runtime.shutdown_timeout(shutdown::RUNTIME_SHUTDOWN_TIMEOUT);
-            ended
-        })
+    let runtime = Runtime::new().context("cannot start threads")?;
+    // This future is as large as that of the largest command: too large for the stack.
+    let ended = runtime.block_on(Box::pin(commands::run(command)));
+    // Calls to Kafka and the fetch of the engine may block for long: they are not waited for.
+    runtime.shutdown_timeout(shutdown::RUNTIME_SHUTDOWN_TIMEOUT);
+    ended
 }

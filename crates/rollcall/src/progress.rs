@@ -13,25 +13,14 @@ pub(crate) fn bytes(message: &str, total: u64) -> ProgressBar {
     )
 }
 
-/// A bar of `total` events.
-pub(crate) fn events(message: &str, total: u64) -> ProgressBar {
-    bar(
-        message,
-        total,
-        "{msg:24} {bar:32} {human_pos}/{human_len} events, {per_sec}, {eta}",
-    )
+/// A bar of `total` things, which are named in the plural.
+pub(crate) fn count(message: &str, total: u64, things: &str) -> ProgressBar {
+    let template =
+        format!("{{msg:24}} {{bar:32}} {{human_pos}}/{{human_len}} {things}, {{per_sec}}, {{eta}}");
+    bar(message, total, &template)
 }
 
-/// A bar of `total` dead letters.
-pub(crate) fn letters(message: &str, total: u64) -> ProgressBar {
-    bar(
-        message,
-        total,
-        "{msg:24} {bar:32} {human_pos}/{human_len} dead letters, {per_sec}, {eta}",
-    )
-}
-
-/// Something that turns while it is not known how long it will take.
+/// A spinner, for what takes an unknown time.
 pub(crate) fn spinner(message: &str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(message.to_owned());
     spinner.enable_steady_tick(Duration::from_millis(120));

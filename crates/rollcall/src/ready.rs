@@ -4,52 +4,63 @@ use std::{io::Write, path::Path};
 
 use anyhow::Context;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-/// What applies of a command that serves.
+/// The fields that apply to a command that serves.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Ready {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bootstrap_servers: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) topic: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dead_letter_topic: Option<String>,
     /// Of the API; of `ingest`, where its health and metrics are.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) api_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clickhouse_url: Option<String>,
     /// The native interface of an embedded engine, as `host:port`, and who may log in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clickhouse_native: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clickhouse_user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clickhouse_password: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) api_key: Option<String>,
 }
 
-#[derive(Serialize)]
-struct WithPid<'a> {
-    #[serde(flatten)]
-    ready: &'a Ready,
-    pid: u32,
-}
-
 impl Ready {
-    /// Writes the file in one step: whoever sees it sees all of it. Without a path does nothing.
+    /// Of a command that serves HTTP at this URL.
+    pub(crate) fn at(api_url: String) -> Self {
+        Self {
+            api_url: Some(api_url),
+            ..Self::default()
+        }
+    }
+
+    /// With the broker and the topics.
+    pub(crate) fn with_kafka(self, settings: &consumer::Settings) -> Self {
+        Self {
+            bootstrap_servers: Some(settings.bootstrap_servers.clone()),
+            topic: Some(settings.topic.clone()),
+            dead_letter_topic: Some(settings.dead_letter_topic.clone()),
+            ..self
+        }
+    }
+
+    /// With ClickHouse and the database.
+    pub(crate) fn with_clickhouse(self, settings: &aggregator::Settings) -> Self {
+        Self {
+            clickhouse_url: Some(settings.url.clone()),
+            database: Some(settings.database.clone()),
+            ..self
+        }
+    }
+
+    /// Writes the file, with the id of this process, in one step: it is never seen half written. Without a path does nothing.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub(crate) fn write(&self, path: Option<&Path>) -> anyhow::Result<()> {
         let Some(path) = path else { return Ok(()) };
-        let json = serde_json::to_vec_pretty(&WithPid {
-            ready: self,
-            pid: std::process::id(),
-        })?;
+        let mut fields: Map<String, Value> = serde_json::from_value(serde_json::to_value(self)?)?;
+        fields.retain(|_, value| !value.is_null());
+        fields.insert("pid".to_owned(), std::process::id().into());
+        let json = serde_json::to_vec_pretty(&fields)?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())

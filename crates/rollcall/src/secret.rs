@@ -14,10 +14,10 @@ use rand::{RngExt, distr::Alphanumeric};
 pub(crate) const API_KEY: &str = "api-key";
 /// The password of the embedded engine.
 pub(crate) const CLICKHOUSE_PASSWORD: &str = "clickhouse-password";
-/// 40 characters out of 62 hold more than 230 bits.
+/// 40 characters out of 62 have more than 230 bits.
 const LENGTH: usize = 40;
 
-/// The secret that the file `name` of `data_dir` holds; made at the first call, and readable by its owner alone.
+/// The secret in the file `name` of `data_dir`; made at the first call, and readable by its owner alone.
 ///
 /// # Errors
 /// Where it cannot be read or written, or is empty.
@@ -25,7 +25,10 @@ pub(crate) fn in_dir(data_dir: &Path, name: &str) -> anyhow::Result<String> {
     let path = data_dir.join(name);
     match std::fs::read_to_string(&path) {
         Ok(key) if !key.trim().is_empty() => return Ok(key.trim().to_owned()),
-        Ok(_) => bail!("{} is empty: remove it, and a new one is made", path.display()),
+        Ok(_) => bail!(
+            "{} is empty: remove it, so that a new one is made",
+            path.display()
+        ),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }

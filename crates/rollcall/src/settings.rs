@@ -1,7 +1,7 @@
 //! The configuration: a TOML file, over it the environment, over it the command line.
 //!
-//! The one home of environment variables. The reference in `deploy/rollcall.toml` is held against these types by
-//! a test.
+//! Environment variables are read here alone. A test compares the reference in `deploy/rollcall.toml` with these
+//! types.
 
 use std::{
     collections::BTreeSet,
@@ -16,15 +16,15 @@ use config::{Config, ConfigError, Environment, File, FileFormat};
 use query::{Keys, Prefix};
 use serde::Deserialize;
 
-use crate::cli::{Common, Http};
+use crate::cli::CommonOptions;
 
 #[cfg(test)]
 mod tests;
 
-/// Where the API is served unless told.
+/// The default port of the API.
 const API_PORT: u16 = 8080;
 
-/// Every setting. A field left out keeps its default.
+/// Every setting. A field that is left out has its default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     pub(crate) auth: AuthSettings,
     /// The embedded parts.
     pub(crate) embedded: EmbeddedSettings,
-    /// What the program tells about itself.
+    /// Logs.
     pub(crate) log: LogSettings,
 }
 
@@ -49,11 +49,11 @@ pub(crate) struct HttpSettings {
     /// The address to serve on; port 0 picks a free one. Default `127.0.0.1:8080`, and for `dev clickhouse`
     /// `127.0.0.1:8123`.
     pub(crate) addr: Option<SocketAddr>,
-    /// A path that the API is served under, besides being served without it. Default none.
+    /// A path that the API is served under, in addition to being served without it. Default none.
     pub(crate) prefix: Prefix,
-    /// How long a question may take, in seconds. Default 30.
+    /// How long a request may take, in seconds. Default 30.
     pub(crate) query_timeout_secs: u64,
-    /// How many questions ClickHouse is asked at the same time. Default 32.
+    /// The maximum number of requests that ask ClickHouse at the same time. Default 32.
     pub(crate) concurrent_queries: NonZeroUsize,
 }
 
@@ -73,7 +73,7 @@ impl Default for HttpSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AuthSettings {
-    /// API keys and what they open, as `KEY=org1,org2;KEY2=*`. Default none: `up` and `demo` make a key.
+    /// API keys and the organisations that each opens, as `KEY=org1,org2;KEY2=*`. Default none: `up` and `demo` make a key.
     pub(crate) keys: Keys,
     /// Organisations that exist before any event of theirs has arrived, as `org1,org2`. Default none.
     pub(crate) orgs: String,
@@ -95,7 +95,7 @@ pub(crate) struct EmbeddedSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogSettings {
-    /// What is logged, as `tracing` directives. Default `info`; for `demo`, which prints what is to be seen,
+    /// What is logged, as `tracing` directives. Default `info`; for `demo`, which prints what matters,
     /// `warn`.
     pub(crate) filter: Option<String>,
     /// `text` or `json`. Default `text`.
@@ -118,11 +118,15 @@ impl Settings {
     ///
     /// # Errors
     /// One line that names the setting at fault.
-    pub(crate) fn load(common: &Common, http: &Http) -> anyhow::Result<Self> {
-        Self::layered(common, http, Environment::default())
+    pub(crate) fn load(common: &CommonOptions, http_addr: Option<SocketAddr>) -> anyhow::Result<Self> {
+        Self::layered(common, http_addr, Environment::default())
     }
 
-    fn layered(common: &Common, http: &Http, environment: Environment) -> anyhow::Result<Self> {
+    fn layered(
+        common: &CommonOptions,
+        http_addr: Option<SocketAddr>,
+        environment: Environment,
+    ) -> anyhow::Result<Self> {
         let mut layers = Config::builder();
         if let Some(path) = &common.config {
             layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
@@ -136,12 +140,8 @@ impl Settings {
             .build()
             .and_then(Config::try_deserialize)
             .map_err(|error| one_line(&error))?;
-        if let Some(addr) = http.http_addr {
-            settings.http.addr = Some(addr);
-        }
-        if let Some(dir) = &common.data_dir {
-            settings.embedded.data_dir = Some(dir.clone());
-        }
+        settings.http.addr = http_addr.or(settings.http.addr);
+        settings.embedded.data_dir = common.data_dir.clone().or(settings.embedded.data_dir);
         settings.check()?;
         Ok(settings)
     }
@@ -163,35 +163,31 @@ impl Settings {
     /// One line that names the setting at fault.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if let Some(org) = self.auth.org_names().find(|org| !query::keys::is_org(org)) {
-            bail!("auth.orgs: {org:?} is no organisation: 1 to 64 of [A-Za-z0-9._-]");
+            bail!("auth.orgs: {org:?} is not an organisation: 1 to 64 of [A-Za-z0-9._-]");
         }
-        // What is wrong is not repeated: it may hold a password.
-        let url = reqwest::Url::parse(&self.clickhouse.url).ok();
+        let clickhouse = &self.clickhouse;
+        // The message does not repeat the value: it may hold a password.
+        let url = reqwest::Url::parse(&clickhouse.url).ok();
         match url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-            None => bail!("clickhouse.url: must be as http://HOST:PORT or https://HOST:PORT"),
+            None => bail!("clickhouse.url: must be http://HOST:PORT or https://HOST:PORT"),
             Some(url) if !url.username().is_empty() || url.password().is_some() || url.query().is_some() => {
                 bail!(
-                    "clickhouse.url: must not hold more; the user is clickhouse.user, the password clickhouse.password"
+                    "clickhouse.url: must not hold a user, a password or a query; set clickhouse.user and \
+                     clickhouse.password instead"
                 )
             }
             Some(_) => {}
         }
-        if self.clickhouse.database.trim().is_empty() {
+        if clickhouse.database.trim().is_empty() {
             bail!("clickhouse.database: must not be empty");
         }
         for (setting, seconds) in [
             ("http.query_timeout_secs", self.http.query_timeout_secs),
-            (
-                "clickhouse.query_timeout_secs",
-                self.clickhouse.query_timeout_secs,
-            ),
-            (
-                "clickhouse.insert_timeout_secs",
-                self.clickhouse.insert_timeout_secs,
-            ),
+            ("clickhouse.query_timeout_secs", clickhouse.query_timeout_secs),
+            ("clickhouse.insert_timeout_secs", clickhouse.insert_timeout_secs),
             (
                 "clickhouse.maintenance_timeout_secs",
-                self.clickhouse.maintenance_timeout_secs,
+                clickhouse.maintenance_timeout_secs,
             ),
         ] {
             if seconds == 0 {
@@ -230,23 +226,23 @@ impl EmbeddedSettings {
     /// Where embedded parts keep their data.
     ///
     /// # Errors
-    /// Where neither a setting nor the environment tells a place.
+    /// Where neither a setting nor the environment names one.
     pub(crate) fn data_dir(&self) -> anyhow::Result<PathBuf> {
-        place(self.data_dir.as_deref(), "XDG_DATA_HOME", ".local/share")
-            .context("set embedded.data_dir or --data-dir: there is no HOME to derive it from")
+        directory(self.data_dir.as_deref(), "XDG_DATA_HOME", ".local/share")
+            .context("set embedded.data_dir or --data-dir: there is no HOME for a default")
     }
 
     /// Where the engine is kept.
     ///
     /// # Errors
-    /// Where neither a setting nor the environment tells a place.
+    /// Where neither a setting nor the environment names one.
     pub(crate) fn cache_dir(&self) -> anyhow::Result<PathBuf> {
-        place(self.cache_dir.as_deref(), "XDG_CACHE_HOME", ".cache")
-            .context("set embedded.cache_dir: there is no HOME to derive it from")
+        directory(self.cache_dir.as_deref(), "XDG_CACHE_HOME", ".cache")
+            .context("set embedded.cache_dir: there is no HOME for a default")
     }
 }
 
-/// The error in one line: that of a TOML parser comes with a picture of the place.
+/// The error in one line: that of a TOML parser quotes the lines around it.
 fn one_line(error: &ConfigError) -> anyhow::Error {
     let text = error.to_string();
     let margin = |char: char| char == ' ' || char.is_ascii_digit();
@@ -257,18 +253,18 @@ fn one_line(error: &ConfigError) -> anyhow::Error {
     anyhow::anyhow!(lines.join(": ").replace(": in ", " in "))
 }
 
-/// The place that is set, else `rollcall` below one of the XDG base directories.
+/// The directory that is set, else `rollcall` below one of the XDG base directories.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the one home of environment variables"
+    reason = "environment variables are read here alone"
 )]
-fn place(set: Option<&Path>, base: &str, below_home: &str) -> Option<PathBuf> {
-    let set = set.filter(|path| !path.as_os_str().is_empty());
+fn directory(set: Option<&Path>, base: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
+    let set = set.filter(|path| !path.as_os_str().is_empty());
     set.map(Path::to_owned).or_else(|| {
         let base = absolute(base).or_else(|| Some(absolute("HOME")?.join(below_home)))?;
         Some(base.join("rollcall"))

@@ -3,35 +3,100 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use futures::FutureExt;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
-/// How long what runs may take to come to its end once a signal asked for it.
+/// How long running tasks may take to end once a signal asked for it.
 pub(crate) const GRACE: Duration = Duration::from_secs(8);
-/// How long what blocks may take after all that, as a commit that no broker answers. Then it is left behind.
+/// How long blocking calls may take after that, such as a commit that no broker answers. Then they are abandoned.
 pub(crate) const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A token that SIGTERM or SIGINT cancels, and the task that waits for them: it ends with the runtime.
-///
-/// # Errors
-/// Where the system lets no handler be set.
-pub(crate) fn on_signal(
-    tasks: &mut tokio::task::JoinSet<anyhow::Result<()>>,
-) -> anyhow::Result<CancellationToken> {
-    let token = CancellationToken::new();
-    let cancelled = token.clone();
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tasks.spawn(async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-            () = cancelled.cancelled() => return Ok(()),
+/// The tasks of a command, and the token that SIGTERM and SIGINT cancel. Dropping it aborts the tasks.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    running: JoinSet<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+impl Tasks {
+    /// No tasks but the one that waits for the signals.
+    ///
+    /// # Errors
+    /// Where the system lets no handler be set.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let shutdown = CancellationToken::new();
+        let cancelled = shutdown.clone();
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+                () = cancelled.cancelled() => return Ok(()),
+            };
+            info!(signal = name, "stopping");
+            cancelled.cancel();
+            Ok(())
+        });
+        Ok(Self { running, shutdown })
+    }
+
+    /// The token that asks every task to end.
+    pub(crate) fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Runs a task next to the others.
+    pub(crate) fn spawn(&mut self, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.running.spawn(task);
+    }
+
+    /// Does some work; none where a signal comes before it is done.
+    pub(crate) fn unless_stopped<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> impl Future<Output = Result<Option<T>, E>> {
+        self.shutdown.run_until_cancelled(work).map(Option::transpose)
+    }
+
+    /// Waits until every task has ended. The first that fails, and the token, ask the others to end too; those that do not
+    /// within [`GRACE`] are aborted.
+    ///
+    /// # Errors
+    /// That of the first task that failed.
+    pub(crate) async fn run_to_end(self) -> anyhow::Result<()> {
+        let Self {
+            mut running,
+            shutdown,
+        } = self;
+        let mut outcome = Ok(());
+        let mut settle = |ended: Result<anyhow::Result<()>, JoinError>| {
+            let ended = ended.map_err(anyhow::Error::from).and_then(|ended| ended);
+            if ended.is_err() && outcome.is_ok() {
+                outcome = ended;
+                shutdown.cancel();
+            }
         };
-        info!(signal = name, "stopping");
-        cancelled.cancel();
-        Ok(())
-    });
-    Ok(token)
+        while let Some(next) = shutdown.run_until_cancelled(running.join_next()).await {
+            match next {
+                Some(ended) => settle(ended),
+                None => return outcome,
+            }
+        }
+        let rest = async {
+            while let Some(ended) = running.join_next().await {
+                settle(ended);
+            }
+        };
+        if tokio::time::timeout(GRACE, rest).await.is_err() {
+            warn!("not everything ended in time; what is not settled will be consumed again");
+        }
+        outcome
+    }
 }

@@ -1,4 +1,4 @@
-//! The parts of `up` and `demo`: broker, engine, ingestion and API in one process, embedded or real.
+//! The parts of `up` and `demo`: broker, engine, ingestion and API in one process, embedded or external.
 
 use std::{
     os::unix::fs::{DirBuilderExt, PermissionsExt},
@@ -7,36 +7,24 @@ use std::{
 
 use aggregator::Store;
 use anyhow::Context;
-use consumer::Probe;
 use embedded::{Broker, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use query::Scope;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
     api::{self, Bound},
+    cli::ExternalServices,
     engine::EmbeddedEngine,
     ingestion,
     ready::Ready,
     secret,
     settings::Settings,
-    shutdown::GRACE,
-    telemetry,
+    shutdown::Tasks,
 };
 
-/// The embedded broker keeps some 5 MB of each partition: many partitions make room for a backlog.
+/// The embedded broker keeps some 5 MB of each partition: many partitions leave room for a backlog.
 const EMBEDDED_PARTITIONS: u16 = 64;
-
-/// Which parts are real, and where; those not named are embedded.
-#[derive(Debug, Default)]
-pub(crate) struct Real {
-    /// Bootstrap servers of a Kafka.
-    pub(crate) kafka: Option<String>,
-    /// URL of a ClickHouse.
-    pub(crate) clickhouse: Option<String>,
-}
 
 /// The parts, started but for the tasks that [`Stack::run`] runs.
 pub(crate) struct Stack {
@@ -50,15 +38,19 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Starts what is embedded, in `data_dir`, and brings the schema up.
+    /// Starts what is embedded, in `data_dir`, and upgrades the schema.
     ///
     /// # Errors
     /// Where a part does not start; the message says which, and why.
-    pub(crate) async fn start(mut settings: Settings, data_dir: PathBuf, real: Real) -> anyhow::Result<Self> {
-        if let Some(url) = &real.clickhouse {
+    pub(crate) async fn start(
+        mut settings: Settings,
+        data_dir: PathBuf,
+        external: ExternalServices,
+    ) -> anyhow::Result<Self> {
+        if let Some(url) = &external.clickhouse {
             settings.clickhouse.url.clone_from(url);
         }
-        if let Some(servers) = &real.kafka {
+        if let Some(servers) = &external.kafka {
             settings.kafka.bootstrap_servers.clone_from(servers);
         }
         settings.check()?;
@@ -69,9 +61,9 @@ impl Stack {
             .auth
             .keys
             .add(&api_key, Scope::All)
-            .context("the API key in the data directory is not usable beside auth.keys")?;
+            .context("the API key in the data directory cannot be added to auth.keys")?;
 
-        let engine = if real.clickhouse.is_some() {
+        let engine = if external.clickhouse.is_some() {
             None
         } else {
             let addr = ([127, 0, 0, 1], 0).into();
@@ -81,7 +73,7 @@ impl Stack {
             settings.clickhouse.password.clone_from(&embedded.password);
             Some(embedded)
         };
-        let broker = if real.kafka.is_some() {
+        let broker = if external.kafka.is_some() {
             None
         } else {
             let broker = start_broker(&settings.kafka)?;
@@ -93,7 +85,7 @@ impl Stack {
         store
             .migrate(|name| info!(name, "migrated"))
             .await
-            .context("cannot bring the schema up")?;
+            .context("cannot upgrade the schema")?;
         Ok(Self {
             settings,
             store,
@@ -112,47 +104,30 @@ impl Stack {
 
     /// Where everything is.
     pub(crate) fn ready(&self) -> Ready {
-        let mut ready = Ready {
-            bootstrap_servers: Some(self.settings.kafka.bootstrap_servers.clone()),
-            topic: Some(self.settings.kafka.topic.clone()),
-            dead_letter_topic: Some(self.settings.kafka.dead_letter_topic.clone()),
+        let engine = self.engine.as_ref().map(EmbeddedEngine::ready);
+        let ready = Ready {
             api_url: Some(self.http.url()),
-            clickhouse_url: Some(self.settings.clickhouse.url.clone()),
-            database: Some(self.settings.clickhouse.database.clone()),
             api_key: Some(self.api_key.clone()),
-            ..Ready::default()
+            ..engine.unwrap_or_default()
         };
-        if let Some(engine) = &self.engine {
-            engine.describe(&mut ready);
-        }
         ready
+            .with_kafka(&self.settings.kafka)
+            .with_clickhouse(&self.settings.clickhouse)
     }
 
-    /// Ingests and answers until `shutdown`, beside whatever else is in `tasks`. The first task that fails ends
-    /// all of them.
+    /// Ingests and answers until the tasks are asked to end, with whatever else is in them.
     ///
     /// # Errors
     /// That of the first task that failed.
-    pub(crate) async fn run(
-        self,
-        mut tasks: JoinSet<anyhow::Result<()>>,
-        metrics: PrometheusHandle,
-        shutdown: CancellationToken,
-    ) -> anyhow::Result<()> {
-        tasks.spawn(telemetry::sum_up(metrics.clone(), shutdown.clone()));
+    pub(crate) async fn run(self, mut tasks: Tasks, metrics: PrometheusHandle) -> anyhow::Result<()> {
         let kafka = self.settings.kafka.clone();
-        let probe = Probe::new(&kafka)?;
-        let router = query::router(
-            self.settings.query(),
-            self.store.clone(),
-            api::checks(&self.store, probe),
-            move || metrics.render(),
-        );
-        let (store, token) = (self.store, shutdown.clone());
-        tasks.spawn(async move { ingestion::run(&kafka, store, token).await });
-        tasks.spawn(self.http.serve(router, shutdown.clone()));
+        let checks = api::checks(&self.store, &kafka)?;
+        let settings = self.settings.query();
+        let router = query::router(settings, self.store.clone(), checks, move || metrics.render());
+        tasks.spawn(ingestion::run(kafka, self.store, tasks.shutdown()));
+        tasks.spawn(self.http.serve(router, tasks.shutdown()));
 
-        let ended = run_to_end(tasks, &shutdown).await;
+        let ended = tasks.run_to_end().await;
         drop(self.broker);
         if let Some(embedded) = self.engine {
             embedded.engine.shutdown().await;
@@ -176,52 +151,15 @@ pub(crate) fn start_broker(kafka: &consumer::Settings) -> anyhow::Result<Broker>
         "the embedded Kafka broker runs"
     );
     warn!(
-        "the embedded broker keeps records in memory: those not ingested yet are gone when this process ends"
+        "the embedded broker keeps records in memory: those not ingested yet are lost when this process ends"
     );
     Ok(broker)
 }
 
-/// Waits until every task has ended. The first that fails, and `shutdown`, ask the others to end too; those that
-/// do not within [`GRACE`] are aborted.
+/// Makes the data directory, for its owner alone, and locks it for this process.
 ///
 /// # Errors
-/// That of the first task that failed.
-pub(crate) async fn run_to_end(
-    mut tasks: JoinSet<anyhow::Result<()>>,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<()> {
-    let mut outcome = Ok(());
-    let mut settle = |ended: Result<anyhow::Result<()>, tokio::task::JoinError>| {
-        let ended = ended.map_err(anyhow::Error::from).and_then(|ended| ended);
-        if ended.is_err() && outcome.is_ok() {
-            outcome = ended;
-            shutdown.cancel();
-        }
-    };
-    while !shutdown.is_cancelled() {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            ended = tasks.join_next() => match ended {
-                Some(ended) => settle(ended),
-                None => return outcome,
-            },
-        }
-    }
-    let rest = async {
-        while let Some(ended) = tasks.join_next().await {
-            settle(ended);
-        }
-    };
-    if tokio::time::timeout(GRACE, rest).await.is_err() {
-        warn!("not everything ended in time; what is not settled will be consumed again");
-    }
-    outcome
-}
-
-/// Makes the data directory, for its owner alone, and holds it for this process alone.
-///
-/// # Errors
-/// Where it cannot be used, is in use, or holds the data of a build that this one cannot read.
+/// Where it cannot be used, is in use, or has data of a build that this one cannot read.
 pub(crate) fn lock(data_dir: &Path) -> anyhow::Result<std::fs::File> {
     let earlier = data_dir.join("clickhouse");
     if earlier.exists() {

@@ -2,25 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::Record;
+use crate::records::Record;
 
 const STRUCTURED: (&str, Option<&[u8]>) = ("content-type", Some(b"application/cloudevents+json"));
 
 /// A record that must be rejected.
 pub(super) struct Case {
     pub(super) record: Record,
-    /// The reason as it is worded; one that ends in `…` is the beginning of it.
+    /// The expected reason; one that ends in `…` is the beginning of it.
     pub(super) reason: &'static str,
     pub(super) code: &'static str,
 }
 
-/// All cases, each under a key of its own.
+/// All cases, each with a key of its own.
 pub(super) fn all() -> Vec<Case> {
     let mut cases: Vec<Case> = attributes().chain(data()).chain(whole()).collect();
     for (number, case) in cases.iter_mut().enumerate() {
         case.record.key = Some(format!("bad-{number}").into_bytes());
     }
-    // What else a record carries must come through whole, whatever it is.
+    // All other headers of a record must be kept, whatever they are.
     let own: [(&str, Option<&[u8]>); 4] = [
         ("trace", Some(b"\xff\x00\x01")),
         ("empty", Some(b"")),
@@ -96,7 +96,7 @@ fn binary((attributes, data): (Map<String, Value>, Map<String, Value>)) -> Recor
     }
 }
 
-/// Gives a member this JSON, or takes it away.
+/// Sets a member to this JSON, or removes it.
 fn put(members: &mut Map<String, Value>, name: &str, json: Option<Value>) {
     match json {
         Some(json) => members.insert(name.to_owned(), json),
@@ -104,7 +104,7 @@ fn put(members: &mut Map<String, Value>, name: &str, json: Option<Value>) {
     };
 }
 
-/// Attributes that break a rule; those that are texts or absent, in both modes.
+/// Attributes that break a rule, in both modes where they are texts or absent.
 fn attributes() -> impl Iterator<Item = Case> {
     let text = |text: &str| Some(json!(text));
     let cases = [
@@ -403,7 +403,7 @@ fn data() -> impl Iterator<Item = Case> {
     })
 }
 
-/// Records that are no event at all, or broken as a whole.
+/// Records that are not an event, or broken as a whole.
 fn whole() -> impl Iterator<Item = Case> {
     const NONE: &str = "value: not a CloudEvent: no content-type application/cloudevents+json, no ce_ header and no \
                         JSON object with specversion";

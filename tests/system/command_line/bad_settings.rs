@@ -5,9 +5,10 @@ use std::{net::TcpListener, time::Instant};
 use tempfile::tempdir;
 
 use super::{Ended, run};
+use crate::harness::on_free_port;
 
-/// Sees to it that a command refused, in one line that names the culprit.
-fn refused(ended: &Ended, culprit: &str, what: &str) {
+/// Asserts that a command failed, with one line that names the culprit.
+fn assert_refused(ended: &Ended, culprit: &str, what: &str) {
     assert_eq!(ended.code, Some(1), "{what}: {ended:?}");
     assert_eq!(ended.stdout, "", "{what}");
     assert_eq!(ended.stderr.lines().count(), 1, "{what}: {}", ended.stderr);
@@ -17,7 +18,7 @@ fn refused(ended: &Ended, culprit: &str, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_variable_is_named() {
-    // Whoever tried to bind it would be told that it is in use.
+    // Binding this address would fail, and name http.addr.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let data = tempdir().unwrap();
@@ -76,8 +77,8 @@ async fn a_bad_variable_is_named() {
         let mut variables = vec![("ROLLCALL__HTTP__ADDR", addr.as_str())];
         variables.push((&name, value));
         let ended = run(&args, &variables).await;
-        refused(&ended, culprit, &format!("{name}={value}"));
-        assert!(!data.exists(), "{name}={value}: it has begun already");
+        assert_refused(&ended, culprit, &format!("{name}={value}"));
+        assert!(!data.exists(), "{name}={value}: it has started already");
     }
 }
 
@@ -114,10 +115,10 @@ async fn a_bad_file_is_named_with_what_is_wrong_in_it() {
     ] {
         std::fs::write(&path, toml).unwrap();
         let ended = run(&args, &[]).await;
-        refused(&ended, culprit, toml);
+        assert_refused(&ended, culprit, toml);
     }
     std::fs::remove_file(&path).unwrap();
-    refused(&run(&args, &[]).await, "settings.toml", "no file");
+    assert_refused(&run(&args, &[]).await, "settings.toml", "no file");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,10 +133,10 @@ async fn a_bad_argument_is_named() {
         (["--kafka", ""], "kafka.bootstrap_servers"),
     ] {
         let ended = run(&[&up[..], &more].concat(), &[]).await;
-        refused(&ended, culprit, culprit);
-        assert!(!data.exists(), "{culprit}: it has begun already");
+        assert_refused(&ended, culprit, culprit);
+        assert!(!data.exists(), "{culprit}: it has started already");
     }
-    // The arguments themselves are read by the parser, whose answer has more lines.
+    // The arguments themselves are checked by the parser, whose message has more lines.
     for (args, culprit) in [
         (&["up", "--http-addr", "nonsense"][..], "--http-addr"),
         (&["serve", "--no-such"], "--no-such"),
@@ -150,41 +151,38 @@ async fn a_bad_argument_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_is_named_before_anything_begins() {
+async fn a_port_in_use_is_named_before_anything_starts() {
     let dir = tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let data = dir.path().join("data");
     let (data, began) = (data.to_str().unwrap(), Instant::now());
     for command in [&["up"][..], &["serve"], &["ingest"], &["dev", "clickhouse"]] {
-        let ended = run(
-            &[command, &["--http-addr", &addr, "--data-dir", data]].concat(),
-            &[],
-        )
-        .await;
-        refused(&ended, "http.addr", command[0]);
+        let args = [command, &["--http-addr", &addr, "--data-dir", data]].concat();
+        let ended = run(&args, &[]).await;
+        assert_refused(&ended, "http.addr", command[0]);
         assert!(ended.stderr.contains(&addr), "{ended:?}");
     }
     assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
     assert!(
         !dir.path().join("data/clickhouse").exists(),
-        "the engine has begun already"
+        "the engine has started already"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_place_that_cannot_be_written_is_named() {
+async fn a_path_that_cannot_be_written_is_named() {
     let dir = tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let inside = file.join("inside");
-    let inside = inside.to_str().unwrap();
-    let ended = run(&["up", "--http-addr", "127.0.0.1:0", "--data-dir", inside], &[]).await;
-    refused(&ended, "data directory", "data directory");
+    let ended = run(&on_free_port(&["up"], &inside), &[]).await;
+    assert_refused(&ended, "data directory", "data directory");
+    let serve = ["serve", "--http-addr", "127.0.0.1:0"];
     let ended = run(
-        &["serve", "--http-addr", "127.0.0.1:0", "--ready-file", inside],
+        &[&serve[..], &["--ready-file", inside.to_str().unwrap()]].concat(),
         &[("ROLLCALL__LOG__FILTER", "off")],
     )
     .await;
-    refused(&ended, "--ready-file", "ready file");
+    assert_refused(&ended, "--ready-file", "ready file");
 }

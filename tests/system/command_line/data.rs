@@ -1,12 +1,12 @@
-//! What happens to data: published, kept, brought up to the schema.
+//! What commands do to data: publish it, keep it, migrate it.
 
-use std::{io::Write, os::unix::fs::PermissionsExt, path::Path};
+use std::{io::Write, os::unix::fs::PermissionsExt};
 
 use flate2::{Compression, write::GzEncoder};
 use tempfile::tempdir;
 
 use super::{run, run_with_input};
-use crate::harness::{Parts, Process};
+use crate::harness::{Parts, Process, on_free_port, subdirectory};
 
 const ORG: &str = "acme";
 
@@ -43,7 +43,7 @@ async fn produce_publishes_files_gzipped_or_not_and_standard_input() {
     };
     // Two members one after the other, as `cat a.gz b.gz` makes them.
     let members = [gzipped(&lines(200..250)), gzipped(&lines(250..300))].concat();
-    let no_last_end = lines(300..400).trim_end().to_owned();
+    let unterminated = lines(300..400).trim_end().to_owned();
     let windows = lines(400..450).replace('\n', "\r\n\r\n \t\n");
     let cases = [
         (
@@ -59,21 +59,21 @@ async fn produce_publishes_files_gzipped_or_not_and_standard_input() {
             200,
         ),
         (file("members.gz", &members), Vec::new(), 100, 300),
-        ("-".to_owned(), no_last_end.into_bytes(), 100, 400),
+        ("-".to_owned(), unterminated.into_bytes(), 100, 400),
         ("-".to_owned(), windows.into_bytes(), 50, 450),
         ("-".to_owned(), gzipped(&lines(450..460)), 10, 460),
         ("-".to_owned(), Vec::new(), 0, 460),
-        // What is no event is published too: it is for ingest to reject.
+        // What is not an event is published too: it is for ingest to reject.
         ("-".to_owned(), b"nonsense\n".to_vec(), 1, 460),
     ];
-    for (place, input, count, total) in cases {
-        let ended = run_with_input(&["produce", &place], &variables, input).await;
-        assert_eq!(ended.code, Some(0), "{place}: {ended:?}");
-        let told = format!("published {count} events to chat.events in ");
-        assert!(ended.stdout.starts_with(&told), "{place}: {ended:?}");
-        assert_eq!(ended.stdout.lines().count(), 1, "{place}: {ended:?}");
+    for (input_name, input, count, total) in cases {
+        let ended = run_with_input(&["produce", &input_name], &variables, input).await;
+        assert_eq!(ended.code, Some(0), "{input_name}: {ended:?}");
+        let start = format!("published {count} events to chat.events in ");
+        assert!(ended.stdout.starts_with(&start), "{input_name}: {ended:?}");
+        assert_eq!(ended.stdout.lines().count(), 1, "{input_name}: {ended:?}");
         up.settled().await;
-        assert_eq!(conversations(&up).await, total, "{place}");
+        assert_eq!(conversations(&up).await, total, "{input_name}");
     }
     assert_eq!(up.metric("rollcall_records_total{outcome=\"rejected\"").await, 1);
 
@@ -116,18 +116,16 @@ async fn a_data_directory_is_for_one_process() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
     let data = dir.path().join("data");
-    let data = data.to_str().unwrap();
     for command in [&["up"][..], &["dev", "clickhouse"]] {
-        let args = [command, &["--http-addr", "127.0.0.1:0", "--data-dir", data]].concat();
-        let ended = run(&args, &[]).await;
+        let ended = run(&on_free_port(command, &data), &[]).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
         let line = ended.stderr.lines().last().unwrap();
         assert!(
-            line.contains("another process uses the data directory") && line.contains(data),
+            line.contains("another process uses the data directory") && line.contains(data.to_str().unwrap()),
             "{line}"
         );
     }
-    // The one that has it goes on.
+    // The first one still works.
     up.publish([event(1)]).await;
     up.settled().await;
     assert_eq!(conversations(&up).await, 1);
@@ -137,14 +135,7 @@ async fn a_data_directory_is_for_one_process() {
 async fn migrate_may_run_twice_at_once_and_again() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("data");
-    let args = [
-        "dev",
-        "clickhouse",
-        "--http-addr",
-        "127.0.0.1:0",
-        "--data-dir",
-        data.to_str().unwrap(),
-    ];
+    let args = on_free_port(&["dev", "clickhouse"], &data);
     let clickhouse = Process::start(dir.path(), &args, &[]).await;
     let url = clickhouse.ready.clickhouse_url.as_deref().unwrap();
     let [user, password] = clickhouse.clickhouse_login();
@@ -168,31 +159,16 @@ async fn migrate_may_run_twice_at_once_and_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn up_takes_real_parts_in_the_place_of_embedded_ones() {
+async fn up_uses_external_services_instead_of_embedded_ones() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
     let variables = parts.variables();
     let [(_, servers), (_, url), credentials @ ..] = variables;
-    let own = |name: &str| {
-        let own = dir.path().join(name);
-        std::fs::create_dir_all(&own).unwrap();
-        own
-    };
-    let up = async |dir: &Path| {
-        let data = dir.join("data");
-        let data = data.to_str().unwrap();
-        let args = [
-            "up",
-            "--http-addr",
-            "127.0.0.1:0",
-            "--data-dir",
-            data,
-            "--kafka",
-            servers,
-        ];
-        Process::start(dir, &[&args[..], &["--clickhouse", url]].concat(), &credentials).await
-    };
-    let up = up(&own("up")).await;
+    let dir = subdirectory(dir.path(), "up");
+    let data = dir.join("data");
+    let external = ["--kafka", servers, "--clickhouse", url];
+    let args = [&on_free_port(&["up"], &data), &external[..]].concat();
+    let up = Process::start(&dir, &args, &credentials).await;
     assert_eq!(up.ready.bootstrap_servers.as_deref(), Some(servers));
     assert_eq!(up.ready.clickhouse_url.as_deref(), Some(url));
     parts.kafka.publish((0..10).map(event)).await;

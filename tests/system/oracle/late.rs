@@ -1,4 +1,4 @@
-//! Facts that come late change past answers, and exactly as the oracle says.
+//! Late facts change past answers exactly as the oracle's.
 
 use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
 use oracle::Oracle;
@@ -14,7 +14,7 @@ use crate::harness::Process;
 
 const ORG: &str = "late";
 
-/// What changes by what came: the answers of an endpoint.
+/// An endpoint whose answers change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Changes {
     Transcripts,
@@ -127,7 +127,7 @@ async fn late_events_change_past_answers_exactly_as_the_oracle_says() {
     ];
     let stages: Vec<(&str, Vec<Event<'static>>, &[Changes])> = vec![
         (
-            "what came first",
+            "the first events",
             first.clone(),
             &[Changes::Transcripts, Changes::Usage, Changes::Cohorts],
         ),
@@ -186,7 +186,7 @@ async fn late_events_change_past_answers_exactly_as_the_oracle_says() {
             vec![says("dee", 14, "2024-01-07T23:59:59.999Z", "euclid")],
             &[Changes::Transcripts, Changes::Usage, Changes::Cohorts],
         ),
-        ("everything once more", first, &[]),
+        ("everything again", first, &[]),
     ];
 
     let questions = questions();

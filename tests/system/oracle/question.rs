@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::harness::Process;
 
-/// How many questions are asked at once.
-const AT_ONCE: usize = 4;
+/// The maximum number of questions asked at once.
+const CONCURRENCY: usize = 4;
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -79,13 +79,13 @@ pub(crate) async fn compare_with(
             let found = question.ask(process, org).await?;
             difference(&found, expected).map_or(Ok(()), |at| Err(format!("{org}: {question:?}: {at}")))
         })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await
 }
 
 impl Question {
-    /// Asks it; of a paged one, all pages.
+    /// Asks it; if paged, all pages.
     pub(crate) async fn ask(&self, process: &Process, org: &str) -> Result<Value, String> {
         if let Self::Transcripts {
             page_size: Some(size),
@@ -105,7 +105,7 @@ impl Question {
         }
     }
 
-    /// The answer that the oracle has.
+    /// The oracle's answer.
     pub(crate) fn expected(&self, oracle: &Oracle, org: &str) -> Value {
         match self {
             Self::Usage { range, grain } => {
@@ -152,7 +152,7 @@ impl Question {
                     start: *start,
                     end: *end,
                     mentor: mentor.clone(),
-                    // A name with a comma in it is two names to whoever is asked.
+                    // The API reads a name with a comma in it as two names.
                     topics: topics
                         .iter()
                         .flat_map(|name| name.split(','))

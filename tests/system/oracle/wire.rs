@@ -1,12 +1,12 @@
-//! Events as records, in any of the spellings that mean the same.
+//! Events as records, in any of their equivalent spellings.
 
 use chrono::DateTime;
 use events::{Body, Event, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::harness::Record;
+use crate::records::Record;
 
-/// How an event is spelled: one choice a bit.
+/// How an event is spelled: one bit for each choice.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spelling(pub(crate) u16);
 
@@ -27,7 +27,7 @@ impl Spelling {
 
     /// An instant; finer digits than milliseconds must be cut, an offset must be taken into account.
     fn instant(self, at: Timestamp) -> String {
-        // Years that an offset leaves within four digits.
+        // Instants whose year has four digits with any offset.
         let common = (0..4_000_000_000_000).contains(&at.as_millis());
         let (millis, zone) = if common && self.has(Self::LOCAL_TIME) {
             (at.as_millis() + 19_800_000, "+05:30")
@@ -39,7 +39,7 @@ impl Spelling {
         format!("{}{finer}{zone}", text.format("%Y-%m-%dT%H:%M:%S%.3f"))
     }
 
-    /// An id, as the integer that it writes where it writes one.
+    /// An id, as an integer where it is one and the spelling says so.
     fn id(self, id: &str) -> Value {
         match id.parse::<u64>() {
             Ok(number) if self.has(Self::NUMBERS_AS_NUMBERS) => json!(number),
@@ -55,7 +55,7 @@ impl Spelling {
         }
     }
 
-    /// Puts a field in, or one of the ways to have none.
+    /// Adds a field, or null, or nothing.
     fn optional(self, data: &mut Map<String, Value>, name: &str, value: Option<Value>) {
         if let Some(value) = value.or(self.has(Self::NULL_FOR_NONE).then_some(Value::Null)) {
             data.insert(name.to_owned(), value);

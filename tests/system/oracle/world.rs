@@ -28,7 +28,7 @@ pub(crate) struct World {
 pub(crate) struct WorldEvent {
     pub(crate) event: Event<'static>,
     pub(crate) spelling: Spelling,
-    /// Whether it comes again, later and spelled otherwise.
+    /// Whether it is published again, later and spelled otherwise.
     pub(crate) again: bool,
 }
 
@@ -200,12 +200,12 @@ fn instant() -> impl Strategy<Value = Timestamp> {
         let boundary = Timestamp::parse_rfc3339(boundary).unwrap();
         Timestamp::from_millis(boundary.as_millis() + millis)
     });
-    // The first instants that are taken.
+    // The first instants that are accepted.
     let first = (946_684_800_000..=946_684_800_001_i64).prop_map(Timestamp::from_millis);
     prop_oneof![20 => near, 1 => first]
 }
 
-/// An instant that may lie anywhere.
+/// Any instant.
 fn any_instant() -> impl Strategy<Value = Timestamp> {
     let anywhere = select(vec![
         "0001-01-01T00:00:00.000Z",
@@ -220,7 +220,7 @@ fn any_instant() -> impl Strategy<Value = Timestamp> {
     prop_oneof![5 => instant(), 1 => anywhere]
 }
 
-/// One of a few, whose halves are ordered otherwise than they are.
+/// One of a few that sort differently by their halves.
 fn uuid() -> impl Strategy<Value = Uuid> {
     select(vec![
         0,

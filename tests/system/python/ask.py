@@ -1,7 +1,7 @@
-"""Asks the three endpoints with the published Python client, and says what its models took from the answers.
+"""Asks the three endpoints with the published Python client, and returns what its models read from the answers.
 
 Reads one JSON object: where to ask, and the questions. Writes one JSON array: the status of each answer and what the
-models hold of it, written back as JSON; or, of an error, its body; or why the models refused the answer.
+models read, written back as JSON; or, for an error, its body; or why the models refused the answer.
 """
 
 import datetime
@@ -25,7 +25,7 @@ def instant(value):
 
 
 def plain(value):
-    """What a model holds, with instants and days as the API writes them."""
+    """The content of a model, with instants and days as the API writes them."""
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, iblai.ConversationMessage):

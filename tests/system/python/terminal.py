@@ -1,7 +1,7 @@
 """Runs a program in a pseudo-terminal until its screen shows a text, and ends it with Ctrl-C.
 
-Arguments: the text, the program, its arguments. Writes what the screen showed, in bytes as they came; ends with 1 where
-the text did not come in time, or the program did not end with 0.
+Arguments: the text, the program, its arguments. Writes the bytes that the screen showed; ends with 1 where the text was not
+shown in time, or the program did not end with 0.
 """
 
 import os

@@ -5,7 +5,7 @@
 pub(crate) enum Fault {
     /// An `ingest` is killed and started again.
     IngestKilled,
-    /// An `ingest` hears nothing until its group has given it up, and then goes on as if nothing were.
+    /// An `ingest` is suspended until its group has removed it, and resumed.
     IngestStopped,
     /// An `ingest` is asked to end, and started again.
     IngestRestarted,
@@ -13,27 +13,27 @@ pub(crate) enum Fault {
     GroupRebalanced,
     /// The ClickHouse process is killed and started again.
     ClickHouseKilled,
-    /// The ClickHouse process hears nothing for a while.
+    /// The ClickHouse process is suspended for a while.
     ClickHouseStopped,
     /// The ClickHouse process is asked to end, and started again.
     ClickHouseRestarted,
     /// Connections to ClickHouse are cut, and refused for a while.
     ClickHouseCut,
-    /// What goes to ClickHouse and comes from it takes its time.
+    /// The connection to ClickHouse is slow.
     ClickHouseSlow,
-    /// Connections to ClickHouse stay, and nothing comes through.
+    /// Connections to ClickHouse stay open, and carry nothing.
     ClickHouseSilent,
     /// The broker is killed and started again.
     BrokerKilled,
-    /// The broker hears nothing for a while.
+    /// The broker is suspended for a while.
     BrokerStopped,
     /// The broker is asked to end, and started again.
     BrokerRestarted,
     /// Connections to the broker are cut, and refused for a while.
     BrokerCut,
-    /// What goes to the broker and comes from it takes its time.
+    /// The connection to the broker is slow.
     BrokerSlow,
-    /// Connections to the broker stay, and nothing comes through.
+    /// Connections to the broker stay open, and carry nothing.
     BrokerSilent,
 }
 

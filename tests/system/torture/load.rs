@@ -1,4 +1,4 @@
-//! What is published: good events, some of them twice, and poison.
+//! What is published: good events, some of them twice, and poison records.
 
 use std::time::Duration;
 
@@ -12,24 +12,25 @@ use tokio::{
 };
 
 use crate::{
-    harness::{DEADLINE, Record},
+    harness::DEADLINE,
     history::event,
     oracle::wire::{Spelling, record},
+    records::Record,
 };
 
 pub(crate) const ORG: &str = "torture";
 /// The header of every record that must be dead-lettered.
 pub(crate) const POISON: &str = "poison";
-/// What no message may say: see `Field`.
+/// A text that ClickHouse refuses: see `Stack`.
 pub(crate) const FORBIDDEN: &str = "forbidden";
-/// How often events are published, of many a second.
-const TICK: Duration = Duration::from_millis(10);
+/// How often events are published, where they are many a second.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(10);
 /// How many events are published before all must be acknowledged, …
-const PIECE: u32 = 20_000;
+const MAX_UNACKNOWLEDGED: u32 = 20_000;
 /// … within this time.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A producer at work.
+/// A producer that runs.
 #[derive(Debug)]
 pub(crate) struct Load {
     stop: watch::Sender<bool>,
@@ -37,7 +38,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Publishes this many events a second, and poison between them.
+    /// Publishes this many events a second, and poison records between them.
     pub(crate) fn start(settings: &Settings, rate: u32) -> Self {
         Self::start_at(settings, rate, 0)
     }
@@ -48,12 +49,12 @@ impl Load {
         let settings = settings.clone();
         let mut task = JoinSet::new();
         let each_tick = (rate / 100).max(1);
-        let tick = TICK.max(Duration::from_secs(1) / rate);
+        let tick = PUBLISH_INTERVAL.max(Duration::from_secs(1) / rate);
         task.spawn(publish(settings, first, (tick, each_tick), stopped));
         Self { stop, task }
     }
 
-    /// Waits until everything is acknowledged. How many events there are.
+    /// Waits until everything is acknowledged. Returns how many events there are.
     pub(crate) async fn stop(&mut self) -> u32 {
         self.stop.send_replace(true);
         self.task.join_next().await.unwrap().unwrap()
@@ -67,26 +68,28 @@ pub(crate) fn oracle(events: u32) -> Oracle {
     oracle
 }
 
-/// Publishes the turns of some events, and waits until everything is acknowledged.
+/// Publishes some events with the repeated and poison records between them, and waits until everything is acknowledged.
 pub(crate) async fn publish_some(settings: &Settings, numbers: std::ops::Range<u32>) {
     publish_each(settings, numbers, records).await;
 }
 
-/// Publishes some events alone, and waits until everything is acknowledged.
+/// Publishes some events and nothing else, and waits until everything is acknowledged.
 pub(crate) async fn publish_good(settings: &Settings, numbers: std::ops::Range<u32>) {
     publish_each(settings, numbers, |number| vec![good(number)]).await;
 }
 
 async fn publish_each(settings: &Settings, numbers: std::ops::Range<u32>, records: fn(u32) -> Vec<Record>) {
     let publisher = Publisher::new(settings).unwrap();
-    turns(&publisher, numbers, records).await;
+    publish_all(&publisher, numbers, records).await;
     publisher.flush(DEADLINE).await.unwrap();
 }
 
-async fn turns(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn(u32) -> Vec<Record>) {
+async fn publish_all(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn(u32) -> Vec<Record>) {
     for number in numbers {
-        for record in records(number) {
-            send(publisher, number, &record).await;
+        for mut record in records(number) {
+            // Each of many partitions gets one key in sixteen, as it gets users.
+            record.key = Some(format!("user-{}", number % 160).into());
+            record.publish(publisher).await;
         }
     }
 }
@@ -100,18 +103,18 @@ async fn publish(
 ) -> u32 {
     let mut publisher = Publisher::new(&settings).unwrap();
     let mut ticks = interval(every);
-    // While the broker is away, what is not published stays unpublished.
+    // Ticks missed while the broker is away are not made up for.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut number, mut acknowledged) = (first, first);
     loop {
         let last = *stopped.borrow();
-        if last || number - acknowledged >= PIECE {
-            // A client that has forgotten every broker looks for none any more: what is not acknowledged comes again.
+        if last || number - acknowledged >= MAX_UNACKNOWLEDGED {
+            // A client that knows no broker any more is replaced, and what is not acknowledged is published again.
             let began = Instant::now();
             while let Err(error) = publisher.flush(FLUSH_TIMEOUT).await {
                 assert!(began.elapsed() < DEADLINE, "nothing can be published: {error}");
                 publisher = Publisher::new(&settings).unwrap();
-                turns(&publisher, acknowledged..number, records).await;
+                publish_all(&publisher, acknowledged..number, records).await;
             }
             acknowledged = number;
         }
@@ -119,26 +122,12 @@ async fn publish(
             return number;
         }
         ticks.tick().await;
-        turns(&publisher, number..number + events, records).await;
+        publish_all(&publisher, number..number + events, records).await;
         number += events;
     }
 }
 
-async fn send(publisher: &Publisher, number: u32, record: &Record) {
-    let headers: Vec<(&str, Option<&[u8]>)> = record
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_deref()))
-        .collect();
-    // One key in sixteen for each of many partitions, as users are.
-    let key = format!("user-{}", number % 160);
-    publisher
-        .publish(Some(key.as_bytes()), &headers, record.value.as_deref())
-        .await
-        .unwrap();
-}
-
-/// The records that are published when the turn of an event comes.
+/// The records that are published for an event: itself, and now and then an earlier one again or poison records.
 fn records(number: u32) -> Vec<Record> {
     let mut records = vec![good(number)];
     if number.is_multiple_of(97) {
@@ -164,7 +153,7 @@ fn poison(value: Option<Vec<u8>>) -> Record {
     record
 }
 
-/// A record that is no event.
+/// A record that is not an event.
 fn malformed(number: u32) -> Record {
     let mut event = forbidden(number);
     poison(match number % 5 {

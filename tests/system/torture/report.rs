@@ -1,4 +1,4 @@
-//! How ingestion fares: how long it stands still, and how soon it has caught up after each fault.
+//! How ingestion does: its longest stall, and how soon it has caught up after each fault.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::harness::{DEADLINE, until, until_within};
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is seen while faults come and go.
+/// What is measured during the faults.
 pub(crate) struct Report {
     probe: Probe,
     recoveries: BTreeMap<Fault, Vec<Duration>>,
@@ -19,10 +19,10 @@ pub(crate) struct Report {
     watching: JoinSet<Duration>,
 }
 
-/// What was seen.
+/// What was measured.
 pub(crate) struct Summary {
     recoveries: BTreeMap<Fault, Vec<Duration>>,
-    /// The longest time in which something was there to be settled and nothing was.
+    /// The longest time in which records waited and none was settled.
     pub(crate) longest_stall: Duration,
 }
 
@@ -46,21 +46,21 @@ impl Report {
         self.recoveries.values().map(Vec::len).sum()
     }
 
-    /// Waits until everything is settled that was published when a fault was healed.
+    /// Waits until everything that was published when a fault ended is settled.
     pub(crate) async fn recover(&mut self, fault: Fault) {
         let took = self.settle().await;
         println!("torture: {fault:?}: recovered after {took:?}");
         self.recoveries.entry(fault).or_default().push(took);
     }
 
-    /// Waits until everything is settled that is published now. How long it took.
+    /// Waits until everything that is published now is settled. Returns how long it took.
     pub(crate) async fn settle(&self) -> Duration {
         self.settle_within(DEADLINE).await
     }
 
-    /// As [`Report::settle`], where that may take longer than most things.
+    /// As [`Report::settle`], with a deadline of its own.
     pub(crate) async fn settle_within(&self, deadline: Duration) -> Duration {
-        let healed_at = Instant::now();
+        let began = Instant::now();
         let ends: BTreeMap<i32, i64> = until("the broker returns the ends", async || {
             let progress = self.probe.progress(BROKER_TIMEOUT).await.ok()?;
             let ends = progress
@@ -77,7 +77,7 @@ impl Report {
                 .then_some(())
         })
         .await;
-        healed_at.elapsed()
+        began.elapsed()
     }
 
     pub(crate) async fn end(mut self) -> Summary {
@@ -93,7 +93,7 @@ async fn longest_stall(probe: Probe, stopped: watch::Receiver<bool>) -> Duration
     let (mut longest, mut settled, mut moved_at) = (Duration::ZERO, 0, Instant::now());
     while !*stopped.borrow() {
         tokio::time::sleep(POLL_INTERVAL).await;
-        // A broker that is away lets nothing be settled.
+        // Nothing can be settled while the broker is away.
         if let Ok(progress) = probe.progress(BROKER_TIMEOUT).await {
             let now: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
             if now != settled || progress.iter().map(PartitionProgress::lag).sum::<u64>() == 0 {

@@ -1,18 +1,19 @@
-//! Much for long, or little for long: memory stays within its budget, parts stay few, and ingestion catches up by itself.
+//! Heavy and light load for a long time: memory stays within its budget, parts stay few, and ingestion catches up.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::{
-    field::{Field, Manners},
     load::{self, Load, ORG},
     report::Report,
+    stack::Stack,
 };
 use crate::{harness::DEADLINE, history::questions, oracle::question::compare};
 
-/// More than this machine ingests.
+/// Events a second, more than this machine ingests.
 const FLOOD: u32 = 20_000;
+/// Events a second.
 const TRICKLE: u32 = 10;
 /// `kafka.budget_bytes`, by default.
 const BUDGET: u64 = 256 << 20;
@@ -20,13 +21,12 @@ const BUDGET: u64 = 256 << 20;
 const MANY_PARTS: u64 = 100;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-async fn start() -> Field {
-    let session = Duration::from_secs(10);
-    Field::start(&Manners { session }).await
+async fn start() -> Stack {
+    Stack::start(Duration::from_secs(10)).await
 }
 
-fn hold_the_budget(field: &Field) {
-    let peak = field.peak_memory();
+fn assert_memory_within_budget(stack: &Stack) {
+    let peak = stack.peak_memory();
     println!(
         "soak: peak memory of an ingest {} MiB of {} MiB",
         peak >> 20,
@@ -35,67 +35,67 @@ fn hold_the_budget(field: &Field) {
     assert!(peak <= BUDGET, "{peak} bytes, of {BUDGET}");
 }
 
-/// How many parts the table has that has the most.
-async fn hold_the_parts(field: &Field) -> u64 {
-    let parts = field.parts().await;
+/// Asserts that no table has many parts; returns the largest number.
+async fn assert_few_parts(stack: &Stack) -> u64 {
+    let parts = stack.parts().await;
     let most = parts[0].1;
     assert!(most <= MANY_PARTS, "{parts:?}");
     most
 }
 
-async fn answers_are_exact(field: &Field, published: u32) {
-    compare(&field.api, &load::oracle(published), ORG, &questions())
+async fn answers_are_exact(stack: &Stack, published: u32) {
+    compare(&stack.api, &load::oracle(published), ORG, &questions())
         .await
         .unwrap();
 }
 
-/// ClickHouse is away so long under full load.
+/// Has ClickHouse away for this long under full load.
 async fn outlast(away: Duration) {
-    let field = start().await;
-    let report = Report::start(&field.kafka.settings());
-    let mut load = Load::start(&field.kafka.settings(), FLOOD);
-    field.lose_clickhouse(away).await;
+    let stack = start().await;
+    let report = Report::start(&stack.kafka.settings());
+    let mut load = Load::start(&stack.kafka.settings(), FLOOD);
+    stack.lose_clickhouse(away).await;
     let published = load.stop().await;
     let took = report.settle_within(away * 20 + DEADLINE).await;
     println!("soak: ClickHouse away for {away:?}, {published} events published; caught up after {took:?}");
-    hold_the_budget(&field);
-    println!("soak: {} parts of a table", hold_the_parts(&field).await);
-    answers_are_exact(&field, published).await;
-    field.end().await;
+    assert_memory_within_budget(&stack);
+    println!("soak: {} parts of a table", assert_few_parts(&stack).await);
+    answers_are_exact(&stack, published).await;
+    stack.end().await;
 }
 
-/// Ten events come a second, for so long.
+/// Publishes ten events a second for this long.
 async fn trickle(duration: Duration) {
-    let field = start().await;
-    let report = Report::start(&field.kafka.settings());
-    let mut load = Load::start(&field.kafka.settings(), TRICKLE);
+    let stack = start().await;
+    let report = Report::start(&stack.kafka.settings());
+    let mut load = Load::start(&stack.kafka.settings(), TRICKLE);
     let (ends, mut most) = (Instant::now() + duration, 0);
     while Instant::now() < ends {
         sleep(POLL_INTERVAL).await;
-        most = most.max(hold_the_parts(&field).await);
+        most = most.max(assert_few_parts(&stack).await);
     }
     let published = load.stop().await;
     report.settle().await;
     println!(
         "soak: {published} events in {duration:?}; never more than {most} parts of a table; at the end {:?}",
-        field.parts().await
+        stack.parts().await
     );
-    answers_are_exact(&field, published).await;
-    field.end().await;
+    answers_are_exact(&stack, published).await;
+    stack.end().await;
 }
 
-/// So many events wait when ingestion begins, none of which is refused: to find those that are takes a second each.
+/// Starts ingestion with this many events waiting. ClickHouse refuses none of them: finding those takes a second each.
 async fn work_off(backlog: u32) {
-    let mut field = start().await;
-    field.dismiss_members().await;
-    load::publish_good(&field.kafka.settings(), 0..backlog).await;
-    let report = Report::start(&field.kafka.settings());
-    field.call_members().await;
+    let mut stack = start().await;
+    stack.stop_members().await;
+    load::publish_good(&stack.kafka.settings(), 0..backlog).await;
+    let report = Report::start(&stack.kafka.settings());
+    stack.start_members().await;
     let took = report.settle_within(Duration::from_secs(3_600)).await;
     println!("soak: a backlog of {backlog} events, worked off after {took:?}");
-    hold_the_budget(&field);
-    println!("soak: {} parts of a table", hold_the_parts(&field).await);
-    field.end().await;
+    assert_memory_within_budget(&stack);
+    println!("soak: {} parts of a table", assert_few_parts(&stack).await);
+    stack.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

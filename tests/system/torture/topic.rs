@@ -1,5 +1,5 @@
-//! What may happen to the topic itself: partitions are added, records go before they are read, it is deleted and made
-//! again, it is consumed once more from its beginning.
+//! What may happen to the topic itself: partitions are added, records are deleted before they are read, the topic is deleted
+//! and created again, it is consumed once more from its beginning.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,9 +13,9 @@ use rdkafka::{
 };
 
 use super::{
-    field::{Field, Manners},
     load::{self, Load, ORG, POISON},
     report::Report,
+    stack::Stack,
 };
 use crate::{
     harness::{DEADLINE, until},
@@ -24,12 +24,11 @@ use crate::{
 };
 
 /// How many events are published at a time.
-const PIECE: u32 = 2_000;
+const EVENTS: u32 = 2_000;
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-async fn start() -> Field {
-    let session = Duration::from_secs(6);
-    Field::start(&Manners { session }).await
+async fn start() -> Stack {
+    Stack::start(Duration::from_secs(6)).await
 }
 
 fn admin(settings: &Settings) -> AdminClient<DefaultClientContext> {
@@ -39,8 +38,8 @@ fn admin(settings: &Settings) -> AdminClient<DefaultClientContext> {
         .unwrap()
 }
 
-async fn settle(field: &Field) {
-    Report::start(&field.kafka.settings()).settle().await;
+async fn settle(stack: &Stack) {
+    Report::start(&stack.kafka.settings()).settle().await;
 }
 
 async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
@@ -50,10 +49,10 @@ async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_that_are_added_while_ingest_runs_are_read() {
-    let field = start().await;
-    let settings = field.kafka.settings();
-    load::publish_some(&settings, 0..PIECE).await;
-    settle(&field).await;
+    let stack = start().await;
+    let settings = stack.kafka.settings();
+    load::publish_some(&settings, 0..EVENTS).await;
+    settle(&stack).await;
 
     let more = usize::from(settings.partitions.get()) + 4;
     let added = admin(&settings)
@@ -61,29 +60,29 @@ async fn partitions_that_are_added_while_ingest_runs_are_read() {
         .await
         .unwrap();
     assert!(added.iter().all(Result::is_ok), "{added:?}");
-    load::publish_some(&settings, PIECE..2 * PIECE).await;
-    settle(&field).await;
+    load::publish_some(&settings, EVENTS..2 * EVENTS).await;
+    settle(&stack).await;
     let new = progress(&settings).await.split_off(more - 4);
     assert!(
         new.iter().all(|partition| partition.committed > Some(0)),
-        "nothing lies in the new partitions: {new:?}"
+        "nothing is in the new partitions: {new:?}"
     );
-    compare(&field.api, &load::oracle(2 * PIECE), ORG, &questions())
+    compare(&stack.api, &load::oracle(2 * EVENTS), ORG, &questions())
         .await
         .unwrap();
-    field.end().await;
+    stack.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_retention_took_before_they_were_read_are_counted_and_told() {
-    let mut field = start().await;
-    let settings = field.kafka.settings();
-    load::publish_some(&settings, 0..PIECE).await;
-    settle(&field).await;
-    field.dismiss_members().await;
-    load::publish_some(&settings, PIECE..2 * PIECE).await;
+async fn records_that_retention_deleted_before_they_were_read_are_counted_and_logged() {
+    let mut stack = start().await;
+    let settings = stack.kafka.settings();
+    load::publish_some(&settings, 0..EVENTS).await;
+    settle(&stack).await;
+    stack.stop_members().await;
+    load::publish_some(&settings, EVENTS..2 * EVENTS).await;
 
-    // Half of what is not read goes, as if its time had come.
+    // Half of what is not read is deleted, as retention does.
     let mut cuts = TopicPartitionList::new();
     let mut lost: BTreeMap<i32, std::ops::Range<i64>> = BTreeMap::new();
     for PartitionProgress {
@@ -105,15 +104,15 @@ async fn records_that_retention_took_before_they_were_read_are_counted_and_told(
         .await
         .unwrap();
 
-    field.call_members().await;
-    settle(&field).await;
+    stack.start_members().await;
+    settle(&stack).await;
     let expected: i64 = lost.values().map(|range| range.end - range.start).sum();
     assert!(expected > 0);
-    let counted = field.metric("rollcall_records_lost_total").await;
+    let counted = stack.metric("rollcall_records_lost_total").await;
     assert_eq!(counted, u64::try_from(expected).unwrap());
-    assert!(field.logged("records are gone: the log skips them"));
-    compare(&field.api, &oracle, ORG, &questions()).await.unwrap();
-    field.end().await;
+    assert!(stack.logged("records are gone: the log skips them"));
+    compare(&stack.api, &oracle, ORG, &questions()).await.unwrap();
+    stack.end().await;
 }
 
 /// An oracle of all events of the topic, except those at some offsets.
@@ -136,11 +135,11 @@ async fn oracle_without(settings: &Settings, lost: &BTreeMap<i32, std::ops::Rang
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_is_deleted_and_made_again_is_read_from_its_beginning() {
-    let field = start().await;
-    let settings = field.kafka.settings();
-    load::publish_some(&settings, 0..PIECE).await;
-    settle(&field).await;
+async fn a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning() {
+    let stack = start().await;
+    let settings = stack.kafka.settings();
+    load::publish_some(&settings, 0..EVENTS).await;
+    settle(&stack).await;
 
     let deleted = admin(&settings)
         .delete_topics(&[&settings.topic], &AdminOptions::new())
@@ -148,52 +147,49 @@ async fn a_topic_that_is_deleted_and_made_again_is_read_from_its_beginning() {
         .unwrap();
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
     until("a member misses the topic", async || {
-        let missed = field
+        let missed = stack
             .metric("rollcall_kafka_errors_total{code=\"UnknownTopic")
             .await;
         (missed > 0).then_some(())
     })
     .await;
     consumer::ensure_topics(&settings).await.unwrap();
-    // Fewer than were read of the old one: its offsets begin at zero again.
-    load::publish_some(&settings, PIECE..PIECE + PIECE / 2).await;
-    settle(&field).await;
-    compare(&field.api, &load::oracle(PIECE + PIECE / 2), ORG, &questions())
+    // Fewer than were read of the old topic: offsets begin at zero again.
+    load::publish_some(&settings, EVENTS..EVENTS + EVENTS / 2).await;
+    settle(&stack).await;
+    compare(&stack.api, &load::oracle(EVENTS + EVENTS / 2), ORG, &questions())
         .await
         .unwrap();
-    field.end().await;
+    stack.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backfill_of_the_whole_topic_is_safe_while_events_arrive() {
-    let field = start().await;
-    let settings = field.kafka.settings();
-    load::publish_some(&settings, 0..PIECE).await;
-    settle(&field).await;
+    let stack = start().await;
+    let settings = stack.kafka.settings();
+    load::publish_some(&settings, 0..EVENTS).await;
+    settle(&stack).await;
 
-    let mut load = Load::start_at(&settings, 1_000, PIECE);
+    let mut load = Load::start_at(&settings, 1_000, EVENTS);
     let again = Settings {
         group_id: "again".to_owned(),
         ..settings.clone()
     };
     let variables = [("ROLLCALL__KAFKA__GROUP_ID", again.group_id.as_str())];
-    let member = field.member("ingest-again", &variables).await;
-    until(
-        "the group that begins again has read what was there",
-        async || {
-            let progress = progress(&again).await;
-            let settled: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
-            (settled > i64::from(PIECE)).then_some(())
-        },
-    )
+    let member = stack.member("ingest-again", &variables).await;
+    until("the new group has read what was there", async || {
+        let progress = progress(&again).await;
+        let settled: i64 = progress.iter().filter_map(|partition| partition.committed).sum();
+        (settled > i64::from(EVENTS)).then_some(())
+    })
     .await;
     let published = load.stop().await;
-    settle(&field).await;
+    settle(&stack).await;
     Report::start(&again).settle().await;
     let oracle = load::oracle(published);
-    compare(&field.api, &oracle, ORG, &questions()).await.unwrap();
-    let (expected, found) = field.messages(&oracle).await;
+    compare(&stack.api, &oracle, ORG, &questions()).await.unwrap();
+    let (expected, found) = stack.messages(&oracle).await;
     assert_eq!(found, expected);
     assert!(member.signal("TERM").await.success());
-    field.end().await;
+    stack.end().await;
 }

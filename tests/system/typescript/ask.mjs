@@ -1,4 +1,4 @@
-// Asks the three endpoints with the published TypeScript client, and holds the answers against the schema that comes
+// Asks the three endpoints with the published TypeScript client, and checks the answers against the schema that comes
 // with it.
 //
 // Reads one JSON object: where to ask, and the questions. Writes one JSON array: the status of each answer and its

@@ -9,89 +9,84 @@ use std::{
 
 use aggregator::Store;
 use anyhow::Context;
-use consumer::{Probe, Publisher};
+use consumer::{PartitionProgress, Probe, Publisher};
+use indicatif::ProgressBar;
 use tempfile::TempDir;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use traffic::{Published, World, WorldOptions};
 
+use super::EVENT_HEADERS;
 use crate::{
+    cli::{DemoOptions, ExternalServices},
     clock, progress,
     ready::Ready,
     settings::Settings,
-    shutdown,
-    stack::{Real, Stack},
+    shutdown::Tasks,
+    stack::Stack,
     telemetry,
 };
 
 /// How many users the made-up organisations have together.
 const USERS: u32 = 3_000;
-/// How many records may wait to be ingested: far fewer than the embedded broker holds.
-const BACKLOG: u64 = 50_000;
-/// After how many records the backlog is looked at.
-const STRIDE: usize = 10_000;
+/// The maximum number of records that wait to be ingested: far fewer than the embedded broker holds.
+const MAX_BACKLOG: u64 = 50_000;
+/// After how many records the backlog is checked.
+const CHUNK_RECORDS: usize = 10_000;
 /// How long the broker may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the backlog is looked at while it is waited for.
-const GLANCE: Duration = Duration::from_millis(100);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the backlog is checked while it is waited for.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How often live traffic is published.
-const TICK: Duration = Duration::from_millis(500);
-
-/// What is shown.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Show {
-    /// Days of history.
-    pub(crate) days: u32,
-    /// Live events a second.
-    pub(crate) rate: f64,
-}
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Everything embedded, on made-up history and live traffic, until stopped.
-pub(crate) async fn run(mut settings: Settings, show: Show, ready_file: Option<&Path>) -> anyhow::Result<()> {
-    let metrics = telemetry::start_metrics()?;
+pub(crate) async fn run(
+    mut settings: Settings,
+    options: DemoOptions,
+    ready_file: Option<&Path>,
+) -> anyhow::Result<()> {
     settings.http.addr = Some(settings.http.addr.unwrap_or_else(default_or_free));
     let (data_dir, _temporary) = data_dir(&settings)?;
-    let mut tasks = JoinSet::new();
-    let shutdown = shutdown::on_signal(&mut tasks)?;
-    let starting = progress::spinner("starting broker and engine");
-    let started = shutdown
-        .run_until_cancelled(Stack::start(settings, data_dir, Real::default()))
+    let mut tasks = Tasks::new()?;
+    let metrics = telemetry::start_metrics(&mut tasks)?;
+    let spinner = progress::spinner("starting broker and engine");
+    let started = tasks
+        .unless_stopped(Stack::start(settings, data_dir, ExternalServices::default()))
         .await;
-    starting.finish_and_clear();
-    let Some(stack) = started.transpose()? else {
+    spinner.finish_and_clear();
+    let Some(stack) = started? else {
         return Ok(());
     };
 
-    let showing = Showing {
+    let demo = Demo {
         world: World::new(WorldOptions {
             seed: 1,
             orgs: Vec::new(),
             users: USERS,
-            days: show.days,
+            days: options.days,
             end: clock::now(),
         }),
-        rate: show.rate,
+        rate: options.rate,
         publisher: Publisher::new(&stack.settings().kafka)?,
         probe: Probe::new(&stack.settings().kafka)?,
         store: Store::new(&stack.settings().clickhouse),
         ready: stack.ready(),
         ready_file: ready_file.map(Path::to_owned),
-        shutdown: shutdown.clone(),
     };
-    tasks.spawn(showing.run());
-    stack.run(tasks, metrics, shutdown).await
+    let shutdown = tasks.shutdown();
+    tasks.spawn(async move { shutdown.run_until_cancelled(demo.run()).await.unwrap_or(Ok(())) });
+    stack.run(tasks, metrics).await
 }
 
-/// The default address; a free one if somebody else has that already: what is printed names it.
+/// The default address, or a free one if that is in use: what is printed names it.
 fn default_or_free() -> SocketAddr {
-    let wanted = Settings::default().http.addr();
-    match TcpListener::bind(wanted) {
-        Ok(_free) => wanted,
-        Err(_) => SocketAddr::new(wanted.ip(), 0),
+    let default = Settings::default().http.addr();
+    match TcpListener::bind(default) {
+        Ok(_free) => default,
+        Err(_) => SocketAddr::new(default.ip(), 0),
     }
 }
 
-/// The directory that was asked for, or one that goes with the demo.
+/// The directory that was asked for, or a temporary one that is removed with the demo.
 fn data_dir(settings: &Settings) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
     if let Some(dir) = &settings.embedded.data_dir {
         return Ok((dir.clone(), None));
@@ -100,7 +95,7 @@ fn data_dir(settings: &Settings) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
     Ok((temporary.path().to_owned(), Some(temporary)))
 }
 
-struct Showing {
+struct Demo {
     world: Arc<World>,
     rate: f64,
     publisher: Publisher,
@@ -108,19 +103,10 @@ struct Showing {
     store: Store,
     ready: Ready,
     ready_file: Option<PathBuf>,
-    shutdown: CancellationToken,
 }
 
-impl Showing {
-    async fn run(self) -> anyhow::Result<()> {
-        let shutdown = self.shutdown.clone();
-        match shutdown.run_until_cancelled(self.show()).await {
-            Some(ended) => ended,
-            None => Ok(()),
-        }
-    }
-
-    async fn show(&self) -> anyhow::Result<()> {
+impl Demo {
+    async fn run(&self) -> anyhow::Result<()> {
         // A data directory that is used again has its history already.
         if !self.store.org_exists(&self.world.example().org).await? {
             self.publish_history().await?;
@@ -131,43 +117,38 @@ impl Showing {
     }
 
     async fn publish_history(&self) -> anyhow::Result<()> {
-        let making = progress::spinner("making up a history");
+        let spinner = progress::spinner("making up a history");
         let records: Vec<Published> = self.world.history().collect();
-        making.finish_and_clear();
-        let bar = progress::events("history into rollups", u64::try_from(records.len())?);
-        for stride in records.chunks(STRIDE) {
-            for record in stride {
+        spinner.finish_and_clear();
+        let bar = progress::count("history into rollups", u64::try_from(records.len())?, "events");
+        for chunk in records.chunks(CHUNK_RECORDS) {
+            for record in chunk {
                 self.publish(record).await?;
             }
-            self.publisher.flush(PATIENCE).await?;
-            self.wait_for_backlog(BACKLOG, |lag| {
-                bar.set_position(self.publisher.acknowledged().saturating_sub(lag));
-            })
-            .await?;
+            self.publisher.flush(BROKER_TIMEOUT).await?;
+            self.wait_for_backlog(MAX_BACKLOG, &bar).await?;
         }
-        self.wait_for_backlog(0, |lag| {
-            bar.set_position(self.publisher.acknowledged().saturating_sub(lag));
-        })
-        .await?;
+        self.wait_for_backlog(0, &bar).await?;
         bar.finish_and_clear();
         Ok(())
     }
 
-    async fn wait_for_backlog(&self, at_most: u64, mut tell: impl FnMut(u64)) -> anyhow::Result<()> {
+    /// Waits until at most that many records are left to ingest; the bar shows how many are ingested.
+    async fn wait_for_backlog(&self, at_most: u64, ingested: &ProgressBar) -> anyhow::Result<()> {
         loop {
-            let progress = self.probe.progress(PATIENCE).await?;
-            let lag = progress.iter().map(consumer::PartitionProgress::lag).sum();
-            tell(lag);
+            let progress = self.probe.progress(BROKER_TIMEOUT).await?;
+            let lag = progress.iter().map(PartitionProgress::lag).sum();
+            ingested.set_position(self.publisher.acknowledged().saturating_sub(lag));
             if lag <= at_most {
                 return Ok(());
             }
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     async fn publish_live(&self) -> anyhow::Result<()> {
         let mut live = self.world.live(self.rate);
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = tokio::time::interval(PUBLISH_INTERVAL);
         let mut last = Instant::now();
         loop {
             ticks.tick().await;
@@ -180,45 +161,36 @@ impl Showing {
     }
 
     async fn publish(&self, record: &Published) -> anyhow::Result<()> {
-        let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
-        let payload = Some(record.json.as_bytes());
-        Ok(self
-            .publisher
-            .publish(Some(record.key.as_bytes()), &headers, payload)
-            .await?)
+        let (key, value) = (record.key.as_bytes(), record.json.as_bytes());
+        let published = self.publisher.publish(Some(key), &EVENT_HEADERS, Some(value));
+        Ok(published.await?)
     }
 
     #[expect(clippy::print_stdout, reason = "where to look is the output of this command")]
     fn print(&self) {
         let example = self.world.example();
-        let (start, end) = (example.start, example.end);
         let url = self.ready.api_url.as_deref().unwrap_or_default();
         let key = self.ready.api_key.as_deref().unwrap_or_default();
-        let base = format!("{url}/api/ai-analytics/orgs/{}/users/me", example.org);
-        let curl =
-            |path: String| println!("  curl -H 'Authorization: Api-Token {key}' \\\n    '{base}/{path}'\n");
-        println!("\nActive users a day:");
-        curl(format!("usage-summary/?start_date={start}&end_date={end}"));
-        println!(
-            "New and returning users a week, with the mentor {}:",
-            example.mentor
+        let request = |what: &str, endpoint: &str, options: &str| {
+            println!(
+                "{what}:\n  curl -H 'Authorization: Api-Token {key}' \\\n    \
+                 '{url}/api/ai-analytics/orgs/{}/users/me/{endpoint}/?start_date={}&end_date={}{options}'\n",
+                example.org, example.start, example.end
+            );
+        };
+        let mentor = &example.mentor;
+        request("\nActive users a day", "usage-summary", "");
+        request(
+            &format!("New and returning users a week, with the mentor {mentor}"),
+            "user-cohorts-over-time",
+            &format!("&aggregation=weekly&mentor_id={mentor}"),
         );
-        curl(format!(
-            "user-cohorts-over-time/?start_date={start}&end_date={end}&aggregation=weekly&mentor_id={}",
-            example.mentor
-        ));
-        println!("The latest conversations:");
-        curl(format!(
-            "transcripts/?start_date={start}&end_date={end}&page=1&page_size=3"
-        ));
-        println!("Read the API at {url}/docs/");
+        request("The latest conversations", "transcripts", "&page=1&page_size=3");
         println!(
-            "Publish your own events to Kafka at {}, topic {}",
+            "Read the API at {url}/docs/\nPublish your own events to Kafka at {}, topic {}\n\
+             Live traffic continues at {} events a second. Ctrl-C stops it.",
             self.ready.bootstrap_servers.as_deref().unwrap_or_default(),
-            self.ready.topic.as_deref().unwrap_or_default()
-        );
-        println!(
-            "Live traffic goes on at {} events a second. Ctrl-C stops it.",
+            self.ready.topic.as_deref().unwrap_or_default(),
             self.rate
         );
     }

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use tokio::task::JoinSet;
 use tracing::info;
 
-use crate::{api::Bound, engine::EmbeddedEngine, ready::Ready, settings::Settings, shutdown, stack};
+use crate::{api::Bound, engine::EmbeddedEngine, ready::Ready, settings::Settings, shutdown::Tasks, stack};
 
 /// ClickHouse's port, where no other address is asked for.
 const CLICKHOUSE_PORT: u16 = 8123;
@@ -27,35 +26,27 @@ pub(crate) async fn clickhouse(
         );
     }
     let data_dir = settings.embedded.data_dir()?;
-    let mut tasks = JoinSet::new();
-    let shutdown = shutdown::on_signal(&mut tasks)?;
-    // The engine is served once it runs, which takes a while: an address in use is told before.
+    let tasks = Tasks::new()?;
+    // The engine serves once it runs, which takes a while: an address in use is reported before that.
     drop(Bound::new(addr).await?);
     let _lock = stack::lock(&data_dir)?;
-    let started = shutdown
-        .run_until_cancelled(EmbeddedEngine::start(&settings.embedded, &data_dir, addr))
-        .await;
-    let Some(embedded) = started.transpose()? else {
+    let starting = EmbeddedEngine::start(&settings.embedded, &data_dir, addr);
+    let Some(embedded) = tasks.unless_stopped(starting).await? else {
         return Ok(());
     };
-    let mut ready = Ready::default();
-    embedded.describe(&mut ready);
-    ready.write(ready_file)?;
-    shutdown.cancelled().await;
+    embedded.ready().write(ready_file)?;
+    tasks.shutdown().cancelled().await;
     embedded.engine.shutdown().await;
     Ok(())
 }
 
 /// The embedded broker alone, until stopped.
 pub(crate) async fn kafka(settings: &Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
-    let mut tasks = JoinSet::new();
-    let shutdown = shutdown::on_signal(&mut tasks)?;
+    let tasks = Tasks::new()?;
     let broker = stack::start_broker(&settings.kafka)?;
     let ready = Ready {
         bootstrap_servers: Some(broker.bootstrap_servers()),
-        topic: Some(settings.kafka.topic.clone()),
-        dead_letter_topic: Some(settings.kafka.dead_letter_topic.clone()),
-        ..Ready::default()
+        ..Ready::default().with_kafka(&settings.kafka)
     };
     ready.write(ready_file)?;
     info!(
@@ -63,6 +54,6 @@ pub(crate) async fn kafka(settings: &Settings, ready_file: Option<&Path>) -> any
         dead_letter_topic = ready.dead_letter_topic,
         "waiting for clients"
     );
-    shutdown.cancelled().await;
+    tasks.shutdown().cancelled().await;
     Ok(())
 }

@@ -14,39 +14,40 @@ use flate2::bufread::MultiGzDecoder;
 use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::sync::mpsc;
 
-use crate::{progress, settings::Settings, shutdown};
+use super::EVENT_HEADERS;
+use crate::{
+    progress,
+    settings::Settings,
+    shutdown::{GRACE, Tasks},
+};
 
 /// How long the brokers may take for the last records.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
-/// The maximum size of a chunk of lines, in lines and in bytes. A chunk is handed over as soon as no other line has been
-/// read, and two wait at most.
+/// The maximum size of a chunk of lines, in lines and in bytes. A chunk is sent on as soon as no other line has been
+/// read, and at most two wait.
 const CHUNK_LINES: usize = 1_000;
 const CHUNK_BYTES: usize = 1 << 20;
 /// How much is read at once, in bytes.
 const READ_BUFFER_BYTES: usize = 256 << 10;
-/// How many bytes a line may have more than an accepted record: one that is too large can be published, and be rejected.
+/// How many bytes a line may have beyond the size of an accepted record: a record that is too large can be published,
+/// and be rejected.
 const EXTRA_LINE_BYTES: usize = 1 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 type Lines = Vec<Vec<u8>>;
 
 /// Publishes the lines of a file, gzipped or not, or of standard input (`-`), each as soon as it is read. Every line that is
-/// not blank is published as it is: whether it is an event is for `ingest` to say.
+/// not blank is published as it is: whether it is an event is for `ingest` to decide.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
     let (input, bar) = open(file)?;
     let publisher = Publisher::new(&settings.kafka)?;
-    let mut tasks = JoinSet::new();
-    let shutdown = shutdown::on_signal(&mut tasks)?;
-    if shutdown
-        .run_until_cancelled(consumer::ensure_topics(&settings.kafka))
-        .await
-        .transpose()?
-        .is_none()
-    {
+    let tasks = Tasks::new()?;
+    let topics = tasks.unless_stopped(consumer::ensure_topics(&settings.kafka));
+    if topics.await?.is_none() {
         return Ok(());
     }
 
@@ -59,20 +60,17 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
         .saturating_add(EXTRA_LINE_BYTES);
     // A thread of its own: nothing else can wait on a standard input that never ends.
     std::thread::Builder::new().spawn(move || read_lines(input, gzipped, longest, &sender))?;
-    let ended = shutdown
-        .run_until_cancelled(publish(&publisher, lines, file))
-        .await;
-    let flushed = match shutdown.run_until_cancelled(publisher.flush(FLUSH_TIMEOUT)).await {
-        Some(flushed) => flushed,
-        None => publisher.flush(shutdown::GRACE).await,
+    let outcome = tasks.unless_stopped(publish(&publisher, lines, file)).await;
+    let flushed = match tasks.unless_stopped(publisher.flush(FLUSH_TIMEOUT)).await {
+        Ok(None) => publisher.flush(GRACE).await,
+        flushed => flushed.map(|_| ()),
     };
     bar.finish_and_clear();
-    shutdown.cancel();
     let count = publisher.acknowledged();
-    if let Some(Err(error)) = ended {
-        return Err(error.context(format!("{count} events are published, and no more")));
-    }
-    flushed.with_context(|| format!("{count} events are published, and no more"))?;
+    let flushed = flushed.map_err(anyhow::Error::from);
+    outcome
+        .and(flushed)
+        .with_context(|| format!("{count} events are published, and no more"))?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "published {count} events to {} in {seconds:.1} s",
@@ -81,32 +79,28 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Opens the input, with a bar that follows it where its length is known.
+/// Opens the input, with a bar that shows how much of it is read, or a spinner where its length is unknown.
 fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, ProgressBar)> {
     if path == Path::new("-") {
         let bar = progress::spinner("publishing");
         return Ok((Box::new(bar.wrap_read(stdin())), bar));
     }
-    let open = || -> std::io::Result<(File, u64)> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        Ok((file, length))
-    };
-    let (file, length) = open().with_context(|| format!("cannot read {}", path.display()))?;
+    let unreadable = || format!("cannot read {}", path.display());
+    let file = File::open(path).with_context(unreadable)?;
+    let length = file.metadata().with_context(unreadable)?.len();
     let bar = progress::bytes("publishing", length);
     Ok((Box::new(bar.wrap_read(file)), bar))
 }
 
-/// Publishes the lines, as long as there are any.
+/// Publishes the lines.
 async fn publish(
     publisher: &Publisher,
     mut lines: mpsc::Receiver<std::io::Result<Lines>>,
     file: &Path,
 ) -> anyhow::Result<()> {
-    let headers = [("content-type", Some(b"application/cloudevents+json".as_slice()))];
     let mut number = 0_u64;
     while let Some(chunk) = lines.recv().await {
-        let chunk = chunk.with_context(|| format!("cannot read {} behind line {number}", file.display()))?;
+        let chunk = chunk.with_context(|| format!("cannot read {} after line {number}", file.display()))?;
         for line in chunk {
             number += 1;
             if line.iter().all(u8::is_ascii_whitespace) {
@@ -114,7 +108,7 @@ async fn publish(
             }
             let key = key(&line);
             publisher
-                .publish(key.as_deref().map(str::as_bytes), &headers, Some(&line))
+                .publish(key.as_deref().map(str::as_bytes), &EVENT_HEADERS, Some(&line))
                 .await
                 .with_context(|| format!("{}: line {number} is not published", file.display()))?;
         }
@@ -122,7 +116,7 @@ async fn publish(
     Ok(())
 }
 
-/// Hands the lines over, without their ends, until the input or the reader ends.
+/// Sends the lines on, without their ends, until the input or the receiver ends.
 fn read_lines(
     input: impl Read + Send + 'static,
     gzipped: bool,
@@ -146,7 +140,7 @@ fn read_lines(
             return;
         }
         if let Err(error) = read {
-            // The receiver is gone where the command has ended.
+            // There is no receiver any more where the command has ended.
             drop(sender.blocking_send(Err(error)));
             return;
         }
@@ -178,7 +172,7 @@ fn read_chunk(input: &mut BufReader<impl Read>, longest: usize, lines: &mut Line
     }
 }
 
-/// What the record is keyed by: the event's `partitionkey`, or else `{org}:{user_id}`.
+/// The key of the record: the event's `partitionkey`, or else `{org}:{user_id}`.
 fn key(line: &[u8]) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Keyed<'a> {
@@ -229,8 +223,8 @@ mod tests {
         }
     }
 
-    /// What is handed over of an input, with lines of 2,000 bytes at most.
-    fn handed_over(input: impl Read + Send + 'static) -> Vec<std::io::Result<Lines>> {
+    /// The chunks of an input, with lines of at most 2,000 bytes.
+    fn chunks_of(input: impl Read + Send + 'static) -> Vec<std::io::Result<Lines>> {
         let (sender, mut receiver) = mpsc::channel(8);
         read_lines(input, false, 2_000, &sender);
         drop(sender);
@@ -238,10 +232,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_in_their_order_and_the_last_needs_no_end() {
+    fn lines_keep_their_order_and_the_last_needs_no_end() {
         let lines: Vec<String> = (0..2_500).map(|number| number.to_string()).collect();
         let text = format!("{}\nlast", lines.join("\n"));
-        let chunks: Vec<Lines> = handed_over(Cursor::new(text))
+        let chunks: Vec<Lines> = chunks_of(Cursor::new(text))
             .into_iter()
             .map(Result::unwrap)
             .collect();
@@ -253,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_a_line_that_is_too_long_is_handed_over() {
-        let mut chunks = handed_over(Cursor::new(format!("a\nb\n{}\nc", "x".repeat(2_001))));
+    fn lines_before_one_that_is_too_long_are_sent_on() {
+        let mut chunks = chunks_of(Cursor::new(format!("a\nb\n{}\nc", "x".repeat(2_001))));
         assert_eq!(chunks.remove(0).unwrap(), [b"a", b"b"]);
         let error = chunks.remove(0).unwrap_err();
         assert_eq!(error.to_string(), "a line has more than 2000 bytes");
         assert!(chunks.is_empty());
-        let longest = handed_over(Cursor::new("x".repeat(2_000) + "\n"));
+        let longest = chunks_of(Cursor::new("x".repeat(2_000) + "\n"));
         assert_eq!(longest.len(), 1);
     }
 }

@@ -3,36 +3,24 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use consumer::Replay;
-use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::{progress, settings::Settings, shutdown};
+use crate::{cli::ReplayOptions, progress, settings::Settings, shutdown::Tasks};
 
-/// How long the brokers may take for an answer.
+/// How long the brokers may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
-/// After this many letters those before are marked, so that a replay that is killed does not start from the beginning.
+/// After this many dead letters the position is stored, so that a replay that is killed does not start from the beginning.
 const MARK_EVERY: u64 = 10_000;
 
-/// Which dead letters, and whether to publish them.
-#[derive(Debug)]
-pub(crate) struct Choice {
-    pub(crate) from_beginning: bool,
-    /// Those of these reasons; none means all.
-    pub(crate) reasons: Vec<String>,
-    pub(crate) dry_run: bool,
-}
-
-/// Publishes dead letters again, and prints how many by their reasons.
+/// Publishes dead letters again, and prints how many by reason.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
-pub(crate) async fn run(settings: &Settings, choice: &Choice) -> anyhow::Result<()> {
-    let mut tasks = JoinSet::new();
-    let shutdown = shutdown::on_signal(&mut tasks)?;
-    let mut replay = Replay::open(&settings.kafka, choice.from_beginning, BROKER_TIMEOUT).await?;
-    let bar = progress::letters("replaying", replay.total());
-    let marks = !choice.dry_run && choice.reasons.is_empty();
+pub(crate) async fn run(settings: &Settings, options: &ReplayOptions) -> anyhow::Result<()> {
+    let tasks = Tasks::new()?;
+    let mut replay = Replay::open(&settings.kafka, options.from_beginning, BROKER_TIMEOUT).await?;
+    let bar = progress::count("replaying", replay.total(), "dead letters");
+    let marks = !options.dry_run && options.reasons.is_empty();
     let (mut by_reason, mut left, mut read) = (BTreeMap::<String, u64>::new(), 0_u64, 0_u64);
-    while let Some(next) = shutdown.run_until_cancelled(replay.next()).await {
-        let Some(letter) = next? else { break };
+    while let Some(Some(letter)) = tasks.unless_stopped(replay.next()).await? {
         bar.inc(1);
         read += 1;
         match letter.reason_code() {
@@ -42,11 +30,13 @@ pub(crate) async fn run(settings: &Settings, choice: &Choice) -> anyhow::Result<
                     topic = settings.kafka.dead_letter_topic,
                     partition = letter.partition(),
                     offset = letter.offset(),
-                    "left alone: it does not say where it came from"
+                    "left alone: it does not name the topic that it came from"
                 );
             }
-            Some(code) if choice.reasons.is_empty() || choice.reasons.iter().any(|reason| reason == code) => {
-                if !choice.dry_run {
+            Some(code)
+                if options.reasons.is_empty() || options.reasons.iter().any(|reason| reason == code) =>
+            {
+                if !options.dry_run {
                     replay.publish(&letter).await?;
                 }
                 *by_reason.entry(code.to_owned()).or_default() += 1;
@@ -63,10 +53,9 @@ pub(crate) async fn run(settings: &Settings, choice: &Choice) -> anyhow::Result<
         replay.flush().await?;
     }
     bar.finish_and_clear();
-    shutdown.cancel();
 
     let count: u64 = by_reason.values().sum();
-    let verb = if choice.dry_run {
+    let verb = if options.dry_run {
         "would replay"
     } else {
         "replayed"

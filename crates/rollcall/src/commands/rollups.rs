@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 
 use crate::{progress, settings::Settings};
 
-/// Holds rollups against the facts; none named means all.
+/// Compares rollups with the facts; none named means all.
 ///
 /// # Errors
 /// Where they differ, and where ClickHouse does not answer.
@@ -30,16 +30,16 @@ pub(crate) async fn verify(settings: &Settings, named: &[String]) -> anyhow::Res
     }
     ensure!(
         drifted.is_empty(),
-        "rollups differ from their facts; to set that right: rollcall rebuild {}",
+        "rollups differ from their facts; to correct them: rollcall rebuild {}",
         drifted.join(" ")
     );
     Ok(())
 }
 
-/// Makes rollups anew; none named means all.
+/// Makes rollups again from the facts; none named means all.
 ///
 /// # Errors
-/// Where ClickHouse does not do it.
+/// Where ClickHouse fails to.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn rebuild(settings: &Settings, named: &[String]) -> anyhow::Result<()> {
     let store = Store::new(&settings.clickhouse);
@@ -47,17 +47,17 @@ pub(crate) async fn rebuild(settings: &Settings, named: &[String]) -> anyhow::Re
         let spinner = progress::spinner(&format!("rebuilding {table}"));
         store.rebuild(table).await.with_context(|| {
             format!(
-                "cannot rebuild {table} at {}; running it again sets right what is half done",
+                "cannot rebuild {table} at {}; run it again to complete what is half done",
                 settings.clickhouse.url
             )
         })?;
         spinner.finish_and_clear();
-        println!("{table}: made anew");
+        println!("{table}: rebuilt");
     }
     Ok(())
 }
 
-/// The tables of these names; one that is made of a finer one comes after it.
+/// The tables of these names, each after the finer one that it is made from.
 fn chosen(named: &[String]) -> impl Iterator<Item = &'static str> {
     rollup_tables()
         .into_iter()

@@ -2,26 +2,23 @@
 
 use std::path::Path;
 
-use tokio::task::JoinSet;
 use tracing::info;
 
-use crate::{
-    settings::Settings,
-    shutdown,
-    stack::{Real, Stack},
-    telemetry,
-};
+use crate::{cli::ExternalServices, settings::Settings, shutdown::Tasks, stack::Stack, telemetry};
 
 /// Everything in one process, until stopped.
-pub(crate) async fn run(settings: Settings, real: Real, ready_file: Option<&Path>) -> anyhow::Result<()> {
-    let metrics = telemetry::start_metrics()?;
+pub(crate) async fn run(
+    settings: Settings,
+    external: ExternalServices,
+    ready_file: Option<&Path>,
+) -> anyhow::Result<()> {
     let data_dir = settings.embedded.data_dir()?;
-    let mut tasks = JoinSet::new();
-    let shutdown = shutdown::on_signal(&mut tasks)?;
-    let started = shutdown
-        .run_until_cancelled(Stack::start(settings, data_dir.clone(), real))
+    let mut tasks = Tasks::new()?;
+    let metrics = telemetry::start_metrics(&mut tasks)?;
+    let started = tasks
+        .unless_stopped(Stack::start(settings, data_dir.clone(), external))
         .await;
-    let Some(stack) = started.transpose()? else {
+    let Some(stack) = started? else {
         return Ok(());
     };
     let ready = stack.ready();
@@ -33,5 +30,5 @@ pub(crate) async fn run(settings: Settings, real: Real, ready_file: Option<&Path
         "up; the API key is in the file api-key of the data directory"
     );
     ready.write(ready_file)?;
-    stack.run(tasks, metrics, shutdown).await
+    stack.run(tasks, metrics).await
 }

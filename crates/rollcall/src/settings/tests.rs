@@ -7,29 +7,37 @@ use super::*;
 
 const REFERENCE: &str = include_str!("../../../../deploy/rollcall.toml");
 
-fn load(toml: &str, variables: &[(&str, &str)], http: &Http) -> anyhow::Result<Settings> {
+fn load(toml: &str, variables: &[(&str, &str)]) -> anyhow::Result<Settings> {
+    load_with(toml, variables, None)
+}
+
+fn load_with(
+    toml: &str,
+    variables: &[(&str, &str)],
+    http_addr: Option<SocketAddr>,
+) -> anyhow::Result<Settings> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("rollcall.toml");
     std::fs::write(&path, toml).unwrap();
-    let common = Common {
+    let common = CommonOptions {
         config: Some(path),
-        ..Common::default()
+        ..CommonOptions::default()
     };
     let variables: HashMap<_, _> = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    Settings::layered(&common, http, Environment::default().source(Some(variables)))
+    Settings::layered(&common, http_addr, Environment::default().source(Some(variables)))
 }
 
 fn refused(toml: &str, variables: &[(&str, &str)]) -> String {
-    format!("{:#}", load(toml, variables, &Http::default()).unwrap_err())
+    format!("{:#}", load(toml, variables).unwrap_err())
 }
 
 #[test]
-fn the_reference_tells_the_defaults() {
-    let read = load(REFERENCE, &[], &Http::default()).unwrap();
-    // Two defaults depend on the command: the reference tells the usual ones.
+fn the_reference_shows_the_defaults() {
+    let read = load(REFERENCE, &[]).unwrap();
+    // Two defaults depend on the command: the reference shows the usual ones.
     let usual = Settings {
         http: HttpSettings {
             addr: Some(([127, 0, 0, 1], API_PORT).into()),
@@ -42,7 +50,7 @@ fn the_reference_tells_the_defaults() {
         ..Settings::default()
     };
     assert_eq!(format!("{read:?}"), format!("{usual:?}"));
-    // What the store does not show of itself.
+    // What the settings leave out of their debug text.
     assert_eq!(read.clickhouse.password, "");
     assert_eq!(
         read.clickhouse.query_timeout_secs,
@@ -55,7 +63,7 @@ fn the_reference_tells_the_defaults() {
 }
 
 #[test]
-fn guidance_on_batch_sizes_tells_the_defaults() {
+fn guidance_on_batch_sizes_names_the_defaults() {
     let page = include_str!("../../../../docs/operate.md");
     let guidance = page
         .split("\n## ")
@@ -72,8 +80,8 @@ fn guidance_on_batch_sizes_tells_the_defaults() {
         ("kafka.batches_in_flight", kafka.batches_in_flight.to_string()),
         ("kafka.budget_bytes", format!("{} MiB", kafka.budget_bytes >> 20)),
     ] {
-        let told = format!("| `{setting}` | {default} |");
-        assert!(guidance.contains(&told), "{told}");
+        let row = format!("| `{setting}` | {default} |");
+        assert!(guidance.contains(&row), "{row}");
     }
 }
 
@@ -96,7 +104,7 @@ fn names_in_reference() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     sections
 }
 
-/// serde names every field that it knows when it meets one that it does not.
+/// serde names every known field when it meets an unknown one.
 #[test]
 fn the_reference_names_every_setting_and_no_other() {
     let sections = names_in_reference();
@@ -120,23 +128,20 @@ fn the_reference_names_every_setting_and_no_other() {
 }
 
 #[test]
-fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
+fn the_command_line_overrides_the_environment_and_that_the_file() {
     let toml = "[kafka]\ntopic = \"of-file\"\ngroup_id = \"of-file\"\n[http]\naddr = \"127.0.0.1:1\"";
     let variables = [
         ("ROLLCALL__KAFKA__TOPIC", "of-environment"),
         ("ROLLCALL__HTTP__ADDR", "127.0.0.1:2"),
     ];
-    let http = Http {
-        http_addr: Some(([127, 0, 0, 1], 3).into()),
-    };
-    let settings = load(toml, &variables, &http).unwrap();
+    let settings = load_with(toml, &variables, Some(([127, 0, 0, 1], 3).into())).unwrap();
     assert_eq!(settings.kafka.group_id, "of-file");
     assert_eq!(settings.kafka.topic, "of-environment");
     assert_eq!(settings.http.addr().port(), 3);
 }
 
 #[test]
-fn the_environment_gives_every_type() {
+fn the_environment_can_set_every_type() {
     let variables = [
         ("ROLLCALL__KAFKA__CREATE_TOPICS", "false"),
         ("ROLLCALL__KAFKA__PARTITIONS", "12"),
@@ -148,7 +153,7 @@ fn the_environment_gives_every_type() {
         ("ROLLCALL__EMBEDDED__DATA_DIR", "/data"),
         ("ROLLCALL__LOG__FORMAT", "json"),
     ];
-    let settings = load("", &variables, &Http::default()).unwrap();
+    let settings = load("", &variables).unwrap();
     assert!(!settings.kafka.create_topics);
     assert_eq!(settings.kafka.partitions.get(), 12);
     assert_eq!(settings.kafka.group_id, "42");

@@ -1,9 +1,9 @@
-//! Where it happens: a broker, the engine, two members of a group, and the API.
+//! What the faults happen to: a broker, the engine, two members of a group, and the API.
 
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -17,24 +17,19 @@ use super::{
     load::{FORBIDDEN, ORG},
 };
 use crate::{
-    harness::{Process, ROLLCALL},
+    harness::{Process, ROLLCALL, on_free_port, subdirectory, succeeds},
     kafka::Kafka,
-    proxy::{Proxy, Weather},
+    proxy::{Network, Proxy},
 };
 
 const KEY: &str = "k3y";
-/// In which a process must be gone that is asked to end.
-const SHUTDOWN: Duration = Duration::from_secs(10);
-const SLOW: Duration = Duration::from_millis(150);
-
-/// How the members of the group behave.
-pub(crate) struct Manners {
-    /// After how long the group gives up one that is silent.
-    pub(crate) session: Duration,
-}
+/// How long a process may take to end after SIGTERM.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The delay of a slow network.
+const DELAY: Duration = Duration::from_millis(150);
 
 /// All parts, each in a process of its own.
-pub(crate) struct Field {
+pub(crate) struct Stack {
     dir: PathBuf,
     session: Duration,
     pub(crate) kafka: Kafka,
@@ -44,9 +39,10 @@ pub(crate) struct Field {
     pub(crate) api: Process,
 }
 
-impl Field {
-    pub(crate) async fn start(manners: &Manners) -> Self {
-        // What a test that failed leaves behind is for reading.
+impl Stack {
+    /// Starts all parts. The group removes a member that is silent for as long as `session`.
+    pub(crate) async fn start(session: Duration) -> Self {
+        // Not removed if the test fails, so that the logs can be read.
         let dir = tempfile::Builder::new()
             .prefix("torture-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
@@ -58,14 +54,9 @@ impl Field {
         let to_clickhouse = Proxy::start().await;
         let clickhouse = start_clickhouse(&dir, &to_clickhouse).await;
         let url = url(&to_clickhouse);
-        let migrated = Command::new(ROLLCALL)
-            .arg("migrate")
-            .env("ROLLCALL__CLICKHOUSE__URL", &url)
-            .envs(clickhouse.clickhouse_login())
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(migrated.success());
+        let mut migrate = Command::new(ROLLCALL);
+        let migrate = migrate.arg("migrate").env("ROLLCALL__CLICKHOUSE__URL", &url);
+        succeeds(migrate.envs(clickhouse.clickhouse_login()));
         let rule = format!(
             "ALTER TABLE rollcall.messages ADD CONSTRAINT nothing_forbidden CHECK content != '{FORBIDDEN}'"
         );
@@ -84,30 +75,30 @@ impl Field {
         )
         .await;
         api.ready.api_key = Some(KEY.to_owned());
-        let mut field = Self {
+        let mut stack = Self {
             dir,
-            session: manners.session,
+            session,
             kafka,
             clickhouse: Some(clickhouse),
             to_clickhouse,
             members: [None, None],
             api,
         };
-        field.call_members().await;
-        field
+        stack.start_members().await;
+        stack
     }
 
     /// Starts both members of the group.
-    pub(crate) async fn call_members(&mut self) {
+    pub(crate) async fn start_members(&mut self) {
         for index in 0..self.members.len() {
             self.members[index] = Some(self.member(&name(index), &[]).await);
         }
     }
 
     /// Asks both members to end, which they must do in time.
-    pub(crate) async fn dismiss_members(&mut self) {
+    pub(crate) async fn stop_members(&mut self) {
         for index in 0..self.members.len() {
-            self.dismiss(index).await;
+            self.stop_member(index).await;
         }
     }
 
@@ -120,7 +111,7 @@ impl Field {
         sum
     }
 
-    /// Whether the log of a member has a line that holds this.
+    /// Whether the log of a member contains this text.
     pub(crate) fn logged(&self, text: &str) -> bool {
         (0..self.members.len()).any(|index| {
             let log = fs::read_to_string(self.dir.join(name(index)).join("log")).unwrap();
@@ -128,30 +119,30 @@ impl Field {
         })
     }
 
-    /// Inflicts a fault, holds it, and heals it.
-    pub(crate) async fn suffer(&mut self, fault: Fault, hold: Duration, random: &mut StdRng) {
+    /// Inflicts a fault for this long.
+    pub(crate) async fn inflict(&mut self, fault: Fault, duration: Duration, random: &mut StdRng) {
         let index = random.random_range(0..self.members.len());
         let name = name(index);
         match fault {
             Fault::IngestKilled => {
                 self.members[index].take().unwrap().signal("KILL").await;
-                sleep(hold).await;
+                sleep(duration).await;
                 self.members[index] = Some(self.member(&name, &[]).await);
             }
             Fault::IngestStopped => {
                 let member = self.members[index].as_ref().unwrap();
                 member.send("STOP");
-                sleep(self.session + hold).await;
+                sleep(self.session + duration).await;
                 member.send("CONT");
             }
             Fault::IngestRestarted => {
-                self.dismiss(index).await;
-                sleep(hold).await;
+                self.stop_member(index).await;
+                sleep(duration).await;
                 self.members[index] = Some(self.member(&name, &[]).await);
             }
             Fault::GroupRebalanced => {
                 let third = self.member("ingest-third", &[]).await;
-                sleep(hold).await;
+                sleep(duration).await;
                 assert!(third.signal("TERM").await.success());
             }
             Fault::ClickHouseKilled | Fault::ClickHouseRestarted => {
@@ -161,14 +152,14 @@ impl Field {
                     "TERM"
                 };
                 self.clickhouse.take().unwrap().signal(signal).await;
-                sleep(hold).await;
+                sleep(duration).await;
                 self.clickhouse = Some(start_clickhouse(&self.dir, &self.to_clickhouse).await);
             }
             Fault::ClickHouseStopped => {
                 let clickhouse = self.clickhouse.as_ref().unwrap();
                 clickhouse.send_engine("STOP");
-                // Longer than what an insert may take: see `Field::member`.
-                sleep(hold * 2).await;
+                // Longer than an insert may take: see `Stack::member`.
+                sleep(duration * 2).await;
                 clickhouse.send_engine("CONT");
             }
             Fault::BrokerKilled | Fault::BrokerRestarted => {
@@ -178,29 +169,29 @@ impl Field {
                     "TERM"
                 };
                 self.kafka.end(signal).await;
-                sleep(hold).await;
+                sleep(duration).await;
                 self.kafka.resume().await;
             }
             Fault::BrokerStopped => {
                 self.kafka.send("STOP");
-                sleep(hold * 2).await;
+                sleep(duration * 2).await;
                 self.kafka.send("CONT");
             }
-            Fault::ClickHouseCut => weather(&self.to_clickhouse, Weather::Cut, hold).await,
-            Fault::ClickHouseSlow => weather(&self.to_clickhouse, Weather::Slow(SLOW), hold * 2).await,
-            Fault::ClickHouseSilent => weather(&self.to_clickhouse, Weather::Silent, hold * 2).await,
-            Fault::BrokerCut => weather(&self.kafka.rough, Weather::Cut, hold).await,
-            Fault::BrokerSlow => weather(&self.kafka.rough, Weather::Slow(SLOW), hold * 2).await,
-            Fault::BrokerSilent => weather(&self.kafka.rough, Weather::Silent, hold * 2).await,
+            Fault::ClickHouseCut => disturb(&self.to_clickhouse, Network::Cut, duration).await,
+            Fault::ClickHouseSlow => disturb(&self.to_clickhouse, Network::Slow(DELAY), duration * 2).await,
+            Fault::ClickHouseSilent => disturb(&self.to_clickhouse, Network::Silent, duration * 2).await,
+            Fault::BrokerCut => disturb(&self.kafka.faulty, Network::Cut, duration).await,
+            Fault::BrokerSlow => disturb(&self.kafka.faulty, Network::Slow(DELAY), duration * 2).await,
+            Fault::BrokerSilent => disturb(&self.kafka.faulty, Network::Silent, duration * 2).await,
         }
     }
 
-    /// ClickHouse cannot be reached for so long.
-    pub(crate) async fn lose_clickhouse(&self, hold: Duration) {
-        weather(&self.to_clickhouse, Weather::Cut, hold).await;
+    /// Makes ClickHouse unreachable for this long.
+    pub(crate) async fn lose_clickhouse(&self, duration: Duration) {
+        disturb(&self.to_clickhouse, Network::Cut, duration).await;
     }
 
-    /// The most memory that any member has taken so far, in bytes.
+    /// The peak memory of any member so far, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let members = self.members.iter().flatten();
         members.map(|member| peak_memory(member.pid())).max().unwrap()
@@ -208,9 +199,9 @@ impl Field {
 
     /// How many parts each table has, the most first.
     pub(crate) async fn parts(&self) -> Vec<(String, u64)> {
-        let question = "SELECT table, count() FROM system.parts WHERE active AND database = 'rollcall' \
+        let statement = "SELECT table, count() FROM system.parts WHERE active AND database = 'rollcall' \
                         GROUP BY table ORDER BY count() DESC, table FORMAT TabSeparated";
-        let answer = self.clickhouse.as_ref().unwrap().sql(question).await;
+        let answer = self.clickhouse.as_ref().unwrap().sql(statement).await;
         answer
             .lines()
             .map(|line| {
@@ -234,9 +225,9 @@ impl Field {
         )
     }
 
-    /// Ends all parts, each of which must end well, and forgets the logs.
+    /// Ends all parts, each of which must succeed, and removes the logs.
     pub(crate) async fn end(mut self) {
-        self.dismiss_members().await;
+        self.stop_members().await;
         assert!(self.api.signal("TERM").await.success());
         assert!(self.clickhouse.take().unwrap().signal("TERM").await.success());
         self.kafka.end("KILL").await;
@@ -244,17 +235,20 @@ impl Field {
     }
 
     /// Asks a member to end, which it must do in time.
-    async fn dismiss(&mut self, index: usize) {
+    async fn stop_member(&mut self, index: usize) {
         let asked_at = Instant::now();
         let ended = self.members[index].take().unwrap().signal("TERM").await;
         let took = asked_at.elapsed();
-        assert!(ended.success() && took < SHUTDOWN, "{ended} after {took:?}");
+        assert!(
+            ended.success() && took < SHUTDOWN_TIMEOUT,
+            "{ended} after {took:?}"
+        );
     }
 
     /// Starts an `ingest`, with further variables of the environment.
     pub(crate) async fn member(&self, name: &str, further: &[(&str, &str)]) -> Process {
         let session = self.session.as_millis().to_string();
-        let servers = self.kafka.rough.address().to_string();
+        let servers = self.kafka.faulty.address().to_string();
         let url = url(&self.to_clickhouse);
         let credentials = self.clickhouse.as_ref().unwrap().clickhouse_login();
         let variables = [
@@ -274,7 +268,7 @@ impl Field {
     }
 }
 
-/// What a member is called.
+/// The name of a member.
 fn name(index: usize) -> String {
     format!("ingest-{index}")
 }
@@ -294,22 +288,15 @@ fn url(to_clickhouse: &Proxy) -> String {
     format!("http://{}", to_clickhouse.address())
 }
 
-async fn weather(proxy: &Proxy, weather: Weather, hold: Duration) {
-    proxy.set(weather);
-    sleep(hold).await;
-    proxy.set(Weather::Fair);
+async fn disturb(proxy: &Proxy, network: Network, duration: Duration) {
+    proxy.set(network);
+    sleep(duration).await;
+    proxy.set(Network::Normal);
 }
 
 async fn start_clickhouse(dir: &Path, proxy: &Proxy) -> Process {
     let data = dir.join("clickhouse-data");
-    let args = [
-        "dev",
-        "clickhouse",
-        "--http-addr",
-        "127.0.0.1:0",
-        "--data-dir",
-        data.to_str().unwrap(),
-    ];
+    let args = on_free_port(&["dev", "clickhouse"], &data);
     let process = start(dir, "clickhouse", &args, &[]).await;
     let url: reqwest::Url = process.ready.clickhouse_url.as_deref().unwrap().parse().unwrap();
     proxy.retarget(url.socket_addrs(|| None).unwrap()[0]);
@@ -318,12 +305,11 @@ async fn start_clickhouse(dir: &Path, proxy: &Proxy) -> Process {
 
 /// Starts `rollcall`, with its log in a file of that name.
 async fn start(dir: &Path, name: &str, args: &[&str], variables: &[(&str, &str)]) -> Process {
-    let own = dir.join(name);
-    fs::create_dir_all(&own).unwrap();
+    let dir = subdirectory(dir, name);
     let log = File::options()
         .create(true)
         .append(true)
-        .open(own.join("log"))
+        .open(dir.join("log"))
         .unwrap();
-    Process::start_logging(&own, args, variables, log.into()).await
+    Process::start_logging(&dir, args, variables, log.into()).await
 }

@@ -1,7 +1,7 @@
-"""Asks the embedded engine with ClickHouse's two Python drivers.
+"""Queries the embedded engine with ClickHouse's two Python drivers.
 
-Reads one JSON object: the ready file, and a statement. Writes one JSON array: what the driver over HTTP and the one over the
-native protocol returned.
+Reads one JSON object: the ready file, and a statement. Writes one JSON array: what the driver over HTTP and the driver over
+the native protocol returned.
 """
 
 import json
@@ -13,8 +13,8 @@ from clickhouse_driver import Client
 
 
 def main():
-    asked = json.load(sys.stdin)
-    ready, statement = asked["ready"], asked["statement"]
+    request = json.load(sys.stdin)
+    ready, statement = request["ready"], request["statement"]
     login = (ready["clickhouse_user"], ready["clickhouse_password"])
     http = urllib.parse.urlsplit(ready["clickhouse_url"])
     over_http = clickhouse_connect.get_client(

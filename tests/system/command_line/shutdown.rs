@@ -1,4 +1,4 @@
-//! How commands end when they are asked to.
+//! How commands end on SIGTERM and SIGINT.
 
 use std::{
     io::Write,
@@ -18,11 +18,11 @@ use tokio::net::TcpListener;
 use super::data::event;
 use crate::harness::{Parts, Process, ROLLCALL, Running, until};
 
-/// How long an end may take.
+/// How long a command may take to end.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Asks a process to end, which it must do in time and with success.
-async fn ends(process: Process, signal: &str, what: &str) {
+/// Sends a signal to a process, which must end in time and with success.
+async fn assert_ends(process: Process, signal: &str, what: &str) {
     let began = Instant::now();
     let status = process.signal(signal).await;
     assert_eq!(status.code(), Some(0), "{what}, {signal}: {status}");
@@ -33,7 +33,7 @@ async fn ends(process: Process, signal: &str, what: &str) {
     );
 }
 
-/// A connection with half a request on it, which never comes to its end.
+/// A connection with half a request on it, of which the rest never comes.
 fn half_a_request(url: &str) -> TcpStream {
     let mut connection = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
     connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x").unwrap();
@@ -41,7 +41,7 @@ fn half_a_request(url: &str) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_command_ends_in_time_when_asked_to() {
+async fn each_command_ends_in_time() {
     for signal in ["TERM", "INT"] {
         let dir = tempdir().unwrap();
         let parts = Parts::start(dir.path()).await;
@@ -49,20 +49,20 @@ async fn each_command_ends_in_time_when_asked_to() {
         parts.kafka.publish([event(1)]).await;
         ingest.settled().await;
         let _half = half_a_request(serve.ready.api_url.as_deref().unwrap());
-        ends(serve, signal, "serve").await;
-        ends(ingest, signal, "ingest").await;
+        assert_ends(serve, signal, "serve").await;
+        assert_ends(ingest, signal, "ingest").await;
         let _other_half = half_a_request(parts.clickhouse.ready.clickhouse_url.as_deref().unwrap());
-        ends(parts.clickhouse, signal, "dev clickhouse").await;
-        ends(parts.kafka, signal, "dev kafka").await;
+        assert_ends(parts.clickhouse, signal, "dev clickhouse").await;
+        assert_ends(parts.kafka, signal, "dev kafka").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn up_ends_in_time_when_asked_to_idle_or_not() {
+async fn up_ends_in_time_idle_or_under_load() {
     let dir = tempdir().unwrap();
     for signal in ["TERM", "INT"] {
         let up = Process::up(dir.path()).await;
-        ends(up, signal, "up, idle").await;
+        assert_ends(up, signal, "up, idle").await;
 
         let up = Process::up(dir.path()).await;
         let _half = half_a_request(up.ready.api_url.as_deref().unwrap());
@@ -77,14 +77,14 @@ async fn up_ends_in_time_when_asked_to_idle_or_not() {
             () = publish => {}
             () = some => {}
         }
-        ends(up, signal, "up, under load").await;
+        assert_ends(up, signal, "up, under load").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_that_wait_for_what_is_not_there_end_in_time() {
+async fn roles_that_wait_for_kafka_and_clickhouse_end_in_time() {
     let dir = tempdir().unwrap();
-    // Port 9, discard, where nobody listens.
+    // Port 9, discard, where nothing listens.
     let nowhere = [
         ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:9"),
         ("ROLLCALL__CLICKHOUSE__URL", "http://127.0.0.1:9"),
@@ -92,12 +92,12 @@ async fn roles_that_wait_for_what_is_not_there_end_in_time() {
     ];
     for role in ["ingest", "serve"] {
         let waiting = Process::start(dir.path(), &[role, "--http-addr", "127.0.0.1:0"], &nowhere).await;
-        ends(waiting, "TERM", role).await;
+        assert_ends(waiting, "TERM", role).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ingest_ends_at_once_though_it_waits_for_an_answer_of_kafka() {
+async fn ingest_ends_at_once_while_it_waits_for_an_answer_of_kafka() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -106,7 +106,7 @@ async fn ingest_ends_at_once_though_it_waits_for_an_answer_of_kafka() {
         .ingest(&[("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", &servers)])
         .await;
     let mut connections = Vec::new();
-    let waits = until("it has waited in vain once", async || {
+    let waits = until("it has waited once without an answer", async || {
         (ingest.metric("rollcall_waiting{what=\"kafka\"}").await == 1).then_some(())
     });
     let accept_all = async {
@@ -118,7 +118,7 @@ async fn ingest_ends_at_once_though_it_waits_for_an_answer_of_kafka() {
         () = waits => {}
         () = accept_all => {}
     }
-    // It asks again, with a new client.
+    // It tries again, with a new client.
     let _connection = silent.accept().await.unwrap();
     let began = Instant::now();
     assert_eq!(ingest.signal("TERM").await.code(), Some(0));
@@ -126,16 +126,16 @@ async fn ingest_ends_at_once_though_it_waits_for_an_answer_of_kafka() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn produce_ends_in_time_though_its_input_does_not() {
+async fn produce_ends_in_time_while_its_input_stays_open() {
     let dir = tempdir().unwrap();
     let kafka = Process::start(dir.path(), &["dev", "kafka"], &[]).await;
-    for signal in ["TERM", "INT"] {
+    for (signal, lines) in [("TERM", 5), ("INT", 10)] {
         let (mut produce, _input) = produce(&kafka, &dir.path().join("out"));
         // It listens for signals once it has read the first lines.
         let probe = consumer::Probe::new(&kafka.kafka()).unwrap();
         until("the first lines are published", async || {
             let progress = probe.progress(LIMIT).await.unwrap();
-            (progress.iter().map(|partition| partition.end).sum::<i64>() > 0).then_some(())
+            (progress.iter().map(|partition| partition.end).sum::<i64>() == lines).then_some(())
         })
         .await;
         let began = Instant::now();
@@ -146,7 +146,7 @@ async fn produce_ends_in_time_though_its_input_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn produce_ends_in_time_though_kafka_does_not_answer() {
+async fn produce_ends_in_time_while_kafka_does_not_answer() {
     let dir = tempdir().unwrap();
     let kafka = Process::start(dir.path(), &["dev", "kafka"], &[]).await;
     let (mut produce, mut input) = produce(&kafka, &dir.path().join("out"));
@@ -165,18 +165,22 @@ async fn produce_ends_in_time_though_kafka_does_not_answer() {
             count.fetch_add(lines.len(), Ordering::Relaxed);
         }
     });
-    until("it has read as much as it may hold", async || {
+    until("it has read as much as it may keep in memory", async || {
         (written.load(Ordering::Relaxed) > 32 << 20).then_some(())
     })
     .await;
     let began = Instant::now();
     let status = produce.signal("TERM").await;
-    assert_eq!(status.code(), Some(1), "what it took is not published: {status}");
+    assert_eq!(
+        status.code(),
+        Some(1),
+        "not everything that it read is published: {status}"
+    );
     assert!(began.elapsed() < LIMIT, "after {:?}", began.elapsed());
     writes.await.unwrap();
 }
 
-/// Starts `produce -` on an input that brings five lines and then neither more nor its end.
+/// Starts `produce -` on an input that has five lines and stays open.
 fn produce(kafka: &Process, out: &Path) -> (Running, std::process::ChildStdin) {
     let servers = kafka.ready.bootstrap_servers.as_deref().unwrap();
     let mut child = Command::new(ROLLCALL)

@@ -1,4 +1,4 @@
-//! What commands tell: the ready file, help.
+//! What commands write and print: the ready file, help.
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path};
 
@@ -16,68 +16,68 @@ const ENGINE: [&str; 4] = [
 ];
 const PARTS_OF_KAFKA: [&str; 3] = ["bootstrap_servers", "topic", "dead_letter_topic"];
 
-/// Sees to it that a ready file tells the pid and these, each not empty, that its owner alone can read it, and that
-/// nothing else was left beside it.
-fn tells(process: &Process, dir: &Path, names: &[&str]) {
+/// Asserts that a ready file has the pid and these fields, each not empty, that its owner alone can read it, and that nothing
+/// else is left in its directory.
+fn assert_ready_file(process: &Process, dir: &Path, names: &[&str]) {
     let path = dir.join("ready.json");
-    let told: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    let found: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
+    let ready: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let found: BTreeSet<&str> = ready.as_object().unwrap().keys().map(String::as_str).collect();
     let expected: BTreeSet<&str> = names.iter().copied().chain(["pid"]).collect();
     assert_eq!(found, expected);
     for name in names {
-        assert_ne!(told[name].as_str().unwrap(), "", "{name}");
+        assert_ne!(ready[name].as_str().unwrap(), "", "{name}");
     }
     assert_eq!(process.ready.pid, process.pid());
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "it may hold a key");
-    let beside: BTreeSet<_> = std::fs::read_dir(dir)
+    let files: BTreeSet<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name != "data")
         .collect();
-    assert_eq!(beside, BTreeSet::from(["ready.json".to_owned()]));
+    assert_eq!(files, BTreeSet::from(["ready.json".to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ready_file_tells_what_applies() {
+async fn the_ready_file_has_the_fields_that_apply() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
-    tells(&parts.clickhouse, &dir.path().join("clickhouse"), &ENGINE);
-    tells(&parts.kafka, &dir.path().join("kafka"), &PARTS_OF_KAFKA);
+    assert_ready_file(&parts.clickhouse, &dir.path().join("clickhouse"), &ENGINE);
+    assert_ready_file(&parts.kafka, &dir.path().join("kafka"), &PARTS_OF_KAFKA);
 
     let store = ["api_url", "clickhouse_url", "database"];
     let ingest = parts.ingest(&[]).await;
-    tells(
+    assert_ready_file(
         &ingest,
         &dir.path().join("ingest"),
         &[&PARTS_OF_KAFKA[..], &store].concat(),
     );
     let serve = parts.serve(&[]).await;
-    tells(&serve, &dir.path().join("serve"), &store);
+    assert_ready_file(&serve, &dir.path().join("serve"), &store);
     assert_eq!(serve.ready.database.as_deref(), Some("rollcall"));
     assert_eq!(ingest.ready.clickhouse_url, parts.clickhouse.ready.clickhouse_url);
     assert_eq!(
         ingest.ready.bootstrap_servers,
         parts.kafka.ready.bootstrap_servers
     );
-    // Both are where they say.
+    // Both are at these addresses.
     parts.kafka.publish([super::data::event(1)]).await;
     ingest.settled().await;
     assert_eq!(super::data::conversations(&serve).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ready_file_of_up_tells_everything() {
+async fn the_ready_file_of_up_has_every_field() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
     let rest = ["api_url", "database", "api_key"];
-    tells(&up, dir.path(), &[&PARTS_OF_KAFKA[..], &ENGINE, &rest].concat());
+    assert_ready_file(&up, dir.path(), &[&PARTS_OF_KAFKA[..], &ENGINE, &rest].concat());
     let health = format!("{}/readyz", up.ready.api_url.as_deref().unwrap());
     assert_eq!(up.fetch(&health).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_is_over_the_environment_and_that_over_the_file() {
+async fn the_command_line_overrides_the_environment_and_that_the_file() {
     let dir = tempdir().unwrap();
     let config = dir.path().join("rollcall.toml");
     let toml = "[kafka]\ntopic = \"of-file\"\ndead_letter_topic = \"dead-of-file\"\n[http]\naddr = \"127.0.0.1:1\"\n";

@@ -1,0 +1,56 @@
+//! `rollcall ingest` and `rollcall serve`
+
+use std::path::Path;
+
+use aggregator::Store;
+use tracing::{info, warn};
+
+use crate::{
+    api::{self, Bound},
+    ingestion,
+    ready::Ready,
+    settings::Settings,
+    shutdown::Tasks,
+    telemetry,
+};
+
+/// From Kafka into ClickHouse, until stopped.
+pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
+    let mut tasks = Tasks::new()?;
+    let metrics = telemetry::start_metrics(&mut tasks)?;
+    let http = Bound::new(settings.http.addr()).await?;
+    let store = Store::new(&settings.clickhouse);
+    let checks = api::checks(&store, &settings.kafka)?;
+    let router = query::operator_router(checks, move || metrics.render());
+    let ready = Ready::at(http.url())
+        .with_kafka(&settings.kafka)
+        .with_clickhouse(&settings.clickhouse);
+    info!(
+        health = ready.api_url,
+        kafka = ready.bootstrap_servers,
+        clickhouse = ready.clickhouse_url,
+        "ingest"
+    );
+    ready.write(ready_file)?;
+    tasks.spawn(http.serve(router, tasks.shutdown()));
+    tasks.spawn(ingestion::run(settings.kafka, store, tasks.shutdown()));
+    tasks.run_to_end().await
+}
+
+/// The API over ClickHouse, until stopped.
+pub(crate) async fn serve(settings: Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
+    let mut tasks = Tasks::new()?;
+    let metrics = telemetry::start_metrics(&mut tasks)?;
+    let http = Bound::new(settings.http.addr()).await?;
+    let store = Store::new(&settings.clickhouse);
+    let checks = api::checks(&store, &settings.kafka)?;
+    if settings.auth.keys.is_empty() {
+        warn!("auth.keys is empty: every request will be answered with 401");
+    }
+    let router = query::router(settings.query(), store, checks, move || metrics.render());
+    let ready = Ready::at(http.url()).with_clickhouse(&settings.clickhouse);
+    info!(api = ready.api_url, clickhouse = ready.clickhouse_url, "serving");
+    ready.write(ready_file)?;
+    tasks.spawn(http.serve(router, tasks.shutdown()));
+    tasks.run_to_end().await
+}
