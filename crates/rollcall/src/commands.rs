@@ -11,6 +11,7 @@ mod up;
 
 use crate::{
     cli::{Command, Dev},
+    ready::Ready,
     settings::Settings,
     telemetry,
 };
@@ -43,6 +44,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     telemetry::start_logging(&settings.log, if quiet { "warn" } else { "info" })?;
     let ready_file = common.ready_file.clone();
     let ready_file = ready_file.as_deref();
+    Ready::remove_stale(ready_file)?;
     match command {
         Command::Demo { options, .. } => demo::run(settings, options, ready_file).await,
         Command::Up { external, .. } => up::run(settings, external, ready_file).await,

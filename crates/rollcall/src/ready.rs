@@ -1,10 +1,14 @@
 //! The ready file: where to find what a command serves, for scripts and tests.
 
-use std::{io::Write, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use anyhow::Context;
+use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+/// The field of the process that wrote the file.
+const PID: &str = "pid";
 
 /// The fields that apply to a command that serves.
 #[derive(Debug, Default, Serialize)]
@@ -51,6 +55,24 @@ impl Ready {
         }
     }
 
+    /// Removes the file of a process that has ended: whoever waits for this one would take it for its own.
+    ///
+    /// # Errors
+    /// Where the file cannot be removed.
+    pub(crate) fn remove_stale(path: Option<&Path>) -> anyhow::Result<()> {
+        let Some(path) = path else { return Ok(()) };
+        let Ok(json) = fs::read(path) else { return Ok(()) };
+        let written: Value = serde_json::from_slice(&json).unwrap_or_default();
+        let pid = written.get(PID).and_then(|pid| i32::try_from(pid.as_i64()?).ok());
+        if pid
+            .and_then(Pid::from_raw)
+            .is_some_and(|pid| test_kill_process(pid).is_ok())
+        {
+            return Ok(());
+        }
+        fs::remove_file(path).with_context(|| format!("--ready-file: cannot remove {}", path.display()))
+    }
+
     /// Writes the file, with the id of this process, in one step: it is never seen half written. Without a path does nothing.
     ///
     /// # Errors
@@ -59,7 +81,7 @@ impl Ready {
         let Some(path) = path else { return Ok(()) };
         let mut fields: Map<String, Value> = serde_json::from_value(serde_json::to_value(self)?)?;
         fields.retain(|_, value| !value.is_null());
-        fields.insert("pid".to_owned(), std::process::id().into());
+        fields.insert(PID.to_owned(), std::process::id().into());
         let json = serde_json::to_vec_pretty(&fields)?;
         let folder = path
             .parent()

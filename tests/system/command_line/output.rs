@@ -38,6 +38,28 @@ fn assert_ready_file(process: &Process, dir: &Path, names: &[&str]) {
     assert_eq!(files, BTreeSet::from(["ready.json".to_owned()]));
 }
 
+#[tokio::test]
+async fn the_ready_file_of_a_process_that_has_ended_is_removed_at_the_start() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("ready.json");
+    // It removes the file, and then refuses to serve this address.
+    let args = [
+        "dev",
+        "clickhouse",
+        "--http-addr",
+        "0.0.0.0:0",
+        "--ready-file",
+        path.to_str().unwrap(),
+    ];
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    for (pid, stays) in [(ended.id(), false), (std::process::id(), true)] {
+        std::fs::write(&path, format!("{{\"pid\": {pid}}}")).unwrap();
+        assert_eq!(run(&args, &[]).await.code, Some(1));
+        assert_eq!(path.exists(), stays);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ready_file_has_the_fields_that_apply() {
     let dir = tempdir().unwrap();
