@@ -243,7 +243,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             }
             Outcome::Rejected(reason) => {
                 debug!(partition, offset, "rejected: {reason}");
-                let letter = DeadLetter::new(&record, &reason);
+                let letter = DeadLetter::new(record.detach(), &reason);
                 self.batcher.open().reject(span, letter);
             }
         }

@@ -153,7 +153,7 @@ impl<S: Sink> RowWriter<S> {
                 offset = record.offset(),
                 "a record is refused: {refusal}"
             );
-            letters.push(DeadLetter::of_owned(record, &Reason::Refused(refusal)));
+            letters.push(DeadLetter::new(record.clone(), &Reason::Refused(refusal)));
             count += 1;
         }
         self.dead_letters.write(&letters).await?;
