@@ -1,5 +1,7 @@
 //! Who was active when: `usage-summary` and `user-cohorts-over-time`.
 
+use std::ops::Range;
+
 use clickhouse::{Row, query::Query};
 use events::{DateRange, Grain, NewUsersBy};
 use futures::future::try_join;
@@ -27,42 +29,14 @@ enum Count<'a> {
     Distinct(&'a [i64]),
 }
 
-/// A stretch of one of the activity tables, in milliseconds; its end is excluded.
+/// A stretch of one of the activity tables.
 #[derive(Debug, PartialEq, Eq)]
 struct Slice {
     table: &'static str,
     /// Whether the table has one period for each that is asked for; else it has several.
     whole: bool,
-    since: i64,
-    until: i64,
-}
-
-/// When the users that are counted registered, in milliseconds; the end is excluded.
-#[derive(Clone, Copy)]
-struct Registered {
-    since: i64,
-    until: i64,
-}
-
-impl Registered {
-    const ANY: Self = Self {
-        since: i64::MIN,
-        until: i64::MAX,
-    };
-
-    fn within(range: DateRange) -> Self {
-        Self {
-            since: range.first_instant().as_millis(),
-            until: range.end_instant().as_millis(),
-        }
-    }
-
-    fn before(range: DateRange) -> Self {
-        Self {
-            since: i64::MIN,
-            until: range.first_instant().as_millis(),
-        }
-    }
+    /// In milliseconds.
+    time: Range<i64>,
 }
 
 /// Which activity is counted, and over which periods.
@@ -77,7 +51,7 @@ pub(crate) struct ActivityQuery<'a> {
 impl ActivityQuery<'_> {
     /// Distinct active users of each period.
     pub(crate) async fn usage(&self, clickhouse: &Connection) -> Result<Vec<u64>, Error> {
-        self.counts(clickhouse, include_str!("../sql/usage.sql"), Registered::ANY)
+        self.counts(clickhouse, include_str!("../sql/usage.sql"), i64::MIN..i64::MAX)
             .await
     }
 
@@ -95,21 +69,23 @@ impl ActivityQuery<'_> {
                 include_str!("../sql/registrations_by_period_with_mentor.sql")
             }
         };
+        let Range { start, end } = millis(self.range);
         try_join(
-            self.counts(clickhouse, new, Registered::within(self.range)),
-            self.counts(clickhouse, active, Registered::before(self.range)),
+            self.counts(clickhouse, new, start..end),
+            self.counts(clickhouse, active, i64::MIN..start),
         )
         .await
     }
 
-    /// Runs a statement of `sql/` that returns buckets, and fills in those that it does not return.
+    /// Runs a statement of `sql/` that returns buckets, and fills in those that it does not return. `registered` is when the
+    /// users that are counted did, in milliseconds.
     ///
     /// What is in one part, as most of the past is, is counted by rows; the rest is counted a second time, by users.
     async fn counts(
         &self,
         clickhouse: &Connection,
         statement: &str,
-        registered: Registered,
+        registered: Range<i64>,
     ) -> Result<Vec<u64>, Error> {
         let periods = self.range.period_count(self.grain);
         let mut counts = vec![0; usize::try_from(periods).unwrap_or(usize::MAX)];
@@ -122,7 +98,7 @@ impl ActivityQuery<'_> {
             }
         };
         let (first, step) = self.seconds();
-        let run = async |count: Count<'_>| match self.query(clickhouse, statement, registered, count) {
+        let run = async |count: Count<'_>| match self.query(clickhouse, statement, &registered, count) {
             Some(query) => clickhouse.run(query.fetch_all::<PeriodCount>()).await,
             None => Ok(Vec::new()),
         };
@@ -153,7 +129,7 @@ impl ActivityQuery<'_> {
         &self,
         clickhouse: &Connection,
         statement: &str,
-        registered: Registered,
+        registered: &Range<i64>,
         count: Count<'_>,
     ) -> Option<Query> {
         let mut slices = slices(self.range, self.grain);
@@ -185,8 +161,8 @@ impl ActivityQuery<'_> {
             .param("step_seconds", step)
             .param("first_millis", first * 1000)
             .param("step_millis", step * 1000)
-            .param("since", registered.since)
-            .param("until", registered.until);
+            .param("since", registered.start)
+            .param("until", registered.end);
         Some(query)
     }
 }
@@ -194,7 +170,7 @@ impl ActivityQuery<'_> {
 impl Slice {
     /// A statement about this slice. All that is put into the text is numbers and names of tables and columns.
     fn fill(&self, statement: &str, count: Count<'_>) -> String {
-        let (since, until) = (self.since / 1000, self.until / 1000);
+        let (since, until) = (self.time.start / 1000, self.time.end / 1000);
         let among = match count {
             Count::PerPart => String::new(),
             Count::Distinct(periods) => {
@@ -231,66 +207,39 @@ impl Slice {
 /// the days of those that the range cuts from the daily one.
 fn slices(range: DateRange, grain: Grain) -> Vec<Slice> {
     const WEEK: i64 = Grain::Week.millis();
-    let (since, until) = (range.first_instant().as_millis(), range.end_instant().as_millis());
-    let parts = match grain {
-        Grain::Hour => vec![Slice {
-            table: "active_hourly",
-            whole: true,
-            since,
-            until,
-        }],
-        Grain::Day => vec![Slice {
-            table: "active_daily",
-            whole: true,
-            since,
-            until,
-        }],
+    let Range { start, end } = millis(range);
+    let slices = match grain {
+        Grain::Hour => vec![("active_hourly", true, start..end)],
+        Grain::Day => vec![("active_daily", true, start..end)],
         Grain::Week => {
             let monday = range.first_period(Grain::Week).start.as_millis();
-            let first_whole = if monday == since { since } else { monday + WEEK };
-            let last_whole = monday + (until - monday) / WEEK * WEEK;
-            if first_whole < last_whole {
-                vec![
-                    Slice {
-                        table: "active_daily",
-                        whole: false,
-                        since,
-                        until: first_whole,
-                    },
-                    Slice {
-                        table: "active_weekly",
-                        whole: true,
-                        since: first_whole,
-                        until: last_whole,
-                    },
-                    Slice {
-                        table: "active_daily",
-                        whole: false,
-                        since: last_whole,
-                        until,
-                    },
-                ]
+            let first_whole = if monday == start { start } else { monday + WEEK };
+            let last_whole = monday + (end - monday) / WEEK * WEEK;
+            let whole = if first_whole < last_whole {
+                first_whole..last_whole
             } else {
-                vec![Slice {
-                    table: "active_daily",
-                    whole: false,
-                    since,
-                    until,
-                }]
-            }
+                end..end
+            };
+            vec![
+                ("active_daily", false, start..whole.start),
+                ("active_weekly", true, whole.clone()),
+                ("active_daily", false, whole.end..end),
+            ]
         }
     };
     // The period of a rollup is a DateTime, which ends in the year 2106; messages date from the year 2000 on.
-    let (least, greatest) = (0, i64::from(u32::MAX) * 1000);
-    parts
-        .into_iter()
-        .map(|slice| Slice {
-            since: slice.since.clamp(least, greatest),
-            until: slice.until.clamp(least, greatest),
-            ..slice
-        })
-        .filter(|slice| slice.since < slice.until)
-        .collect()
+    let clamp = |millis: i64| millis.clamp(0, i64::from(u32::MAX) * 1000);
+    let slices = slices.into_iter().map(|(table, whole, time)| Slice {
+        table,
+        whole,
+        time: clamp(time.start)..clamp(time.end),
+    });
+    slices.filter(|slice| !slice.time.is_empty()).collect()
+}
+
+/// From the beginning of a range to its end, in milliseconds.
+fn millis(range: DateRange) -> Range<i64> {
+    range.first_instant().as_millis()..range.end_instant().as_millis()
 }
 
 #[cfg(test)]
@@ -312,7 +261,7 @@ mod tests {
         };
         slices(range, grain)
             .iter()
-            .map(|s| (s.table, day(s.since), day(s.until)))
+            .map(|s| (s.table, day(s.time.start), day(s.time.end)))
             .collect()
     }
 

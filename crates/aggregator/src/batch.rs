@@ -1,6 +1,6 @@
 //! Events to be inserted, with what their messages add to the rollups.
 
-use events::{Body, Event};
+use events::{Body, Event, topic_key};
 
 use crate::{
     messages::Messages,
@@ -26,8 +26,8 @@ impl Batch {
         match &event.body {
             Body::Message(message) => self.messages.append(event, message),
             Body::Annotation(annotation) => {
-                let topics: Vec<&str> = annotation.topics.iter().map(AsRef::as_ref).collect();
-                let keys: Vec<String> = topics.iter().map(|topic| events::topic_key(topic)).collect();
+                let topics = &annotation.topics;
+                let topic_keys: Vec<_> = topics.iter().map(|name| topic_key(name).into()).collect();
                 self.annotations.push(AnnotationRow {
                     org: &event.org,
                     conversation_id: annotation.conversation_id.as_u128(),
@@ -35,7 +35,7 @@ impl Batch {
                     event_id: &event.id,
                     user_sentiment: annotation.user_sentiment.as_str(),
                     topics,
-                    topic_keys: keys.iter().map(String::as_str).collect(),
+                    topic_keys: &topic_keys,
                 });
             }
             Body::Registration(registration) => self.registrations.push(RegistrationRow {

@@ -65,6 +65,12 @@ impl Connection {
             .with_setting("max_bytes_before_external_sort", MEMORY)
     }
 
+    /// Runs a statement that changes the schema or fills a table.
+    pub(crate) async fn change(&self, sql: &str) -> Result<(), Error> {
+        let limit = self.settings.maintenance_timeout();
+        self.within(limit, self.maintenance(sql).execute()).await
+    }
+
     /// Awaits a query under the timeout of queries.
     pub(crate) async fn run<T>(
         &self,

@@ -55,78 +55,60 @@ impl Error {
 }
 
 impl From<Source> for Error {
+    /// The one place that decides what is tried again. The codes are those of ClickHouse's `ErrorCodes.cpp`.
     fn from(source: Source) -> Self {
-        match fault(&source) {
-            Fault::Moment => Self::Unavailable(source),
-            Fault::Rows => Self::InvalidRows(source),
-            Fault::Request => Self::Refused(source),
-        }
-    }
-}
-
-/// What is at fault where a request failed.
-enum Fault {
-    /// The moment: the same request may succeed later.
-    Moment,
-    /// What the rows hold.
-    Rows,
-    /// The request, or what it meets: a table that is missing, a password.
-    Request,
-}
-
-/// What is at fault: the one place that decides what is tried again. The codes are those of ClickHouse's
-/// `ErrorCodes.cpp`.
-fn fault(error: &Source) -> Fault {
-    /// Codes that speak of load, time, memory, replicas or a server that is starting or stopping.
-    const MOMENT: [u32; 17] = [
-        74,  // CANNOT_READ_FROM_FILE_DESCRIPTOR
-        75,  // CANNOT_WRITE_TO_FILE_DESCRIPTOR
-        159, // TIMEOUT_EXCEEDED
-        164, // READONLY
-        201, // QUOTA_EXCEEDED
-        202, // TOO_MANY_SIMULTANEOUS_QUERIES
-        203, // NO_FREE_CONNECTION
-        209, // SOCKET_TIMEOUT
-        210, // NETWORK_ERROR
-        241, // MEMORY_LIMIT_EXCEEDED
-        242, // TABLE_IS_READ_ONLY
-        243, // NOT_ENOUGH_SPACE
-        252, // TOO_MANY_PARTS
-        319, // UNKNOWN_STATUS_OF_INSERT
-        394, // QUERY_WAS_CANCELLED
-        439, // CANNOT_SCHEDULE_TASK
-        999, // KEEPER_EXCEPTION
-    ];
-    /// Codes that speak of a value in a row.
-    const ROWS: [u32; 17] = [
-        6,   // CANNOT_PARSE_TEXT
-        26,  // CANNOT_PARSE_QUOTED_STRING
-        27,  // CANNOT_PARSE_INPUT_ASSERTION_FAILED
-        38,  // CANNOT_PARSE_DATE
-        41,  // CANNOT_PARSE_DATETIME
-        69,  // ARGUMENT_OUT_OF_BOUND
-        70,  // CANNOT_CONVERT_TYPE
-        72,  // CANNOT_PARSE_NUMBER
-        117, // INCORRECT_DATA
-        128, // TOO_LARGE_ARRAY_SIZE
-        131, // TOO_LARGE_STRING_SIZE
-        321, // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
-        349, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
-        395, // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
-        407, // DECIMAL_OVERFLOW
-        469, // VIOLATED_CONSTRAINT
-        691, // UNKNOWN_ELEMENT_OF_ENUM
-    ];
-    match error {
-        Source::Network(_) | Source::TimedOut => Fault::Moment,
-        Source::BadResponse(text) => match exception_code(text) {
+        /// Codes of load, time, memory, replicas or a server that is starting or stopping.
+        const TRANSIENT: [u32; 17] = [
+            74,  // CANNOT_READ_FROM_FILE_DESCRIPTOR
+            75,  // CANNOT_WRITE_TO_FILE_DESCRIPTOR
+            159, // TIMEOUT_EXCEEDED
+            164, // READONLY
+            201, // QUOTA_EXCEEDED
+            202, // TOO_MANY_SIMULTANEOUS_QUERIES
+            203, // NO_FREE_CONNECTION
+            209, // SOCKET_TIMEOUT
+            210, // NETWORK_ERROR
+            241, // MEMORY_LIMIT_EXCEEDED
+            242, // TABLE_IS_READ_ONLY
+            243, // NOT_ENOUGH_SPACE
+            252, // TOO_MANY_PARTS
+            319, // UNKNOWN_STATUS_OF_INSERT
+            394, // QUERY_WAS_CANCELLED
+            439, // CANNOT_SCHEDULE_TASK
+            999, // KEEPER_EXCEPTION
+        ];
+        /// Codes of a value in a row.
+        const ROWS: [u32; 17] = [
+            6,   // CANNOT_PARSE_TEXT
+            26,  // CANNOT_PARSE_QUOTED_STRING
+            27,  // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+            38,  // CANNOT_PARSE_DATE
+            41,  // CANNOT_PARSE_DATETIME
+            69,  // ARGUMENT_OUT_OF_BOUND
+            70,  // CANNOT_CONVERT_TYPE
+            72,  // CANNOT_PARSE_NUMBER
+            117, // INCORRECT_DATA
+            128, // TOO_LARGE_ARRAY_SIZE
+            131, // TOO_LARGE_STRING_SIZE
+            321, // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+            349, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+            395, // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+            407, // DECIMAL_OVERFLOW
+            469, // VIOLATED_CONSTRAINT
+            691, // UNKNOWN_ELEMENT_OF_ENUM
+        ];
+        let code = match &source {
+            Source::Network(_) | Source::TimedOut => return Self::Unavailable(source),
+            Source::BadResponse(text) => exception_code(text),
+            _ => return Self::Refused(source),
+        };
+        match code {
             // What answered was not ClickHouse but, say, a proxy on the way.
-            None => Fault::Moment,
-            Some(code) if MOMENT.contains(&code) => Fault::Moment,
-            Some(code) if ROWS.contains(&code) => Fault::Rows,
-            Some(_) => Fault::Request,
-        },
-        _ => Fault::Request,
+            None => Self::Unavailable(source),
+            Some(code) if TRANSIENT.contains(&code) => Self::Unavailable(source),
+            Some(code) if ROWS.contains(&code) => Self::InvalidRows(source),
+            Some(_) => Self::Refused(source),
+        }
     }
 }
 

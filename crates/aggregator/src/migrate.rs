@@ -153,7 +153,12 @@ impl Store {
     pub async fn schema_state(&self) -> Result<SchemaState, Error> {
         let found = match self.schema_version().await {
             Ok(version) => version,
-            Err(Error::Refused(Source::BadResponse(text))) if is_missing(&text) => 0,
+            // No table (60) or no database (81).
+            Err(Error::Refused(Source::BadResponse(text)))
+                if matches!(exception_code(&text), Some(60 | 81)) =>
+            {
+                0
+            }
             Err(error) => return Err(error),
         };
         let needed = latest_version();
@@ -185,12 +190,7 @@ impl Store {
     /// Runs a statement that does nothing where it was run before. Of two that create a table at once ClickHouse may
     /// answer the later that the table exists after all (code 57), which is as good.
     async fn run_idempotent(&self, statement: &str) -> Result<(), Error> {
-        let run = self.clickhouse.maintenance(statement).execute();
-        match self
-            .clickhouse
-            .within(self.clickhouse.settings.maintenance_timeout(), run)
-            .await
-        {
+        match self.clickhouse.change(statement).await {
             Err(Error::Refused(Source::BadResponse(text))) if exception_code(&text) == Some(57) => Ok(()),
             other => other,
         }
@@ -200,16 +200,9 @@ impl Store {
 impl Recorded {
     /// Whether this program has another migration at that version. What is beyond its latest is of a newer program.
     fn is_foreign(&self) -> bool {
-        let known = (1_u32..)
-            .zip(&MIGRATIONS)
-            .find(|(version, _)| *version == self.version);
-        known.is_some_and(|(_, (name, _))| *name != self.name)
+        let mut known = (1_u32..).zip(&MIGRATIONS);
+        known.any(|(version, (name, _))| version == self.version && *name != self.name)
     }
-}
-
-/// Whether ClickHouse says that a table (60) or a database (81) is not there.
-fn is_missing(text: &str) -> bool {
-    matches!(exception_code(text), Some(60 | 81))
 }
 
 #[cfg(test)]

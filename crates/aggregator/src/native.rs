@@ -1,6 +1,8 @@
 //! Columns in ClickHouse's Native format
 //! (<https://clickhouse.com/docs/interfaces/formats/Native>): the form that costs the engine least to read.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use events::Role;
 
@@ -56,167 +58,114 @@ impl ChunkedBuffer {
 
     /// The chunks, in their order.
     fn into_chunks(self) -> impl Iterator<Item = Bytes> {
-        self.full.into_iter().chain([self.last]).map(Bytes::from)
+        let chunks = self.full.into_iter().chain([self.last]);
+        chunks.filter(|chunk| !chunk.is_empty()).map(Bytes::from)
     }
 }
 
-/// A column of a block: its values, one after the other, in the encoding of its type.
-pub(crate) trait Column: Default {
-    /// The type's name in ClickHouse.
-    const TYPE: &'static str;
-
-    /// A value of it.
-    type Value<'a>;
-
-    /// Writes a value.
-    fn push(&mut self, value: Self::Value<'_>);
-
-    /// The number of bytes of its values.
-    fn len(&self) -> usize;
-
-    /// Its values, in the chunks that they are sent in.
-    fn into_chunks(self) -> impl Iterator<Item = Bytes>;
+/// The values of a column, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Column {
+    /// Of arrays: after how many items of the column each ends.
+    array_ends: ChunkedBuffer,
+    values: ChunkedBuffer,
+    items: u64,
 }
 
-/// Columns whose values are written into one buffer, and how a value is.
-macro_rules! columns {
-    ($($(#[$doc:meta])* $column:ident($value:ty) = $type:literal, |$buffer:ident, $given:ident| $write:block)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Default)]
-        pub(crate) struct $column(ChunkedBuffer);
+impl Column {
+    /// The number of bytes.
+    pub(crate) const fn len(&self) -> usize {
+        self.array_ends.len() + self.values.len()
+    }
+}
 
-        impl Column for $column {
-            const TYPE: &'static str = $type;
+/// What a column holds, as its type encodes it.
+pub(crate) trait Value {
+    /// Adds it to its column.
+    fn write(self, column: &mut Column);
+}
 
-            type Value<'a> = $value;
+/// A `String` of ClickHouse holds any bytes.
+impl Value for &[u8] {
+    fn write(self, column: &mut Column) {
+        let (length, used) = leb128(self.len());
+        column.values.write(&length[..used]);
+        column.values.write(self);
+    }
+}
 
-            fn push(&mut self, $given: Self::Value<'_>) {
-                let $buffer = &mut self.0;
-                $write
-            }
+impl Value for &str {
+    fn write(self, column: &mut Column) {
+        self.as_bytes().write(column);
+    }
+}
 
-            fn len(&self) -> usize {
-                self.0.len()
-            }
+impl Value for &[Cow<'_, str>] {
+    fn write(self, column: &mut Column) {
+        for item in self {
+            item.as_bytes().write(column);
+            column.items += 1;
+        }
+        column.array_ends.write(&column.items.to_le_bytes());
+    }
+}
 
-            fn into_chunks(self) -> impl Iterator<Item = Bytes> {
-                self.0.into_chunks()
+/// A `UInt256`, its lower half first.
+impl Value for [u128; 2] {
+    fn write(self, column: &mut Column) {
+        for half in self {
+            half.write(column);
+        }
+    }
+}
+
+/// An `Enum8`.
+impl Value for Role {
+    fn write(self, column: &mut Column) {
+        let number = match self {
+            Self::User => 1,
+            Self::Assistant => 2,
+            Self::System => 3,
+            Self::Tool => 4,
+        };
+        column.values.write(&[number]);
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Value for $number {
+            fn write(self, column: &mut Column) {
+                column.values.write(&self.to_le_bytes());
             }
         }
     )*};
 }
 
-columns! {
-    /// Text.
-    Text(&'a str) = "String", |buffer, value| { write_string(buffer, value.as_bytes()); }
+numbers!(u16, u32, i64, u128);
 
-    /// Text that is given as bytes: a `String` of ClickHouse holds any.
-    TextBytes(&'a [u8]) = "String", |buffer, value| { write_string(buffer, value); }
-
-    /// A UUID as a number.
-    UInt128(u128) = "UInt128", |buffer, value| { buffer.write(&value.to_le_bytes()); }
-
-    /// A number, by its bytes from the lowest on.
-    UInt256([u8; 32]) = "UInt256", |buffer, value| { buffer.write(&value); }
-
-    /// Milliseconds since 1970, of any year.
-    Int64(i64) = "Int64", |buffer, value| { buffer.write(&value.to_le_bytes()); }
-
-    /// Milliseconds since 1970.
-    DateTime64(i64) = "DateTime64(3, 'UTC')", |buffer, value| { buffer.write(&value.to_le_bytes()); }
-
-    /// Seconds since 1970.
-    DateTime(u32) = "DateTime('UTC')", |buffer, value| { buffer.write(&value.to_le_bytes()); }
-
-    /// Days since 1970.
-    Date(u16) = "Date", |buffer, value| { buffer.write(&value.to_le_bytes()); }
-
-    /// Who wrote a message.
-    RoleEnum(Role) = "Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4)", |buffer, value| {
-        let number = match value {
-            Role::User => 1,
-            Role::Assistant => 2,
-            Role::System => 3,
-            Role::Tool => 4,
-        };
-        buffer.write(&[number]);
-    }
-}
-
-/// Arrays of text: where each array ends, then the items of all of them.
-#[derive(Debug, Default)]
-pub(crate) struct TextArray {
-    ends: ChunkedBuffer,
-    items: ChunkedBuffer,
-    count: u64,
-}
-
-impl Column for TextArray {
-    const TYPE: &'static str = "Array(String)";
-
-    type Value<'a> = Vec<&'a str>;
-
-    fn push(&mut self, items: Vec<&str>) {
-        for item in items {
-            write_string(&mut self.items, item.as_bytes());
-            self.count += 1;
-        }
-        self.ends.write(&self.count.to_le_bytes());
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len() + self.items.len()
-    }
-
-    fn into_chunks(self) -> impl Iterator<Item = Bytes> {
-        self.ends.into_chunks().chain(self.items.into_chunks())
-    }
-}
-
-/// A block under construction, in the chunks that it is sent in.
-#[derive(Debug)]
-pub(crate) struct Block {
-    chunks: Vec<Bytes>,
-}
-
-impl Block {
-    /// A block of that many rows, and of that many columns, which are then added.
-    pub(crate) fn new(columns: usize, rows: usize) -> Self {
-        let mut header = Vec::with_capacity(8);
-        write_length(&mut header, columns);
-        write_length(&mut header, rows);
-        Self {
-            chunks: vec![header.into()],
-        }
-    }
-
-    /// Adds a column under its name.
-    pub(crate) fn column<C: Column>(mut self, name: &str, column: C) -> Self {
-        let mut header = Vec::with_capacity(64);
-        for text in [name, C::TYPE] {
+/// A block of columns, each after its name and its type, in the chunks that it is sent in.
+pub(crate) fn block<const N: usize>(rows: usize, columns: [(&str, &str, Column); N]) -> Vec<Bytes> {
+    let mut header = Vec::new();
+    write_length(&mut header, N);
+    write_length(&mut header, rows);
+    let mut chunks = vec![Bytes::from(header)];
+    for (name, type_name, column) in columns {
+        let mut header = Vec::new();
+        for text in [name, type_name] {
             write_length(&mut header, text.len());
             header.extend_from_slice(text.as_bytes());
         }
-        self.chunks.push(header.into());
-        self.chunks.extend(column.into_chunks());
-        self
+        chunks.push(header.into());
+        chunks.extend(column.array_ends.into_chunks());
+        chunks.extend(column.values.into_chunks());
     }
-
-    /// The whole of it.
-    pub(crate) fn into_chunks(self) -> Vec<Bytes> {
-        self.chunks
-    }
+    chunks
 }
 
 fn write_length(into: &mut Vec<u8>, length: usize) {
     let (bytes, used) = leb128(length);
     into.extend_from_slice(&bytes[..used]);
-}
-
-fn write_string(into: &mut ChunkedBuffer, value: &[u8]) {
-    let (bytes, used) = leb128(value.len());
-    into.write(&bytes[..used]);
-    into.write(value);
 }
 
 /// An unsigned LEB128, as ClickHouse writes lengths and counts: its bytes, and how many of them are used.

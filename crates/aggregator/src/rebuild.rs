@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use crate::{
+    connection::Connection,
     error::Error,
     rollup::{View, views_into},
     store::Store,
@@ -17,55 +18,50 @@ use crate::{
 /// How long to wait before asking again whether an insert has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A view, and how far its source had come when the shadow began to be filled.
-struct Mark {
-    view: View,
-    /// The number of the latest block of the source's parts.
-    block: u64,
-}
-
 impl Store {
     /// Makes a rollup again from its facts, or from the finer rollup that it is made from.
     ///
-    /// Safe while events arrive, and and answers stay right. It needs the disk space of a second copy of the table while it
+    /// Safe while events arrive, and answers stay right. It needs the disk space of a second copy of the table while it
     /// runs. One that was interrupted is completed by running it again; two of one table must not run at once.
     ///
     /// # Errors
     /// Those of any query.
     pub async fn rebuild(&self, table: &'static str) -> Result<(), Error> {
+        let clickhouse = &*self.clickhouse;
         let shadow = format!("{table}_rebuild");
         let views: Vec<_> = views_into(table).collect();
-        self.drop_shadow(&shadow, &views).await?;
-        self.change(&format!("CREATE TABLE {shadow} AS {table}")).await?;
+        clickhouse.drop_shadow(&shadow, &views).await?;
+        clickhouse
+            .change(&format!("CREATE TABLE {shadow} AS {table}"))
+            .await?;
+        // The latest block of each view's source when the shadow began to be filled.
         let mut marks = Vec::with_capacity(views.len());
         for view in &views {
             let (copy, select) = (copy_of(view), view.select_from(view.source));
-            self.change(&format!(
-                "CREATE MATERIALIZED VIEW {copy} TO {shadow} AS {select}"
-            ))
-            .await?;
-            marks.push(Mark {
-                view: *view,
-                block: self.latest_block(view.source).await?,
-            });
+            let create = format!("CREATE MATERIALIZED VIEW {copy} TO {shadow} AS {select}");
+            clickhouse.change(&create).await?;
+            marks.push(clickhouse.latest_block(view.source).await?);
         }
         for view in &views {
-            self.fill(&shadow, view, view.source).await?;
+            clickhouse.fill(&shadow, view, view.source).await?;
         }
-        self.change(&format!("EXCHANGE TABLES {table} AND {shadow}"))
+        clickhouse
+            .change(&format!("EXCHANGE TABLES {table} AND {shadow}"))
             .await?;
-        self.await_running_inserts().await?;
-        for Mark { view, block } in &marks {
+        clickhouse.await_running_inserts().await?;
+        for (view, block) in views.iter().zip(marks) {
             // The name of a part: partition, least block, greatest block, level.
             let newer = format!(
                 "(SELECT * FROM {} WHERE toUInt64(splitByChar('_', _part)[3]) > {block})",
                 view.source
             );
-            self.fill(table, view, &newer).await?;
+            clickhouse.fill(table, view, &newer).await?;
         }
-        self.drop_shadow(&shadow, &views).await
+        clickhouse.drop_shadow(&shadow, &views).await
     }
+}
 
+impl Connection {
     /// Inserts what a view makes of a source.
     async fn fill(&self, table: &str, view: &View, source: &str) -> Result<(), Error> {
         self.change(&format!("INSERT INTO {table} {}", view.select_from(source)))
@@ -85,12 +81,11 @@ impl Store {
     /// The number of the latest block of a table's parts; 0 where it has none.
     async fn latest_block(&self, table: &str) -> Result<u64, Error> {
         let block = self
-            .clickhouse
             .client
             .query(include_str!("../sql/latest_block.sql"))
             .param("table", table)
             .fetch_one();
-        self.clickhouse.run(block).await
+        self.run(block).await
     }
 
     /// Returns once every insert into the database that is running now has ended.
@@ -104,30 +99,15 @@ impl Store {
             }
             Ok(())
         };
-        tokio::time::timeout(self.clickhouse.settings.maintenance_timeout(), ended)
+        tokio::time::timeout(self.settings.maintenance_timeout(), ended)
             .await
             .unwrap_or_else(|_elapsed| Err(Error::timed_out()))
     }
 
     /// The inserts that are running, by their query ids.
     async fn running_inserts(&self) -> Result<Vec<String>, Error> {
-        self.clickhouse
-            .run(
-                self.clickhouse
-                    .client
-                    .query(include_str!("../sql/running_inserts.sql"))
-                    .fetch_all(),
-            )
-            .await
-    }
-
-    async fn change(&self, sql: &str) -> Result<(), Error> {
-        self.clickhouse
-            .within(
-                self.clickhouse.settings.maintenance_timeout(),
-                self.clickhouse.maintenance(sql).execute(),
-            )
-            .await
+        let running = self.client.query(include_str!("../sql/running_inserts.sql"));
+        self.run(running.fetch_all()).await
     }
 }
 

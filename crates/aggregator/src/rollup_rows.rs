@@ -17,31 +17,10 @@ use crate::{
 const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 
-/// Which of two messages is the earlier: their times decide, then their ids.
-struct MessageKey {
-    /// Milliseconds since 1970.
-    time: i64,
-    id: u128,
-}
-
-impl MessageKey {
-    /// `time · 2¹²⁸ + id`, a `UInt256` of the same order, by its bytes from the lowest on. No event is older than the year
-    /// 2000.
-    fn to_le_bytes(&self) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        let (low, high) = bytes.split_at_mut(16);
-        low.copy_from_slice(&self.id.to_le_bytes());
-        high.copy_from_slice(&i128::from(self.time).to_le_bytes());
-        bytes
-    }
-}
-
 impl Message {
-    const fn key(&self) -> MessageKey {
-        MessageKey {
-            time: self.time,
-            id: self.id,
-        }
+    /// `time · 2¹²⁸ + id`, the lower half first: the least is of the earliest message. No event is older than the year 2000.
+    fn position(&self) -> [u128; 2] {
+        [self.id, u128::try_from(self.time).unwrap_or_default()]
     }
 
     /// Whether it makes its user active.
@@ -83,15 +62,12 @@ impl SortedMessages {
     pub(crate) fn users(&self) -> UserRows {
         let mut users: Vec<(Symbol, Symbol, i64)> = Vec::new();
         for message in self.entries.iter().filter(|message| message.is_activity()) {
-            let (org, user) = (message.org, message.user);
-            if users
-                .last()
-                .is_none_or(|(last_org, last_user, _)| (*last_org, *last_user) != (org, user))
-            {
-                users.push((org, user, message.time));
-            } else if let Some((_, _, first)) = users.last_mut() {
-                // The next conversation may have begun earlier.
-                *first = message.time.min(*first);
+            match users.last_mut() {
+                // The next conversation of a user may have begun earlier.
+                Some((org, user, first)) if (*org, *user) == (message.org, message.user) => {
+                    *first = message.time.min(*first);
+                }
+                _ => users.push((message.org, message.user, message.time)),
             }
         }
         users.sort_unstable();
@@ -114,7 +90,7 @@ impl SortedMessages {
             rows.push(ConversationRow {
                 org: self.names.text(messages[0].org),
                 conversation_id: messages[0].conversation_id,
-                first: messages[0].key().to_le_bytes(),
+                first: messages[0].position(),
                 least_mentor: mentors().min().unwrap_or_default(),
                 greatest_mentor: mentors().max().unwrap_or_default(),
             });
@@ -130,7 +106,7 @@ impl SortedMessages {
                     org: self.names.text(messages[0].org),
                     day: u16::try_from(messages[0].day()).unwrap_or(u16::MAX),
                     conversation_id: messages[0].conversation_id,
-                    first: messages[0].key().to_le_bytes(),
+                    first: messages[0].position(),
                 });
             }
         }

@@ -87,7 +87,7 @@ impl Store {
                 .with_setting("async_insert", "0")
                 // A part has each row once: users are counted by it.
                 .with_setting("optimize_on_insert", "1")
-                .insert_formatted_with(*statement);
+                .insert_formatted_with(statement.as_str());
             for chunk in chunks {
                 insert.send(chunk.clone()).await?;
             }

@@ -2,17 +2,28 @@
 //!
 //! A table's `CREATE` in `migrations/` has the same columns; a test compares them.
 
-use bytes::Bytes;
+use std::borrow::Cow;
 
-use crate::native::{
-    Block, Column, Date, DateTime, DateTime64, Int64, RoleEnum, Text, TextArray, TextBytes, UInt128, UInt256,
-};
+use bytes::Bytes;
+use events::Role;
+
+use crate::native::{Column, Value, block};
 
 /// A statement and the block that follows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Insert {
-    pub(crate) statement: &'static str,
+    pub(crate) statement: String,
     pub(crate) chunks: Vec<Bytes>,
+}
+
+impl Insert {
+    fn new<const N: usize>(table: &str, rows: usize, columns: [(&str, &str, Column); N]) -> Self {
+        let names = columns.each_ref().map(|(name, ..)| *name).join(", ");
+        Self {
+            statement: format!("INSERT INTO {table} ({names}) FORMAT Native"),
+            chunks: block(rows, columns),
+        }
+    }
 }
 
 /// Rows of one table, in columns.
@@ -27,45 +38,30 @@ pub(crate) trait Rows {
     fn into_insert(self) -> Option<Insert>;
 }
 
-/// For each table a type of its rows and one of a row, from its name and its columns.
+/// For each table a type of its rows and one of a row, from its name and its columns, each with its type in Rust and in
+/// ClickHouse.
 macro_rules! tables {
     ($(
         $(#[$doc:meta])*
-        $table:ident: $rows:ident of $row:ident {
-            $first:ident: $first_type:ident,
-            $($column:ident: $type:ident,)*
-        }
+        $table:ident: $rows:ident of $row:ident { $($column:ident: $value:ty = $type:literal,)* }
     )*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Default)]
             pub(crate) struct $rows {
                 rows: usize,
-                $first: $first_type,
-                $($column: $type,)*
+                $($column: Column,)*
             }
 
             #[doc = concat!("A row of `", stringify!($table), "`.")]
             pub(crate) struct $row<'a> {
-                pub(crate) $first: <$first_type as Column>::Value<'a>,
-                $(pub(crate) $column: <$type as Column>::Value<'a>,)*
+                $(pub(crate) $column: $value,)*
             }
 
             impl $rows {
-                const INSERT: &str = concat!(
-                    "INSERT INTO ", stringify!($table),
-                    " (", stringify!($first), $(", ", stringify!($column),)* ") FORMAT Native"
-                );
-
-                const COLUMNS: &[(&str, &str)] = &[
-                    (stringify!($first), $first_type::TYPE),
-                    $((stringify!($column), $type::TYPE),)*
-                ];
-
                 pub(crate) fn push(&mut self, row: $row<'_>) {
                     self.rows += 1;
-                    self.$first.push(row.$first);
-                    $(self.$column.push(row.$column);)*
+                    $(row.$column.write(&mut self.$column);)*
                 }
             }
 
@@ -75,89 +71,85 @@ macro_rules! tables {
                 }
 
                 fn bytes(&self) -> usize {
-                    self.$first.len() $(+ self.$column.len())*
+                    [$(self.$column.len()),*].iter().sum()
                 }
 
                 fn into_insert(self) -> Option<Insert> {
-                    (self.rows > 0).then(|| Insert {
-                        statement: Self::INSERT,
-                        chunks: Block::new(Self::COLUMNS.len(), self.rows)
-                            .column(stringify!($first), self.$first)
-                            $(.column(stringify!($column), self.$column))*
-                            .into_chunks(),
-                    })
+                    let columns = [$((stringify!($column), $type, self.$column)),*];
+                    (self.rows > 0).then(|| Insert::new(stringify!($table), self.rows, columns))
                 }
             }
         )*
 
         /// Each table with the names and types of its columns.
         #[cfg(test)]
-        const TABLES: &[(&str, &[(&str, &str)])] = &[$((stringify!($table), $rows::COLUMNS)),*];
+        const TABLES: &[(&str, &[(&str, &str)])] =
+            &[$((stringify!($table), &[$((stringify!($column), $type)),*])),*];
     };
 }
 
 tables! {
     /// Facts: messages.
     messages: MessageRows of MessageRow {
-        org: Text,
-        conversation_id: UInt128,
-        time: DateTime64,
-        message_id: UInt128,
-        role: RoleEnum,
-        user_id: Text,
-        mentor_id: Text,
-        content: TextBytes,
-        model: Text,
+        org: &'a str = "String",
+        conversation_id: u128 = "UInt128",
+        time: i64 = "DateTime64(3, 'UTC')",
+        message_id: u128 = "UInt128",
+        role: Role = "Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4)",
+        user_id: &'a str = "String",
+        mentor_id: &'a str = "String",
+        content: &'a [u8] = "String",
+        model: &'a str = "String",
     }
 
     /// Facts: annotations of conversations.
     annotations: AnnotationRows of AnnotationRow {
-        org: Text,
-        conversation_id: UInt128,
-        annotated_at: Int64,
-        event_id: Text,
-        user_sentiment: Text,
-        topics: TextArray,
-        topic_keys: TextArray,
+        org: &'a str = "String",
+        conversation_id: u128 = "UInt128",
+        annotated_at: i64 = "Int64",
+        event_id: &'a str = "String",
+        user_sentiment: &'a str = "String",
+        topics: &'a [Cow<'a, str>] = "Array(String)",
+        topic_keys: &'a [Cow<'a, str>] = "Array(String)",
     }
 
     /// Facts: registrations of users.
     registrations: RegistrationRows of RegistrationRow {
-        org: Text,
-        user_id: Text,
-        registered_at: Int64,
+        org: &'a str = "String",
+        user_id: &'a str = "String",
+        registered_at: i64 = "Int64",
     }
 
     /// What a batch adds to the rollups of activity.
     incoming_activity: ActivityRows of ActivityRow {
-        org: Text,
-        mentor_id: Text,
-        period: DateTime,
-        user_id: Text,
+        org: &'a str = "String",
+        mentor_id: &'a str = "String",
+        period: u32 = "DateTime('UTC')",
+        user_id: &'a str = "String",
     }
 
     /// What the messages of a batch add to the rollup of users.
     incoming_users: UserRows of UserRow {
-        org: Text,
-        user_id: Text,
-        first_message_at: Int64,
+        org: &'a str = "String",
+        user_id: &'a str = "String",
+        first_message_at: i64 = "Int64",
     }
 
     /// What a batch adds to the rollup of conversations.
     conversations: ConversationRows of ConversationRow {
-        org: Text,
-        conversation_id: UInt128,
-        first: UInt256,
-        least_mentor: Text,
-        greatest_mentor: Text,
+        org: &'a str = "String",
+        conversation_id: u128 = "UInt128",
+        first: [u128; 2] = "UInt256",
+        least_mentor: &'a str = "String",
+        greatest_mentor: &'a str = "String",
     }
 
     /// What a batch adds to the rollup of the conversations of each day.
     conversation_days: ConversationDayRows of ConversationDayRow {
-        org: Text,
-        day: Date,
-        conversation_id: UInt128,
-        first: UInt256,
+        org: &'a str = "String",
+        day: u16 = "Date",
+        conversation_id: u128 = "UInt128",
+        first: [u128; 2] = "UInt256",
     }
 }
 

@@ -219,27 +219,16 @@ const ORDER: &str = "ORDER BY bitShiftRight(first, 128) DESC, conversation_id";
 struct Listing<'a> {
     org: &'a str,
     filter: &'a TranscriptFilter,
+    /// In days since 1970, as a `Date` holds them. Messages date from the year 2000 on.
     first_day: u16,
     last_day: u16,
 }
 
-/// The first and the last day that a `Date` holds, in days since 1970. Messages date from the year 2000 on.
-const DAYS: (u16, u16) = (0, u16::MAX);
-
 impl<'a> Listing<'a> {
     /// None where no conversation can match.
     fn new(org: &'a str, filter: &'a TranscriptFilter) -> Option<Self> {
-        let day = |day: Day| {
-            (day.number() <= i32::from(DAYS.1)).then(|| u16::try_from(day.number()).unwrap_or(DAYS.0))
-        };
-        let first_day = filter.start.map_or(Some(DAYS.0), day)?;
-        let last_day = filter.end.map_or(DAYS.1, |end| {
-            if end.number() < 0 {
-                DAYS.0
-            } else {
-                day(end).unwrap_or(DAYS.1)
-            }
-        });
+        let day = |day: Day| u16::try_from(day.number().max(0)).unwrap_or(u16::MAX);
+        let (first_day, last_day) = (filter.start.map_or(0, day), filter.end.map_or(u16::MAX, day));
         (first_day <= last_day).then_some(Self {
             org,
             filter,
@@ -272,26 +261,16 @@ impl<'a> Listing<'a> {
 
     /// Selects of the conversations that match.
     fn matching(&self, columns: &str) -> String {
-        let conditions = [
-            (
-                self.filter.mentor.is_some(),
-                include_str!("../sql/transcripts_with_mentor.sql"),
-            ),
-            (
-                !self.filter.topics.is_empty(),
-                include_str!("../sql/transcripts_with_topics.sql"),
-            ),
-        ];
-        let conditions: String = conditions
-            .into_iter()
-            .filter_map(|(applies, sql)| applies.then_some(sql))
-            .collect();
-        // The rows of the message that a conversation began with name its mentor, whatever they are merged with: what has
-        // no such row need not be merged.
-        let among = match self.filter.mentor {
-            Some(_) => include_str!("../sql/perhaps_with_mentor.sql"),
-            None => "",
-        };
+        let (mut conditions, mut among) = (String::new(), "");
+        if self.filter.mentor.is_some() {
+            conditions += include_str!("../sql/transcripts_with_mentor.sql");
+            // The rows of the message that a conversation began with name its mentor, whatever they are merged with: what
+            // has no such row need not be merged.
+            among = include_str!("../sql/perhaps_with_mentor.sql");
+        }
+        if !self.filter.topics.is_empty() {
+            conditions += include_str!("../sql/transcripts_with_topics.sql");
+        }
         include_str!("../sql/transcripts.sql")
             .replace("${columns}", columns)
             .replace("${where}", &conditions)

@@ -12,7 +12,7 @@ use std::{
 use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::{error::Error, rollup::views_into, store::Store};
+use crate::{connection::Connection, error::Error, rollup::views_into, store::Store};
 
 /// How often the sides are compared before a stray counts as drift.
 const COMPARISONS: u32 = 3;
@@ -94,15 +94,15 @@ impl Store {
     /// # Errors
     /// Those of any query.
     pub async fn verify(&self, table: &'static str) -> Result<Option<Drift>, Error> {
-        let sql = self.strays_of(table).await?;
-        let mut strays = self.strays(&sql).await?;
+        let sql = self.clickhouse.strays_of(table).await?;
+        let mut strays = self.clickhouse.strays(&sql).await?;
         let more = strays.len() == MAX_STRAYS;
         for _ in 1..COMPARISONS {
             if strays.is_empty() {
                 return Ok(None);
             }
             tokio::time::sleep(PAUSE).await;
-            let now = self.strays(&sql).await?;
+            let now = self.clickhouse.strays(&sql).await?;
             strays.retain(|stray, _| now.contains_key(stray));
         }
         let missing = strays.keys().filter(|(_, expected)| *expected).count();
@@ -119,14 +119,13 @@ impl Store {
                 .collect(),
         }))
     }
+}
 
+impl Connection {
     /// The rows that only one side has, with their organisations.
     async fn strays(&self, sql: &str) -> Result<HashMap<(u128, bool), String>, Error> {
-        let strays = self.clickhouse.maintenance(sql).fetch_all::<Stray>();
-        let strays = self
-            .clickhouse
-            .within(self.clickhouse.settings.maintenance_timeout(), strays)
-            .await?;
+        let strays = self.maintenance(sql).fetch_all::<Stray>();
+        let strays = self.within(self.settings.maintenance_timeout(), strays).await?;
         Ok(strays
             .into_iter()
             .map(|stray| ((stray.row, stray.expected), stray.org))
@@ -136,12 +135,11 @@ impl Store {
     /// The statement that finds the strays of a table.
     async fn strays_of(&self, table: &str) -> Result<String, Error> {
         let columns = self
-            .clickhouse
             .client
             .query(include_str!("../sql/columns.sql"))
             .param("table", table)
             .fetch_all::<Column>();
-        let columns = self.clickhouse.run(columns).await?;
+        let columns = self.run(columns).await?;
         let list = |text: &dyn Fn(&Column) -> String| columns.iter().map(text).collect::<Vec<_>>().join(", ");
         // The types of the table: what a view selects is cast to them when it is inserted, too.
         let cast = list(&|Column { name, r#type, .. }| {

@@ -108,6 +108,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// That this topic could not be created or looked at.
+    pub(crate) fn topic(topic: &str) -> impl Fn(KafkaError) -> Self {
+        move |source| Self::Topic {
+            topic: topic.to_owned(),
+            source,
+        }
+    }
+
     /// Whether another run, which makes new clients, can go on.
     pub const fn needs_new_clients(&self) -> bool {
         matches!(

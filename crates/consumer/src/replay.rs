@@ -8,9 +8,7 @@ use crate::ingest::dead_letters::{HEADERS, TIMESTAMP};
 use crate::kafka::client;
 use crate::kafka::probe::Probe;
 use crate::kafka::publisher::Publisher;
-use crate::kafka::reader::Header;
-use crate::kafka::reader::Reader;
-use crate::kafka::reader::Stored;
+use crate::kafka::reader::{Header, Reader, Stored};
 use crate::settings::Settings;
 
 /// Reads the dead letters that exist when it begins, and publishes those that the caller chooses. How far it came is kept as
@@ -166,11 +164,8 @@ impl Replay {
     }
 
     async fn count_partitions(&mut self, topic: &str) -> Result<i32, Error> {
-        let settings = Settings {
-            topic: topic.to_owned(),
-            ..self.settings.clone()
-        };
-        let progress = Probe::new(&settings)?.progress(self.timeout).await?;
+        let probe = Probe::new(&self.settings.with_topic(topic))?;
+        let progress = probe.progress(self.timeout).await?;
         let last = progress.iter().map(|partition| partition.partition).max();
         let count = last.map_or(0, |last| last + 1);
         self.partitions.insert(topic.to_owned(), count);

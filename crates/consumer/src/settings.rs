@@ -1,7 +1,7 @@
 //! What can be configured, under `kafka` in the configuration.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -106,10 +106,10 @@ impl Default for Settings {
 impl Settings {
     /// Checks what types alone cannot: the first setting that is wrong is named.
     pub fn validate(&self) -> Result<(), Error> {
-        let wrong = |setting: &str, problem: String| {
+        let wrong = |setting: &str, problem: &str| {
             Err(Error::Setting {
                 setting: setting.to_owned(),
-                problem,
+                problem: problem.to_owned(),
             })
         };
         for (setting, value) in [
@@ -119,7 +119,7 @@ impl Settings {
             ("kafka.group_id", &self.group_id),
         ] {
             if value.trim().is_empty() {
-                return wrong(setting, "must not be empty".to_owned());
+                return wrong(setting, "must not be empty");
             }
         }
         for (setting, topic) in [
@@ -127,49 +127,34 @@ impl Settings {
             ("kafka.dead_letter_topic", &self.dead_letter_topic),
         ] {
             if !is_topic_name(topic) {
-                return wrong(setting, "must be 1 to 249 of A-Z a-z 0-9 . _ -".to_owned());
+                return wrong(setting, "must be 1 to 249 of A-Z a-z 0-9 . _ -");
             }
         }
         if self.topic == self.dead_letter_topic {
-            return wrong(
-                "kafka.dead_letter_topic",
-                "must differ from kafka.topic".to_owned(),
-            );
+            return wrong("kafka.dead_letter_topic", "must differ from kafka.topic");
         }
         if self.budget_bytes < MIN_BUDGET_BYTES {
-            return wrong(
-                "kafka.budget_bytes",
-                format!("must be at least {MIN_BUDGET_BYTES}"),
-            );
+            let problem = format!("must be at least {MIN_BUDGET_BYTES}");
+            return wrong("kafka.budget_bytes", &problem);
         }
-        let budget = self.budget();
-        if self.max_record_bytes.get() > budget.batch {
-            return wrong(
-                "kafka.max_record_bytes",
-                format!(
-                    "must be at most {}, what the budget leaves to a batch",
-                    budget.batch
-                ),
-            );
-        }
-        for (property, reason) in RESERVED {
-            if self.librdkafka_properties().any(|(name, _)| name == *property) {
-                return wrong(
-                    &format!("kafka.properties.{property}"),
-                    format!("may not be set: {reason}"),
-                );
-            }
+        let largest = self.budget().batch;
+        if self.max_record_bytes.get() > largest {
+            let problem = format!("must be at most {largest}, what the budget leaves to a batch");
+            return wrong("kafka.max_record_bytes", &problem);
         }
         for (property, value) in self.librdkafka_properties() {
-            let setting = format!("kafka.properties.{property}");
-            // What librdkafka says repeats the value, which may be a secret.
-            match ClientConfig::new().set(property, value).create_native_config() {
-                Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
-                    return wrong(&setting, "is no property of librdkafka".to_owned());
+            let reserved = RESERVED.iter().find(|(name, _)| *name == property);
+            let check = ClientConfig::new().set(&property, value).create_native_config();
+            let problem = match (reserved, check) {
+                (Some((_, reason)), _) => format!("may not be set: {reason}"),
+                (None, Ok(_)) => continue,
+                (None, Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))) => {
+                    "is no property of librdkafka".to_owned()
                 }
-                Err(_) => return wrong(&setting, "has a value that librdkafka does not take".to_owned()),
-                Ok(_) => {}
-            }
+                // What librdkafka says repeats the value, which may be a secret.
+                (None, Err(_)) => "has a value that librdkafka does not take".to_owned(),
+            };
+            return wrong(&format!("kafka.properties.{property}"), &problem);
         }
         Ok(())
     }
@@ -179,6 +164,14 @@ impl Settings {
         self.properties
             .iter()
             .map(|(name, value)| (name.replace('_', "."), value.as_str()))
+    }
+
+    /// These settings, with another event topic.
+    pub(crate) fn with_topic(&self, topic: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -191,12 +184,16 @@ impl Settings {
 
     /// The number of partitions as the protocol counts them.
     pub(crate) fn partition_count(&self) -> i32 {
-        i32::from(self.partitions.get().min(i16::MAX.unsigned_abs()).cast_signed())
+        i32::from(self.partitions.get().min(i16::MAX.unsigned_abs()))
     }
 
     /// The number of replicas as the protocol counts them: -1 leaves it to the broker.
     pub(crate) fn replica_count(&self) -> i32 {
-        NonZeroU32::new(u32::from(self.replicas)).map_or(-1, |replicas| replicas.get().cast_signed())
+        if self.replicas == 0 {
+            -1
+        } else {
+            i32::from(self.replicas)
+        }
     }
 }
 

@@ -189,7 +189,7 @@ async fn parts(database: &Database) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn more_than_is_remembered_is_counted_anew() {
+async fn more_than_is_remembered_is_counted_again() {
     let database = Database::migrated("listed_flood").await;
     let (store, without_memory) = (&database.store, database.without_memory());
     let all = TranscriptFilter::default();

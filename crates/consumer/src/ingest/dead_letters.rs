@@ -6,9 +6,7 @@ use futures::future::try_join_all;
 use metrics::counter;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{
-    BorrowedHeaders, BorrowedMessage, Header, Headers, Message, OwnedHeaders, OwnedMessage,
-};
+use rdkafka::message::{Header, Headers, Message, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use tokio::time::sleep;
@@ -45,11 +43,7 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(30);
 /// late or is consumed again the record's own may be older than what the topic keeps.
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
-    key: Option<Box<[u8]>>,
-    value: Option<Box<[u8]>>,
-    headers: OwnedHeaders,
-    partition: i32,
-    offset: i64,
+    record: OwnedMessage,
     code: &'static str,
     bytes: usize,
 }
@@ -70,19 +64,10 @@ pub(crate) struct DeadLetters {
 }
 
 impl DeadLetter {
-    /// Copies a record that is rejected.
-    pub(crate) fn new(record: &BorrowedMessage<'_>, reason: &Reason) -> Self {
-        let headers = record.headers().map(BorrowedHeaders::detach);
-        Self::with_headers(record, headers, reason)
-    }
-
-    /// As [`DeadLetter::new`], of a record that was read again.
-    pub(crate) fn of_owned(record: &OwnedMessage, reason: &Reason) -> Self {
-        Self::with_headers(record, record.headers().cloned(), reason)
-    }
-
-    fn with_headers<M: Message>(record: &M, headers: Option<OwnedHeaders>, reason: &Reason) -> Self {
-        let headers = headers.unwrap_or_default();
+    /// Of a record that is rejected.
+    pub(crate) fn new(mut record: OwnedMessage, reason: &Reason) -> Self {
+        let bytes = memory_of(&record) + size_of::<Self>() + OWN_HEADERS_BYTES;
+        let headers = record.detach_headers().unwrap_or_default();
         let text = reason.to_string();
         let (partition, offset) = (record.partition().to_string(), record.offset().to_string());
         let timestamp = record.timestamp().to_millis().map(|millis| millis.to_string());
@@ -92,13 +77,9 @@ impl DeadLetter {
             .chain([(TIMESTAMP, timestamp.as_deref())])
             .fold(headers, |all, (key, value)| all.insert(Header { key, value }));
         Self {
-            key: record.key().map(Into::into),
-            value: record.payload().map(Into::into),
-            headers,
-            partition: record.partition(),
-            offset: record.offset(),
+            record: record.replace_headers(Some(headers)),
             code: reason.code(),
-            bytes: memory_of(record) + size_of::<Self>() + OWN_HEADERS_BYTES,
+            bytes,
         }
     }
 
@@ -107,8 +88,8 @@ impl DeadLetter {
     }
 
     /// The partition and the offset of the record.
-    pub(crate) const fn origin(&self) -> (i32, i64) {
-        (self.partition, self.offset)
+    pub(crate) fn origin(&self) -> (i32, i64) {
+        (self.record.partition(), self.record.offset())
     }
 
     /// How much memory it takes, in bytes, about.
@@ -121,7 +102,7 @@ impl DeadLetter {
 const OWN_HEADERS_BYTES: usize = 1_024;
 
 /// About how much memory a copy of a record takes, in bytes.
-fn memory_of<M: Message>(record: &M) -> usize {
+fn memory_of(record: &OwnedMessage) -> usize {
     /// What is kept of a header besides its name and its value.
     const HEADER: usize = 96;
     /// What headers are taken for whose names cannot be read: as much as brokers let a record have by default.
@@ -179,14 +160,15 @@ impl DeadLetters {
 
     async fn write_one(&self, letter: &DeadLetter) -> Result<(), Stop> {
         let mut backoff = Backoff::new();
+        let (partition, offset) = letter.origin();
         loop {
-            let record = FutureRecord::<[u8], [u8]> {
+            let record = FutureRecord {
                 topic: &self.topic,
                 partition: None,
-                payload: letter.value.as_deref(),
-                key: letter.key.as_deref(),
+                payload: letter.record.payload(),
+                key: letter.record.key(),
                 timestamp: None,
-                headers: Some(letter.headers.clone()),
+                headers: letter.record.headers().cloned(),
             };
             let Err((error, _)) = self.producer.send(record, Timeout::Never).await else {
                 return Ok(());
@@ -194,8 +176,8 @@ impl DeadLetters {
             if is_final(&error) {
                 return Err(Stop::Fatal(Error::DeadLetter {
                     topic: self.topic.clone(),
-                    partition: letter.partition,
-                    offset: letter.offset,
+                    partition,
+                    offset,
                     source: error,
                 }));
             }
@@ -212,8 +194,8 @@ impl DeadLetters {
             let wait = backoff.next();
             counter!(metric::RETRIES, "what" => "dead_letter").increment(1);
             warn!(
-                partition = letter.partition,
-                offset = letter.offset,
+                partition,
+                offset,
                 attempt = backoff.attempt(),
                 ?wait,
                 "a dead letter was not written: {error}"
@@ -244,6 +226,7 @@ fn is_final(error: &KafkaError) -> bool {
 #[cfg(test)]
 mod tests {
     use rdkafka::Timestamp;
+    use rdkafka::message::OwnedHeaders;
 
     use super::*;
 
@@ -265,7 +248,7 @@ mod tests {
             0,
             Some(headers),
         );
-        let letter = DeadLetter::of_owned(&record, &Reason::HeaderName);
+        let letter = DeadLetter::new(record, &Reason::HeaderName);
         // What librdkafka keeps of each, and where it is kept.
         assert!(letter.bytes() > COUNT * 70, "{} bytes", letter.bytes());
     }

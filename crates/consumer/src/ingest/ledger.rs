@@ -8,7 +8,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -51,23 +50,14 @@ pub(crate) struct Committable {
     offset: Offset,
 }
 
-/// A record that is not where the one before it said that it would be.
+/// A record that is not where the one before it said that it would be. Forward, the offsets between were never seen; back,
+/// the log was truncated, or its topic was created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Jump {
-    /// The offsets from `from` to just before `to` were never seen.
-    Gap {
-        /// The offset that was expected.
-        from: Offset,
-        /// The offset that came.
-        to: Offset,
-    },
-    /// Reading went back: the log was truncated, or its topic was created again.
-    Rewind {
-        /// The offset that was expected.
-        from: Offset,
-        /// The offset that came.
-        to: Offset,
-    },
+pub(crate) struct Jump {
+    /// The offset that was expected.
+    pub(crate) from: Offset,
+    /// The offset that came.
+    pub(crate) to: Offset,
 }
 
 /// Everything that is read and not yet committed, by partition.
@@ -148,9 +138,9 @@ impl Ledger {
     /// Opens the account of a partition that was assigned, which is read on from its committed offset, or from
     /// its first one where none is committed.
     pub(crate) fn assign(&mut self, partition: Partition, committed: Option<Offset>) {
-        let epoch = self.next_epoch();
+        self.epochs += 1;
         let account = Account {
-            epoch,
+            epoch: Epoch(self.epochs),
             committed,
             origin: None,
             expected: committed,
@@ -166,42 +156,28 @@ impl Ledger {
     pub(crate) fn read(&mut self, partition: Partition, offset: Offset) -> Option<(Span, Option<Jump>)> {
         let account = self.accounts.get_mut(&partition)?;
         let expected = account.expected.unwrap_or(offset);
-        let (start, jump) = match offset.cmp(&expected) {
-            Ordering::Equal => (offset, None),
-            Ordering::Greater => (
-                expected,
-                Some(Jump::Gap {
-                    from: expected,
-                    to: offset,
-                }),
-            ),
-            Ordering::Less => {
-                self.epochs += 1;
-                account.rewind(Epoch(self.epochs), offset);
-                (
-                    offset,
-                    Some(Jump::Rewind {
-                        from: expected,
-                        to: offset,
-                    }),
-                )
-            }
-        };
+        let start = expected.min(offset);
+        if offset < expected {
+            self.epochs += 1;
+            account.rewind(Epoch(self.epochs), offset);
+        }
         let end = Offset(offset.0 + 1);
         account.expected = Some(end);
         if account.frontier.is_none() {
             account.frontier = Some(start);
             account.origin = Some(start);
         }
-        Some((
-            Span {
-                partition,
-                epoch: account.epoch,
-                start,
-                end,
-            },
-            jump,
-        ))
+        let span = Span {
+            partition,
+            epoch: account.epoch,
+            start,
+            end,
+        };
+        let jump = Jump {
+            from: expected,
+            to: offset,
+        };
+        Some((span, (offset != expected).then_some(jump)))
     }
 
     /// Moves frontiers on by what a receipt proves. Spans of partitions that were revoked since, or read
@@ -258,11 +234,6 @@ impl Ledger {
         self.accounts
             .iter()
             .filter_map(|(partition, account)| Some((*partition, account.committed?)))
-    }
-
-    fn next_epoch(&mut self) -> Epoch {
-        self.epochs += 1;
-        Epoch(self.epochs)
     }
 }
 

@@ -243,7 +243,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             }
             Outcome::Rejected(reason) => {
                 debug!(partition, offset, "rejected: {reason}");
-                let letter = DeadLetter::new(&record, &reason);
+                let letter = DeadLetter::new(record.detach(), &reason);
                 self.batcher.open().reject(span, letter);
             }
         }
@@ -260,28 +260,19 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             );
             return None;
         };
-        match jump {
-            None => {}
-            Some(Jump::Gap { from, to }) => {
-                let lost = u64::try_from(to.0 - from.0).unwrap_or(0);
+        if let Some(Jump { from, to }) = jump {
+            let (from, to) = (from.0, to.0);
+            if let Ok(lost) = u64::try_from(to - from) {
                 self.summary.lost += lost;
                 counter!(metric::RECORDS_LOST).increment(lost);
                 error!(
                     topic,
-                    partition,
-                    from = from.0,
-                    to = to.0,
-                    lost,
-                    "records are gone: the log skips them"
+                    partition, from, to, lost, "records are gone: the log skips them"
                 );
-            }
-            Some(Jump::Rewind { from, to }) => {
+            } else {
                 warn!(
                     topic,
-                    partition,
-                    from = from.0,
-                    to = to.0,
-                    "the log begins again: reading from there"
+                    partition, from, to, "the log begins again: reading from there"
                 );
             }
         }

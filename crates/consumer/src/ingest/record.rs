@@ -1,11 +1,12 @@
 //! From a record to its named outcome.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use events::{Decoded, Event, Timestamp};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::Message;
+
+use crate::kafka::reader::{Header, headers};
 
 /// How a record ends. Each keeps its position by the span that it is batched under.
 #[derive(Debug)]
@@ -71,13 +72,8 @@ pub(crate) fn outcome<M: Message>(record: &M, limit: usize, now: Timestamp) -> O
 /// panics on such a name and has no other safe way to it, so that the panic is the answer.
 pub(crate) fn size<M: Message>(record: &M) -> Option<usize> {
     let bytes = record.key().map_or(0, <[u8]>::len) + record.payload().map_or(0, <[u8]>::len);
-    if record.headers().is_none() {
-        return Some(bytes);
-    }
-    let header = |(name, value): (&str, Option<&[u8]>)| name.len() + value.map_or(0, <[u8]>::len);
-    let headers = catch_unwind(AssertUnwindSafe(|| {
-        HeaderIter::of(record).map(header).sum::<usize>()
-    }));
+    let header = |(name, value): Header<'_>| name.len() + value.map_or(0, <[u8]>::len);
+    let headers = catch_unwind(AssertUnwindSafe(|| headers(record).map(header).sum::<usize>()));
     headers.ok().map(|headers| bytes + headers)
 }
 
@@ -86,51 +82,5 @@ fn decode<M: Message>(record: &M, limit: usize, now: Timestamp) -> Result<Decode
     if bytes > limit {
         return Err(Reason::TooLarge { bytes, limit });
     }
-    Ok(events::decode(HeaderIter::of(record), record.payload(), now)?)
-}
-
-/// The headers of a record, in their order.
-struct HeaderIter<'a, H> {
-    headers: Option<&'a H>,
-    next: usize,
-}
-
-impl<'a, H: Headers> HeaderIter<'a, H> {
-    fn of<M: Message<Headers = H>>(record: &'a M) -> Self {
-        Self {
-            headers: record.headers(),
-            next: 0,
-        }
-    }
-}
-
-impl<H> Clone for HeaderIter<'_, H> {
-    fn clone(&self) -> Self {
-        Self {
-            headers: self.headers,
-            next: self.next,
-        }
-    }
-}
-
-impl<H> fmt::Debug for HeaderIter<'_, H> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("HeaderIter")
-            .field("next", &self.next)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<'a, H: Headers> Iterator for HeaderIter<'a, H> {
-    type Item = (&'a str, Option<&'a [u8]>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let header = self
-            .headers
-            .filter(|headers| self.next < headers.count())?
-            .try_get(self.next)?;
-        self.next += 1;
-        Some((header.key, header.value))
-    }
+    Ok(events::decode(headers(record), record.payload(), now)?)
 }

@@ -21,7 +21,7 @@ use crate::ingest::bisect::isolate;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::record::{Outcome, Reason, outcome, size};
 use crate::kafka::client;
-use crate::kafka::reader::{OffsetRange, Reader};
+use crate::kafka::reader::{OffsetRange, Reader, Stored};
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::{Rows, Sink, SinkError};
@@ -153,7 +153,7 @@ impl<S: Sink> RowWriter<S> {
                 offset = record.offset(),
                 "a record is refused: {refusal}"
             );
-            letters.push(DeadLetter::of_owned(record, &Reason::Refused(refusal)));
+            letters.push(DeadLetter::new(record.clone(), &Reason::Refused(refusal)));
             count += 1;
         }
         self.dead_letters.write(&letters).await?;
@@ -185,14 +185,14 @@ impl<S: Sink> RowWriter<S> {
     /// The next record, however long the brokers take, unless the run is ending.
     async fn read(&self, reader: &mut Reader) -> Result<Option<OwnedMessage>, Stop> {
         loop {
-            match self.shutdown.run_until_cancelled(reader.read()).await {
+            match self.shutdown.run_until_cancelled(reader.next()).await {
                 None => return Err(Stop::Shutdown),
                 Some(Err(Error::Topic { topic, source }))
                     if !matches!(source, KafkaError::MessageConsumptionFatal(_)) =>
                 {
                     client::note_error(&topic, &source);
                 }
-                Some(record) => return Ok(record?),
+                Some(record) => return Ok(record?.map(|Stored(record)| record)),
             }
         }
     }

@@ -26,22 +26,9 @@ use crate::settings::Settings;
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The ledger, as the loop and the callbacks of rebalances share it. Locked for moments, never across a wait.
-#[derive(Debug, Clone, Default)]
-struct SharedLedger(Arc<Mutex<Ledger>>);
-
 /// A member of the consumer group.
 pub(crate) struct Source {
     consumer: Arc<StreamConsumer<Membership>>,
-    topic: String,
-    ledger: SharedLedger,
-}
-
-impl SharedLedger {
-    fn lock(&self) -> MutexGuard<'_, Ledger> {
-        // A ledger is whole between its calls, so a panic elsewhere does not make it wrong.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Source {
@@ -69,15 +56,16 @@ impl Source {
             .set("fetch.max.bytes", budget.answer.to_string())
             .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
             .set("statistics.interval.ms", "2000");
-        let ledger = SharedLedger::default();
-        let membership = Membership::new(ledger.clone(), settings.topic.clone());
+        let membership = Membership {
+            topic: settings.topic.clone(),
+            ledger: Mutex::default(),
+            paused: AtomicBool::new(false),
+            connected_at: Mutex::new(Instant::now()),
+        };
         let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
         consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
-        Ok(Self {
-            consumer: Arc::new(consumer),
-            topic: settings.topic.clone(),
-            ledger,
-        })
+        let consumer = Arc::new(consumer);
+        Ok(Self { consumer })
     }
 
     /// The records of all assigned partitions, as they come. Rebalances are handled while it is polled, so polling must
@@ -86,24 +74,26 @@ impl Source {
         self.consumer.stream()
     }
 
-    /// For how long no broker has been connected.
+    /// For how long no broker has been connected, as of the last statistics.
     pub(crate) fn disconnected_for(&self) -> Duration {
-        self.consumer.context().disconnected_for()
+        lock(&self.membership().connected_at).elapsed()
     }
 
     /// Notes in the ledger that a record was read: see [`Ledger::read`].
     pub(crate) fn note_read(&self, partition: i32, offset: i64) -> Option<(Span, Option<Jump>)> {
-        self.ledger.lock().read(Partition(partition), Offset(offset))
+        self.membership()
+            .ledger()
+            .read(Partition(partition), Offset(offset))
     }
 
     /// Settles the offsets of a batch, which can be committed from now on.
     pub(crate) fn settle(&self, receipt: Receipt) {
-        self.ledger.lock().settle(receipt);
+        self.membership().ledger().settle(receipt);
     }
 
     /// What the broker holds as committed, by partition, of the partitions that are assigned.
     pub(crate) fn committed(&self) -> BTreeMap<i32, i64> {
-        let ledger = self.ledger.lock();
+        let ledger = self.membership().ledger();
         ledger
             .commits()
             .map(|(partition, offset)| (partition.0, offset.0))
@@ -113,16 +103,13 @@ impl Source {
     /// A commit of everything that is settled and not committed, to be made where it may block; none where there
     /// is nothing to commit. It returns whether the broker has accepted it.
     pub(crate) fn commit(&self) -> Option<impl FnOnce() -> bool + Send + use<>> {
-        let offsets = self.ledger.lock().committable();
-        let (consumer, topic, ledger) = (
-            Arc::clone(&self.consumer),
-            self.topic.clone(),
-            self.ledger.clone(),
-        );
+        let offsets = self.membership().ledger().committable();
+        let consumer = Arc::clone(&self.consumer);
         (!offsets.is_empty()).then_some(move || {
-            let committed = commit(&*consumer, &topic, &offsets);
+            let membership = consumer.context();
+            let committed = membership.commit(&*consumer, &offsets);
             if committed {
-                ledger.lock().committed(&offsets);
+                membership.ledger().committed(&offsets);
             }
             committed
         })
@@ -146,72 +133,59 @@ impl Source {
 
     /// Leaves the group. What is settled must be committed by then.
     pub(crate) async fn leave(self, limit: Duration) {
+        let topic = self.membership().topic.clone();
         // Closing a consumer waits for its brokers, and blocks.
         let closing = spawn_blocking(move || drop(self.consumer));
         if timeout(limit, closing).await.is_ok() {
-            info!(topic = self.topic, "left the consumer group");
+            info!(topic, "left the consumer group");
         } else {
-            warn!(
-                topic = self.topic,
-                "left the consumer group without the brokers' answer"
-            );
+            warn!(topic, "left the consumer group without the brokers' answer");
         }
     }
 
     fn set_paused(&self, paused: bool) {
         gauge!(metric::PAUSED).set(if paused { 1.0 } else { 0.0 });
-        let membership = self.consumer.context();
+        let membership = self.membership();
         membership.paused.store(paused, Ordering::Relaxed);
         membership.apply_pause(&*self.consumer, self.consumer.assignment());
     }
-}
 
-/// Commits offsets and waits for the broker's answer. What is not committed now is committed later, with what is
-/// settled by then, or read again by the next member. Whether they are committed.
-///
-/// The client can send a commit without waiting, but then never says what became of it.
-fn commit<C: ConsumerContext>(consumer: &impl Consumer<C>, topic: &str, offsets: &[Committable]) -> bool {
-    let mut list = TopicPartitionList::with_capacity(offsets.len());
-    let filled = offsets.iter().try_for_each(|committable| {
-        list.add_partition_offset(
-            topic,
-            committable.partition().0,
-            Position::Offset(committable.offset().0),
-        )
-    });
-    let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
-        return true;
-    };
-    counter!(metric::RETRIES, "what" => "commit").increment(1);
-    warn!(topic, "offsets are not committed: {error}");
-    false
+    fn membership(&self) -> &Membership {
+        self.consumer.context()
+    }
 }
 
 /// What librdkafka calls back for: assignments and statistics. Its callbacks run where the records are polled.
 pub(crate) struct Membership {
-    ledger: SharedLedger,
     topic: String,
+    /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
+    ledger: Mutex<Ledger>,
     paused: AtomicBool,
     /// When a broker was last seen connected.
     connected_at: Mutex<Instant>,
 }
 
 impl Membership {
-    fn new(ledger: SharedLedger, topic: String) -> Self {
-        Self {
-            ledger,
-            topic,
-            paused: AtomicBool::new(false),
-            connected_at: Mutex::new(Instant::now()),
-        }
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
     }
 
-    /// For how long no broker has been connected, as of the last statistics.
-    fn disconnected_for(&self) -> Duration {
-        self.connected_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .elapsed()
+    /// Commits offsets and waits for the broker's answer. What is not committed now is committed later, with what is
+    /// settled by then, or read again by the next member. Whether they are committed.
+    ///
+    /// The client can send a commit without waiting, but then never says what became of it.
+    fn commit(&self, consumer: &impl Consumer<Self>, offsets: &[Committable]) -> bool {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        let filled = offsets.iter().try_for_each(|committable| {
+            let (partition, offset) = (committable.partition().0, committable.offset().0);
+            list.add_partition_offset(&self.topic, partition, Position::Offset(offset))
+        });
+        let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+            return true;
+        };
+        counter!(metric::RETRIES, "what" => "commit").increment(1);
+        warn!(topic = self.topic, "offsets are not committed: {error}");
+        false
     }
 
     /// Pauses or resumes partitions, as all others are.
@@ -239,7 +213,7 @@ impl Membership {
                 "a gap before the first record will not be seen: no committed offsets: {error}"
             );
         }
-        let mut ledger = self.ledger.lock();
+        let mut ledger = self.ledger();
         for partition in numbers(partitions) {
             let known = committed
                 .as_ref()
@@ -259,12 +233,12 @@ impl Membership {
     /// Commits what is settled and closes accounts. What is read and not settled is left to the next member.
     fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
         let settled: Vec<_> = {
-            let mut ledger = self.ledger.lock();
+            let mut ledger = self.ledger();
             numbers(partitions)
                 .filter_map(|partition| ledger.revoke(partition))
                 .collect()
         };
-        let committed = settled.is_empty() || commit(consumer, &self.topic, &settled);
+        let committed = settled.is_empty() || self.commit(consumer, &settled);
         for partition in numbers(partitions) {
             info!(topic = self.topic, partition = partition.0, committed, "revoked");
         }
@@ -272,7 +246,7 @@ impl Membership {
 
     /// Closes accounts of partitions that another member may be reading already.
     fn lost(&self, partitions: &TopicPartitionList) {
-        let mut ledger = self.ledger.lock();
+        let mut ledger = self.ledger();
         for partition in numbers(partitions) {
             warn!(topic = self.topic, partition = partition.0, "lost");
             ledger.lose(partition);
@@ -291,19 +265,18 @@ impl ClientContext for Membership {
 
     fn stats(&self, statistics: Statistics) {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
-            *self.connected_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            *lock(&self.connected_at) = Instant::now();
         }
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
-        for (partition, settled) in self.ledger.lock().frontiers() {
+        for (partition, settled) in self.ledger().frontiers() {
             let end = topic
                 .partitions
                 .get(&partition.0)
                 .map_or(-1, |partition| partition.ls_offset);
             if end >= 0 {
-                let lag =
-                    u32::try_from(end - settled.0).unwrap_or(if end > settled.0 { u32::MAX } else { 0 });
+                let lag = u32::try_from((end - settled.0).max(0)).unwrap_or(u32::MAX);
                 gauge!(metric::LAG, "partition" => partition.0.to_string()).set(lag);
             }
         }
@@ -347,13 +320,14 @@ impl ConsumerContext for Membership {
     }
 }
 
+/// What it holds is whole between calls, so a panic elsewhere does not make it wrong.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn numbers(partitions: &TopicPartitionList) -> impl Iterator<Item = Partition> {
-    let numbers: Vec<_> = partitions
-        .elements()
-        .iter()
-        .map(|element| Partition(element.partition()))
-        .collect();
-    numbers.into_iter()
+    let elements = partitions.elements().into_iter();
+    elements.map(|element| Partition(element.partition()))
 }
 
 fn absolute(position: Position) -> Option<Offset> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 use tracing::warn;
@@ -73,26 +73,25 @@ impl Probe {
 
     /// Asks the brokers for the event topic: an error if they do not answer in time, or do not have it.
     pub async fn ping(&self, timeout: Duration) -> Result<(), Error> {
-        self.ask(move |asked| asked.partitions(timeout).map(drop)).await
+        self.ask(move |client, settings| partitions(client, settings, timeout).map(drop))
+            .await
     }
 
     /// How far each partition of the event topic is read.
     pub async fn progress(&self, timeout: Duration) -> Result<Vec<PartitionProgress>, Error> {
-        self.ask(move |asked| asked.progress(timeout)).await
+        self.ask(move |client, settings| progress(client, settings, timeout))
+            .await
     }
 
     /// librdkafka's questions block.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Asked<'_>) -> Result<T, Error> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<Logged>, &Settings) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let probe = self.clone();
         let blocking = move || {
             let consumer = Arc::clone(&probe.client().consumer);
-            let answer = question(&Asked {
-                consumer: &consumer,
-                settings: &probe.settings,
-            });
+            let answer = question(&consumer, &probe.settings);
             let is_silent = matches!(answer, Err(Error::Unreachable { .. } | Error::Topic { .. }));
             probe.record_outcome(&consumer, is_silent)?;
             answer
@@ -132,70 +131,58 @@ fn consumer(settings: &Settings) -> Result<BaseConsumer<Logged>, Error> {
     client::create(settings, client::consumer_config(settings), Logged)
 }
 
-/// A client while it is asked.
-struct Asked<'a> {
-    consumer: &'a BaseConsumer<Logged>,
-    settings: &'a Settings,
+fn progress(
+    client: &BaseConsumer<Logged>,
+    settings: &Settings,
+    timeout: Duration,
+) -> Result<Vec<PartitionProgress>, Error> {
+    let topic = &settings.topic;
+    let mut asked = TopicPartitionList::new();
+    for partition in partitions(client, settings, timeout)? {
+        asked.add_partition(topic, partition);
+    }
+    let committed = client
+        .committed_offsets(asked, timeout)
+        .map_err(Error::topic(topic))?;
+    let progress = committed.elements().into_iter().map(|element| {
+        let partition = element.partition();
+        let (start, end) = client
+            .fetch_watermarks(topic, partition, timeout)
+            .map_err(Error::topic(topic))?;
+        let committed = match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        Ok(PartitionProgress {
+            partition,
+            start,
+            end,
+            committed,
+        })
+    });
+    progress.collect()
 }
 
-impl Asked<'_> {
-    fn progress(&self, timeout: Duration) -> Result<Vec<PartitionProgress>, Error> {
-        let mut asked = TopicPartitionList::new();
-        for partition in self.partitions(timeout)? {
-            asked.add_partition(&self.settings.topic, partition);
-        }
-        let committed = self
-            .consumer
-            .committed_offsets(asked, timeout)
-            .map_err(|source| self.cannot(source))?;
-        let progress = committed.elements().into_iter().map(|element| {
-            let partition = element.partition();
-            let (start, end) = self
-                .consumer
-                .fetch_watermarks(&self.settings.topic, partition, timeout)
-                .map_err(|source| self.cannot(source))?;
-            let committed = match element.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-            Ok(PartitionProgress {
-                partition,
-                start,
-                end,
-                committed,
-            })
-        });
-        progress.collect()
-    }
-
-    fn partitions(&self, timeout: Duration) -> Result<Vec<i32>, Error> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(&self.settings.topic), timeout)
-            .map_err(|source| Error::Unreachable {
-                servers: self.settings.bootstrap_servers.clone(),
-                source,
-            })?;
-        let topic = metadata
-            .topics()
-            .iter()
-            .find(|topic| topic.name() == self.settings.topic && topic.error().is_none());
-        let topic = topic.ok_or_else(|| Error::NoTopic {
-            topic: self.settings.topic.clone(),
-        })?;
-        Ok(topic
-            .partitions()
-            .iter()
-            .map(rdkafka::metadata::MetadataPartition::id)
-            .collect())
-    }
-
-    fn cannot(&self, source: KafkaError) -> Error {
-        Error::Topic {
-            topic: self.settings.topic.clone(),
+fn partitions(
+    client: &BaseConsumer<Logged>,
+    settings: &Settings,
+    timeout: Duration,
+) -> Result<Vec<i32>, Error> {
+    let metadata = client
+        .fetch_metadata(Some(&settings.topic), timeout)
+        .map_err(|source| Error::Unreachable {
+            servers: settings.bootstrap_servers.clone(),
             source,
-        }
+        })?;
+    let mut topics = metadata.topics().iter();
+    let topic = topics.find(|topic| topic.name() == settings.topic && topic.error().is_none());
+    let partitions = topic.map_or(&[][..], MetadataTopic::partitions);
+    if partitions.is_empty() {
+        return Err(Error::NoTopic {
+            topic: settings.topic.clone(),
+        });
     }
+    Ok(partitions.iter().map(MetadataPartition::id).collect())
 }
 
 #[cfg(test)]

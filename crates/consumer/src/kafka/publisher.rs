@@ -9,7 +9,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::error::Error;
 use crate::kafka::client;
@@ -124,21 +124,17 @@ impl Publisher {
     /// Waits until every queued record is acknowledged, for `timeout` at most. The first record that was not
     /// taken, now or since the last call, is the error.
     pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
-        let deadline = Instant::now() + timeout;
-        loop {
-            let waiting = self.producer.in_flight_count();
-            if waiting <= 0 {
-                break;
+        let acknowledged = async {
+            while self.producer.in_flight_count() > 0 {
+                sleep(POLL_INTERVAL).await;
             }
-            if Instant::now() >= deadline {
-                let waiting = u64::from(waiting.unsigned_abs());
-                return Err(Error::Unacknowledged {
-                    topic: self.topic.clone(),
-                    waiting,
-                    after: timeout,
-                });
-            }
-            sleep(POLL_INTERVAL).await;
+        };
+        if tokio::time::timeout(timeout, acknowledged).await.is_err() {
+            return Err(Error::Unacknowledged {
+                topic: self.topic.clone(),
+                waiting: self.producer.in_flight_count().unsigned_abs().into(),
+                after: timeout,
+            });
         }
         let failure = self
             .counts()

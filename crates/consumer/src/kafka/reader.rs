@@ -33,7 +33,7 @@ pub(crate) type OffsetRange = (i32, Range<i64>);
 
 /// A record as its topic holds it.
 #[derive(Debug)]
-pub struct Stored(OwnedMessage);
+pub struct Stored(pub(crate) OwnedMessage);
 
 /// The name and the value of a header.
 pub type Header<'a> = (&'a str, Option<&'a [u8]>);
@@ -54,10 +54,7 @@ impl Reader {
     /// long the brokers may take for an answer, here and for each record.
     pub async fn open(settings: &Settings, topic: &str, timeout: Duration) -> Result<Self, Error> {
         settings.validate()?;
-        let settings = Settings {
-            topic: topic.to_owned(),
-            ..settings.clone()
-        };
+        let settings = settings.with_topic(topic);
         let mut reader = Self::new(&settings, client::consumer_config(&settings), timeout)?;
         for partition in Probe::new(&settings)?.progress(timeout).await? {
             reader.push(partition.partition, partition.start..partition.end);
@@ -89,13 +86,8 @@ impl Reader {
         }
     }
 
-    /// The next record. `None` once the end of every partition was met.
+    /// The next record. `None` once the ends of all ranges were met.
     pub async fn next(&mut self) -> Result<Option<Stored>, Error> {
-        Ok(self.read().await?.map(Stored))
-    }
-
-    /// The next record of what was pushed. `None` once there is no other.
-    pub(crate) async fn read(&mut self) -> Result<Option<OwnedMessage>, Error> {
         loop {
             let Some((partition, end)) = self.reading else {
                 match self.waiting.pop_front() {
@@ -110,13 +102,13 @@ impl Reader {
                         self.reading = None;
                     }
                     if record.offset() < end {
-                        return Ok(Some(record.detach()));
+                        return Ok(Some(Stored(record.detach())));
                     }
                 }
                 Ok(Err(KafkaError::PartitionEOF(ended))) if ended == partition => self.reading = None,
                 // What was fetched before another partition was assigned.
                 Ok(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
-                Ok(Err(source)) => return Err(self.cannot(source)),
+                Ok(Err(source)) => return Err(Error::topic(&self.topic)(source)),
                 Err(_) => {
                     return Err(Error::Silent {
                         servers: self.servers.clone(),
@@ -141,21 +133,14 @@ impl Reader {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {
             list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
-                .map_err(|source| self.cannot(source))?;
+                .map_err(Error::topic(&self.topic))?;
         }
         // Waiting for librdkafka's answer blocks.
         let consumer = Arc::clone(&self.consumer);
         tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
             .await
             .map_err(Error::TaskFailed)?
-            .map_err(|source| self.cannot(source))
-    }
-
-    fn cannot(&self, source: KafkaError) -> Error {
-        Error::Topic {
-            topic: self.topic.clone(),
-            source,
-        }
+            .map_err(Error::topic(&self.topic))
     }
 }
 
@@ -188,12 +173,14 @@ impl Stored {
     /// Its headers, in their order. `None` if the name of one is not UTF-8: the client panics on such a name and
     /// has no other safe way to it.
     pub fn headers(&self) -> Option<Vec<Header<'_>>> {
-        let Some(headers) = self.0.headers() else {
-            return Some(Vec::new());
-        };
-        let all = || headers.iter().map(|header| (header.key, header.value)).collect();
-        catch_unwind(AssertUnwindSafe(all)).ok()
+        catch_unwind(AssertUnwindSafe(|| headers(&self.0).collect())).ok()
     }
+}
+
+/// The headers of a record, in their order. Panics at a name that is not UTF-8.
+pub(crate) fn headers<M: Message>(record: &M) -> impl Iterator<Item = Header<'_>> {
+    let headers = record.headers().into_iter().flat_map(Headers::iter);
+    headers.map(|header| (header.key, header.value))
 }
 
 #[cfg(test)]

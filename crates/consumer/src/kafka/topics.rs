@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tracing::info;
 
 use crate::error::Error;
 use crate::kafka::client::{self, Logged};
+use crate::kafka::probe::Probe;
 use crate::settings::Settings;
 
 /// How long the brokers may take for one answer.
@@ -24,15 +24,11 @@ pub async fn ensure_topics(settings: &Settings) -> Result<(), Error> {
     let dead_letters =
         NewTopic::new(&settings.dead_letter_topic, 1, replicas()).set("max.message.bytes", &largest);
     for new in [events, dead_letters] {
-        if exists(settings, new.name).await? {
-            continue;
+        // Asking for a topic does not create it.
+        match Probe::new(&settings.with_topic(new.name))?.ping(TIMEOUT).await {
+            Err(Error::NoTopic { .. }) if settings.create_topics => create(settings, &new).await?,
+            found => found?,
         }
-        if !settings.create_topics {
-            return Err(Error::NoTopic {
-                topic: new.name.to_owned(),
-            });
-        }
-        create(settings, &new).await?;
     }
     Ok(())
 }
@@ -51,35 +47,17 @@ fn largest_dead_letter(settings: &Settings) -> i32 {
 
 async fn create(settings: &Settings, new: &NewTopic<'_>) -> Result<(), Error> {
     let topic = new.name;
-    let cannot = |source| Error::Topic {
-        topic: topic.to_owned(),
-        source,
-    };
     let admin: AdminClient<Logged> = client::create(settings, client::config(settings), Logged)?;
     let options = AdminOptions::new()
         .operation_timeout(Some(TIMEOUT))
         .request_timeout(Some(TIMEOUT));
-    let results = admin.create_topics([new], &options).await.map_err(cannot)?;
+    let results = admin.create_topics([new], &options).await;
+    let results = results.map_err(Error::topic(topic))?;
     match results.into_iter().find_map(Result::err) {
         None => info!(topic, partitions = new.num_partitions, "created"),
         // Somebody else was faster.
         Some((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-        Some((_, code)) => return Err(cannot(KafkaError::AdminOp(code))),
+        Some((_, code)) => return Err(Error::topic(topic)(KafkaError::AdminOp(code))),
     }
     Ok(())
-}
-
-/// Whether a topic exists. Asking does not create it.
-async fn exists(settings: &Settings, topic: &str) -> Result<bool, Error> {
-    let client: BaseConsumer<Logged> = client::create(settings, client::consumer_config(settings), Logged)?;
-    let (name, servers) = (topic.to_owned(), settings.bootstrap_servers.clone());
-    let look = move || {
-        let metadata = client.fetch_metadata(Some(&name), TIMEOUT);
-        let metadata = metadata.map_err(|source| Error::Unreachable { servers, source })?;
-        let found = metadata.topics().iter().find(|found| found.name() == name);
-        Ok(found.is_some_and(|found| found.error().is_none() && !found.partitions().is_empty()))
-    };
-    tokio::task::spawn_blocking(look)
-        .await
-        .map_err(Error::TaskFailed)?
 }

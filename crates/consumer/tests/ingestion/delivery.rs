@@ -131,7 +131,7 @@ async fn a_batch_goes_once_everything_is_read_however_many_records_were_read_at_
         batch_records: NonZeroUsize::new(100_000).unwrap(),
         ..broker.settings.clone()
     };
-    // They lie ready when the run begins, and it takes 1,024 before it looks around.
+    // They are ready when the run begins, and it takes 1,024 before it looks around.
     broker.publish(ids(0..1_024).iter().map(|id| event(id))).await;
     let sink = Memory::default();
     let began = Instant::now();

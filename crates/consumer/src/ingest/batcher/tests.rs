@@ -91,12 +91,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A record comes.
-const ONE: Step = Step::Come {
-    partition: 0,
-    records: 1,
-    bytes: 1,
-};
+/// Small records of the first partition come.
+const fn come(records: usize) -> Step {
+    Step::Come {
+        partition: 0,
+        records,
+        bytes: 1,
+    }
+}
 
 /// The loop around the batcher, as it goes through a schedule.
 struct World {
@@ -305,16 +307,16 @@ fn letter(partition: i32, offset: i64, bytes: usize) -> DeadLetter {
         offset,
         None,
     );
-    DeadLetter::of_owned(&record, &Reason::HeaderName)
+    DeadLetter::new(record, &Reason::HeaderName)
 }
 
 #[test]
 fn a_lone_record_after_a_pause_does_not_wait_for_others() {
     let mut world = World::assigned();
-    world.step(&ONE);
+    world.step(&come(1));
     world.pass(LIMITS.delay);
     assert_eq!(world.under_way.len(), 1, "the first goes when it is old enough");
-    world.step(&ONE);
+    world.step(&come(1));
     world.pass(LIMITS.delay);
     assert_eq!(world.under_way.len(), 1, "the next is one of a trickle");
     world.pass(LIMITS.delay * MAX_DELAY_FACTOR);
@@ -327,7 +329,7 @@ fn a_batch_grows_while_records_keep_coming() {
     // Something is there to be read at every moment.
     for _ in 0..120 {
         world.now += LIMITS.delay / 20;
-        world.step(&ONE);
+        world.step(&come(1));
     }
     assert_eq!(world.under_way.len(), 0, "it is six delays old");
     world.pass(LIMITS.delay / 20);
@@ -338,7 +340,7 @@ fn a_batch_grows_while_records_keep_coming() {
 fn a_batch_that_grows_is_ten_delays_old_at_most() {
     let mut world = World::assigned();
     for _ in 0..140 {
-        world.step(&ONE);
+        world.step(&come(1));
         world.now += LIMITS.delay / 10;
     }
     assert_eq!(world.under_way.len(), 1);
@@ -347,11 +349,7 @@ fn a_batch_that_grows_is_ten_delays_old_at_most() {
 
 #[test]
 fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
-    let many = Step::Come {
-        partition: 0,
-        records: 120,
-        bytes: 1,
-    };
+    let many = come(120);
     let mut world = World::assigned();
     world.step(&many);
     world.pass(LIMITS.delay);
@@ -370,11 +368,7 @@ fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
 fn no_batch_is_closed_while_there_is_no_room() {
     let mut world = World::assigned();
     for _ in 0..4 {
-        world.step(&Step::Come {
-            partition: 0,
-            records: 150,
-            bytes: 1,
-        });
+        world.step(&come(150));
     }
     world.pass(Duration::from_secs(3_600));
     assert_eq!(world.under_way.len(), 2);

@@ -9,10 +9,25 @@ use super::*;
 
 const P: Partition = Partition(0);
 
-fn read(ledger: &mut Ledger, offset: i64) -> Spans {
+/// A ledger with the partition assigned.
+fn assigned(committed: Option<i64>) -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.assign(P, committed.map(Offset));
+    ledger
+}
+
+/// Reads these offsets into one batch.
+fn read<const N: usize>(ledger: &mut Ledger, offsets: [i64; N]) -> Spans {
     let mut spans = Spans::default();
-    spans.add(ledger.read(P, Offset(offset)).unwrap().0);
+    for offset in offsets {
+        spans.add(ledger.read(P, Offset(offset)).unwrap().0);
+    }
     spans
+}
+
+fn jump_between(from: i64, to: i64) -> Jump {
+    let (from, to) = (Offset(from), Offset(to));
+    Jump { from, to }
 }
 
 fn frontier(ledger: &Ledger) -> Option<i64> {
@@ -31,9 +46,8 @@ fn committable(ledger: &mut Ledger) -> Option<i64> {
 
 #[test]
 fn a_gap_in_receipts_holds_the_frontier() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(10)));
-    let [first, second, third] = [10, 11, 12].map(|offset| read(&mut ledger, offset));
+    let mut ledger = assigned(Some(10));
+    let [first, second, third] = [10, 11, 12].map(|offset| read(&mut ledger, [offset]));
     ledger.settle(Receipt(third));
     ledger.settle(Receipt(second));
     assert_eq!(committable(&mut ledger), None);
@@ -43,9 +57,8 @@ fn a_gap_in_receipts_holds_the_frontier() {
 
 #[test]
 fn what_is_committed_is_not_committed_again() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(0)));
-    let spans = read(&mut ledger, 0);
+    let mut ledger = assigned(Some(0));
+    let spans = read(&mut ledger, [0]);
     ledger.settle(Receipt(spans));
     assert_eq!(committable(&mut ledger), Some(1));
     assert_eq!(committable(&mut ledger), Some(1), "until the broker has said so");
@@ -56,24 +69,16 @@ fn what_is_committed_is_not_committed_again() {
 
 #[test]
 fn a_gap_in_the_log_is_reported_and_settled_with_the_record_behind_it() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(5)));
+    let mut ledger = assigned(Some(5));
     let (span, jump) = ledger.read(P, Offset(8)).unwrap();
-    assert_eq!(
-        jump,
-        Some(Jump::Gap {
-            from: Offset(5),
-            to: Offset(8)
-        })
-    );
+    assert_eq!(jump, Some(jump_between(5, 8)));
     ledger.settle(Receipt(Spans(vec![span])));
     assert_eq!(committable(&mut ledger), Some(9));
 }
 
 #[test]
 fn a_group_without_a_committed_offset_begins_where_the_log_does() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, None);
+    let mut ledger = assigned(None);
     let (span, jump) = ledger.read(P, Offset(700)).unwrap();
     assert_eq!(jump, None);
     assert_eq!(committable(&mut ledger), None);
@@ -83,17 +88,10 @@ fn a_group_without_a_committed_offset_begins_where_the_log_does() {
 
 #[test]
 fn a_log_that_begins_again_is_read_and_settled_from_there() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(100)));
-    let before = read(&mut ledger, 100);
+    let mut ledger = assigned(Some(100));
+    let before = read(&mut ledger, [100]);
     let (again, jump) = ledger.read(P, Offset(0)).unwrap();
-    assert_eq!(
-        jump,
-        Some(Jump::Rewind {
-            from: Offset(101),
-            to: Offset(0)
-        })
-    );
+    assert_eq!(jump, Some(jump_between(101, 0)));
     ledger.settle(Receipt(before));
     assert_eq!(frontier(&ledger), Some(0), "the receipt is of the log that was");
     ledger.settle(Receipt(Spans(vec![again])));
@@ -102,10 +100,9 @@ fn a_log_that_begins_again_is_read_and_settled_from_there() {
 
 #[test]
 fn going_back_within_what_is_not_settled_holds_the_frontier() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(0)));
-    let [first, _second] = [0, 1].map(|offset| read(&mut ledger, offset));
-    let again = read(&mut ledger, 1);
+    let mut ledger = assigned(Some(0));
+    let [first, _second] = [0, 1].map(|offset| read(&mut ledger, [offset]));
+    let again = read(&mut ledger, [1]);
     ledger.settle(Receipt(again));
     assert_eq!(committable(&mut ledger), None);
     ledger.settle(Receipt(first));
@@ -114,11 +111,9 @@ fn going_back_within_what_is_not_settled_holds_the_frontier() {
 
 #[test]
 fn a_receipt_for_records_that_were_replaced_is_void() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(0)));
-    let mut replaced = read(&mut ledger, 0);
-    replaced.add(ledger.read(P, Offset(1)).unwrap().0);
-    let again = read(&mut ledger, 1);
+    let mut ledger = assigned(Some(0));
+    let replaced = read(&mut ledger, [0, 1]);
+    let again = read(&mut ledger, [1]);
     ledger.settle(Receipt(replaced));
     assert_eq!(committable(&mut ledger), Some(1));
     ledger.settle(Receipt(again));
@@ -127,13 +122,11 @@ fn a_receipt_for_records_that_were_replaced_is_void() {
 
 #[test]
 fn settled_records_that_were_replaced_are_not_settled_any_more() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(0)));
-    let first = read(&mut ledger, 0);
-    let mut ahead = read(&mut ledger, 1);
-    ahead.add(ledger.read(P, Offset(2)).unwrap().0);
+    let mut ledger = assigned(Some(0));
+    let first = read(&mut ledger, [0]);
+    let ahead = read(&mut ledger, [1, 2]);
     ledger.settle(Receipt(ahead));
-    let again = read(&mut ledger, 2);
+    let again = read(&mut ledger, [2]);
     ledger.settle(Receipt(first));
     assert_eq!(committable(&mut ledger), Some(2));
     ledger.settle(Receipt(again));
@@ -142,9 +135,8 @@ fn settled_records_that_were_replaced_are_not_settled_any_more() {
 
 #[test]
 fn a_commit_without_an_answer_leaves_in_doubt_what_is_committed() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(1)));
-    let again = read(&mut ledger, 0);
+    let mut ledger = assigned(Some(1));
+    let again = read(&mut ledger, [0]);
     assert_eq!(committable(&mut ledger), Some(0), "the answer to this is lost");
     ledger.settle(Receipt(again));
     assert_eq!(committable(&mut ledger), Some(1));
@@ -152,15 +144,14 @@ fn a_commit_without_an_answer_leaves_in_doubt_what_is_committed() {
 
 #[test]
 fn a_receipt_of_an_earlier_assignment_is_void() {
-    let mut ledger = Ledger::default();
-    ledger.assign(P, Some(Offset(0)));
-    let early = read(&mut ledger, 0);
+    let mut ledger = assigned(Some(0));
+    let early = read(&mut ledger, [0]);
     assert_eq!(ledger.revoke(P), None);
     ledger.settle(Receipt(early.clone()));
     ledger.assign(P, Some(Offset(0)));
     ledger.settle(Receipt(early));
     assert_eq!(committable(&mut ledger), None);
-    let late = read(&mut ledger, 0);
+    let late = read(&mut ledger, [0]);
     ledger.settle(Receipt(late));
     assert_eq!(committable(&mut ledger), Some(1));
 }
@@ -168,18 +159,15 @@ fn a_receipt_of_an_earlier_assignment_is_void() {
 #[test]
 fn revoked_commits_what_is_settled_and_lost_commits_nothing() {
     for lost in [false, true] {
-        let mut ledger = Ledger::default();
-        ledger.assign(P, Some(Offset(0)));
-        let settled = read(&mut ledger, 0);
-        let _open = read(&mut ledger, 1);
+        let mut ledger = assigned(Some(0));
+        let settled = read(&mut ledger, [0]);
+        let _open = read(&mut ledger, [1]);
         ledger.settle(Receipt(settled));
         if lost {
             ledger.lose(P);
         } else {
-            assert_eq!(
-                ledger.revoke(P).map(|committable| committable.offset()),
-                Some(Offset(1))
-            );
+            let committable = ledger.revoke(P).unwrap();
+            assert_eq!(committable.offset(), Offset(1));
         }
         assert_eq!(committable(&mut ledger), None);
     }
