@@ -132,7 +132,7 @@ fn conversation(details: DetailsRow, annotation: Option<AnnotationRow>) -> Conve
     };
     let (topics, user_sentiment) = match annotation {
         Some(annotation) => {
-            let sentiment = Sentiment::parse(&annotation.user_sentiment);
+            let sentiment = annotation.user_sentiment.parse::<Sentiment>();
             (annotation.topics, sentiment.map_or("unknown", Sentiment::as_str))
         }
         None => (Vec::new(), "unknown"),

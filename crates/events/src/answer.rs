@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{Day, Period, Timestamp};
 
-/// Which conversations `transcripts` lists. Filters that are absent let everything through.
+/// Which conversations `transcripts` lists. An absent filter excludes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TranscriptFilter {
     /// The first day that `inserted_at` may fall on.

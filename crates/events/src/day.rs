@@ -21,7 +21,7 @@ impl Day {
     /// How long a day is, in milliseconds. POSIX time has no leap seconds, so all are equally long.
     pub const MILLIS: i64 = 86_400_000;
 
-    /// The day that lies `number` days after 1970-01-01.
+    /// The day `number` days after 1970-01-01.
     pub const fn from_number(number: i32) -> Self {
         Self(number)
     }
@@ -31,18 +31,27 @@ impl Day {
         self.0
     }
 
-    /// A day of the calendar; `None` where it has no such day.
+    /// A day of the calendar; `None` if there is no such day.
     pub fn from_ymd(year: i32, month: u32, day: u32) -> Option<Self> {
         NaiveDate::from_ymd_opt(year, month, day).map(|date| Self(date.to_epoch_days()))
     }
 
-    /// The day of that number; the first or the last that there is where it lies beyond.
+    /// Reads `YYYY-MM-DD`, of the year 0 too.
+    pub(crate) fn parse(text: &[u8; 10]) -> Option<Self> {
+        let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
+            return None;
+        };
+        let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
+        Self::from_ymd(year, number(&[m1, m2])?, number(&[d1, d2])?)
+    }
+
+    /// The day of that number, or the first or last day if the number is out of range.
     pub(crate) fn nearest(number: i64) -> Self {
         let limit = if number < 0 { i32::MIN } else { i32::MAX };
         Self(i32::try_from(number).unwrap_or(limit))
     }
 
-    /// How many days it lies after the Monday of its week.
+    /// How many days it is after the Monday of its week.
     pub fn days_since_monday(self) -> i64 {
         // 1970-01-01 was a Thursday.
         (i64::from(self.0) + 3).rem_euclid(7)
@@ -58,7 +67,7 @@ impl Day {
         self.date().day() == 1
     }
 
-    /// The day in chrono's words; the first or the last that it has where this one lies beyond.
+    /// The day as chrono's type, or its first or last day if this one is out of its range.
     fn date(self) -> NaiveDate {
         NaiveDate::from_epoch_days(self.0).unwrap_or(if self.0 < 0 {
             NaiveDate::MIN
@@ -68,7 +77,7 @@ impl Day {
     }
 }
 
-/// The day that lies that many days later.
+/// The day that many days later.
 impl Add<i64> for Day {
     type Output = Self;
 
@@ -77,7 +86,7 @@ impl Add<i64> for Day {
     }
 }
 
-/// The day that lies that many days earlier.
+/// The day that many days earlier.
 impl Sub<i64> for Day {
     type Output = Self;
 
@@ -97,24 +106,19 @@ impl FromStr for Day {
 
     /// Reads four digits, two and two, and nothing else.
     fn from_str(text: &str) -> Result<Self, NotADay> {
-        let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
-            return Err(NotADay);
-        };
-        let number = |digits: &[u8]| {
-            digits.iter().try_fold(0_u32, |number, digit| {
-                digit
-                    .is_ascii_digit()
-                    .then(|| 10 * number + u32::from(digit - b'0'))
-            })
-        };
-        let day = || {
-            let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
-            // No year is called 0, and the week of its first day could not be written.
-            let year = Some(year).filter(|year| *year > 0)?;
-            Self::from_ymd(year, number(&[m1, m2])?, number(&[d1, d2])?)
-        };
-        day().ok_or(NotADay)
+        let day = text.as_bytes().try_into().ok().and_then(Self::parse);
+        // No year is called 0, and the week of its first day could not be written.
+        day.filter(|day| day.date().year() > 0).ok_or(NotADay)
     }
+}
+
+/// The number that these digits write.
+pub(crate) fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| number * 10 + u32::from(digit - b'0'))
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Both modes of the CloudEvents Kafka binding are read. Rules are tried in one order, and the first that is
 //! broken is the reason given: that the record is a CloudEvent of version 1.0 with a type; then, of a known
 //! type alone, its `id`, `source`, `time` and `org`; then its data. Everything is borrowed from the record
-//! that JSON or base64 did not escape. The common record is read in one pass (`quick`), which gives any other up.
+//! that JSON or base64 did not escape. The common record is read in one pass (`quick`), any other thoroughly.
 
 mod data;
 mod envelope;
@@ -24,7 +24,7 @@ pub use rejection::{Field, Rejection};
 pub enum Decoded<'a> {
     /// A chat event.
     Event(Event<'a>),
-    /// A CloudEvent of a type that is none of ours; nothing else of it was looked at.
+    /// A CloudEvent of another type; nothing else of it was read.
     Skipped {
         /// Its `type`.
         event_type: Cow<'a, str>,
@@ -34,10 +34,9 @@ pub enum Decoded<'a> {
 /// Decodes the headers and the value of a record that was read at `now`.
 ///
 /// - The mode is structured if the header `content-type` begins with `application/cloudevents`, else binary if
-///   a header's name begins with `ce_`, else structured. Names of headers compare ignoring ASCII case, the last
-///   of those that repeat holds, and one without a value counts as absent.
-/// - An object that gives a key twice which matters to us is malformed; a key that does not may hold and repeat
-///   anything.
+///   a header's name begins with `ce_`, else structured. Header names ignore ASCII case, the last of a repeated
+///   header counts, and one without a value is absent.
+/// - An object that repeats a key which is read is malformed; any other key may be repeated and hold anything.
 pub fn decode<'a>(
     headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
     value: Option<&'a [u8]>,
@@ -50,25 +49,36 @@ pub fn decode<'a>(
     {
         return Ok(Decoded::Event(event));
     }
-    thoroughly(&headers, mode, value, now)
+    decode_thoroughly(&headers, mode, value, now)
 }
 
-/// Reads any record, and finds what is wrong with it.
-fn thoroughly<'a>(
+/// Decodes any record, and finds what is wrong with it.
+fn decode_thoroughly<'a>(
     headers: &Headers<'a>,
     mode: Mode,
     value: Option<&'a [u8]>,
     now: Timestamp,
 ) -> Result<Decoded<'a>, Rejection> {
-    let envelope = Envelope::read(headers, mode, value)?;
-    let event_type = envelope.event_type()?;
+    let parsed;
+    let envelope = match mode {
+        Mode::Binary => &headers.attributes,
+        Mode::Structured { declared } => {
+            parsed = Envelope::structured(declared, value)?;
+            &parsed
+        }
+    };
+    envelope.check_version()?;
+    let event_type = envelope.event_type.non_empty_text("type")?;
     let Some(kind) = Kind::of(&event_type) else {
         return Ok(Decoded::Skipped { event_type });
     };
-    let id = envelope.id()?;
-    envelope.source()?;
-    let time = envelope.time(now)?;
-    let org = envelope.org()?;
-    let body = envelope.payload()?.body(kind)?;
+    let id = envelope.id.non_empty_text("id")?;
+    envelope.source.non_empty_text("source")?;
+    let time = envelope::time(&envelope.time.non_empty_text("time")?, now)?;
+    let org = envelope::org(envelope.org.text("org")?)?;
+    let body = match envelope.data(mode, value)? {
+        Cow::Borrowed(json) => data::body(kind, json)?,
+        Cow::Owned(json) => data::body(kind, &json)?.into_owned(),
+    };
     Ok(Decoded::Event(Event { org, id, time, body }))
 }

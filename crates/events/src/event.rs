@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::Timestamp;
@@ -41,7 +42,7 @@ pub struct Message<'a> {
     pub role: Role,
     /// The user who wrote it or is answered; `None` for an anonymous message.
     pub user_id: Option<Cow<'a, str>>,
-    /// The mentor that is spoken with.
+    /// The mentor of the conversation.
     pub mentor_id: Option<Cow<'a, str>>,
     /// The text; empty where the event names none.
     pub content: Cow<'a, str>,
@@ -49,7 +50,7 @@ pub struct Message<'a> {
     pub model: Option<Cow<'a, str>>,
 }
 
-/// A conversation was given topics and a sentiment, which replace those it had.
+/// A conversation was annotated with topics and a sentiment, which replace its earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation<'a> {
     /// The conversation that is annotated.
@@ -58,7 +59,7 @@ pub struct Annotation<'a> {
     pub topics: Vec<Cow<'a, str>>,
     /// How its user felt.
     pub user_sentiment: Sentiment,
-    /// When it was annotated: of two annotations of a conversation the later holds.
+    /// When it was annotated: the latest annotation of a conversation counts.
     pub annotated_at: Timestamp,
 }
 
@@ -67,12 +68,12 @@ pub struct Annotation<'a> {
 pub struct Registration<'a> {
     /// The user, of 1 to 255 characters.
     pub user_id: Cow<'a, str>,
-    /// When: of two registrations of a user the earlier holds.
+    /// When: the earliest registration of a user counts.
     pub registered_at: Timestamp,
 }
 
 impl Event<'_> {
-    /// The event, freed from the record that it was read from.
+    /// The event, without borrows from its record.
     pub fn into_owned(self) -> Event<'static> {
         Event {
             org: owned(self.org),
@@ -84,7 +85,7 @@ impl Event<'_> {
 }
 
 impl Body<'_> {
-    /// The body, freed from the record that it was read from.
+    /// The body, without borrows from its record.
     pub fn into_owned(self) -> Body<'static> {
         match self {
             Self::Message(message) => Body::Message(Message {
@@ -111,7 +112,8 @@ impl Body<'_> {
 }
 
 /// Who wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// A user.
     User,
@@ -124,7 +126,8 @@ pub enum Role {
 }
 
 /// How the user of a conversation felt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Sentiment {
     /// `positive`
     Positive,
@@ -136,38 +139,15 @@ pub enum Sentiment {
 
 impl Role {
     /// The role as events spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Assistant => "assistant",
-            Self::System => "system",
-            Self::Tool => "tool",
-        }
-    }
-
-    /// The role that events spell so.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::User, Self::Assistant, Self::System, Self::Tool]
-            .into_iter()
-            .find(|role| role.as_str() == text)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 impl Sentiment {
     /// The sentiment as events and answers spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Positive => "positive",
-            Self::Negative => "negative",
-            Self::Neutral => "neutral",
-        }
-    }
-
-    /// The sentiment that events and answers spell so.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Positive, Self::Negative, Self::Neutral]
-            .into_iter()
-            .find(|sentiment| sentiment.as_str() == text)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -104,7 +104,7 @@ impl DateRange {
     }
 
     /// The index among [`Self::periods`] of the period that an instant falls in; `None` where the instant lies
-    /// outside the range, though it be in a week that the range cuts.
+    /// outside the range, even if in a week that the range cuts.
     pub fn period_index(&self, grain: Grain, instant: Timestamp) -> Option<usize> {
         if !self.contains(instant) {
             return None;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::Day;
+use crate::{Day, day::number};
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ mod tests;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant that lies `millis` milliseconds after the Unix epoch.
+    /// The instant `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
@@ -32,7 +32,7 @@ impl Timestamp {
         Self(Self::start_of(day).0 + Day::MILLIS)
     }
 
-    /// The day that the instant falls on; the first or the last that there is where it lies beyond.
+    /// The day that the instant falls on, or the first or last day if it is out of range.
     pub fn day(self) -> Day {
         Day::nearest(self.0.div_euclid(Day::MILLIS))
     }
@@ -40,47 +40,24 @@ impl Timestamp {
     /// Reads a date and time as RFC 3339 writes it (section 5.6), cutting what is finer than a millisecond.
     ///
     /// `T` and `Z` may be lowercase and a space may stand for `T`, as the section's notes allow. A second 60 is
-    /// read where alone a leap second can be, at the end of a month in UTC; as in POSIX time it is the second
+    /// read only where a leap second can be, at the end of a month in UTC; as in POSIX time it is the second
     /// that follows: 23:59:60.5 is half past midnight's first second.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let (fixed, rest) = text.as_bytes().split_first_chunk::<19>()?;
-        let &[
-            y1,
-            y2,
-            y3,
-            y4,
-            b'-',
-            mo1,
-            mo2,
-            b'-',
-            d1,
-            d2,
-            b'T' | b't' | b' ',
-            h1,
-            h2,
-            b':',
-            mi1,
-            mi2,
-            b':',
-            s1,
-            s2,
-        ] = fixed
+        let (date, rest) = text.as_bytes().split_first_chunk()?;
+        let (&[b'T' | b't' | b' ', h1, h2, b':', mi1, mi2, b':', s1, s2], rest) = rest.split_first_chunk()?
         else {
             return None;
         };
-        let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
-        let day = Day::from_ymd(year, number(&[mo1, mo2])?, number(&[d1, d2])?)?;
-        let hour = at_most(23, number(&[h1, h2])?)?;
-        let minute = at_most(59, number(&[mi1, mi2])?)?;
-        let second = at_most(60, number(&[s1, s2])?)?;
+        let minutes = two_digits([h1, h2], 23)? * 60 + two_digits([mi1, mi2], 59)?;
+        let second = two_digits([s1, s2], 60)?;
         let (millis, offset) = fraction(rest)?;
 
-        let minutes = i64::from(hour) * 60 + i64::from(minute) - offset_minutes(offset)?;
-        let minute = Self::start_of(day).0 + minutes * MINUTE_MILLIS;
+        let minutes = minutes - offset_minutes(offset)?;
+        let minute = Self::start_of(Day::parse(date)?).0 + minutes * MINUTE_MILLIS;
         if second == 60 && !begins_a_month(minute + MINUTE_MILLIS) {
             return None;
         }
-        Some(Self(minute + i64::from(second) * 1000 + i64::from(millis)))
+        Some(Self(minute + second * 1000 + millis))
     }
 
     /// Writes the instant as RFC 3339 in UTC with three digits of a second: `2024-02-29T23:59:59.999Z`.
@@ -106,43 +83,34 @@ impl Timestamp {
 
 const MINUTE_MILLIS: i64 = 60_000;
 
-/// The number that these digits write.
-fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |number, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| number * 10 + u32::from(digit - b'0'))
-    })
-}
-
-fn at_most(limit: u32, number: u32) -> Option<u32> {
-    (number <= limit).then_some(number)
+/// The number that two digits write, if it is at most `max`.
+fn two_digits(digits: [u8; 2], max: u32) -> Option<i64> {
+    number(&digits).filter(|number| *number <= max).map(i64::from)
 }
 
 /// The milliseconds of a fraction of a second, if there is one, and what follows it.
-fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some((b'.', rest)) = text.split_first() else {
         return Some((0, text));
     };
     let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, offset) = rest.split_at(length);
-    match digits {
-        [] => None,
-        [tenths] => Some((number(&[*tenths, b'0', b'0'])?, offset)),
-        [tenths, hundredths] => Some((number(&[*tenths, *hundredths, b'0'])?, offset)),
-        [tenths, hundredths, thousandths, ..] => {
-            Some((number(&[*tenths, *hundredths, *thousandths])?, offset))
-        }
+    if length == 0 {
+        return None;
     }
+    let (digits, offset) = rest.split_at(length);
+    let millis = digits.iter().zip([100, 10, 1]);
+    let millis = millis
+        .map(|(digit, weight)| i64::from(digit - b'0') * weight)
+        .sum();
+    Some((millis, offset))
 }
 
-/// How many minutes local time runs ahead of UTC.
+/// How many minutes local time is ahead of UTC.
 fn offset_minutes(text: &[u8]) -> Option<i64> {
     match *text {
         [b'Z' | b'z'] => Some(0),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let hours = at_most(23, number(&[h1, h2])?)?;
-            let minutes = i64::from(hours * 60 + at_most(59, number(&[m1, m2])?)?);
+            let minutes = two_digits([h1, h2], 23)? * 60 + two_digits([m1, m2], 59)?;
             Some(if sign == b'-' { -minutes } else { minutes })
         }
         _ => None,

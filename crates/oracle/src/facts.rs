@@ -1,16 +1,10 @@
-//! The set of events, as sets of facts: by org, and there by conversation and by user.
+//! The events of an org, as sets of facts: by conversation and by user.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::{Annotation, Body, Event, Message, Registration, Role, Timestamp};
 use uuid::Uuid;
-
-/// All that the events of the set say.
-#[derive(Debug, Default)]
-pub(crate) struct Facts {
-    orgs: BTreeMap<String, OrgFacts>,
-}
 
 /// What the events of one org say.
 #[derive(Debug, Default)]
@@ -66,27 +60,21 @@ pub(crate) struct UserMessage {
     pub(crate) mentor_id: Option<String>,
 }
 
-impl Facts {
+impl OrgFacts {
+    /// Adds what an event of the org says.
     pub(crate) fn add(&mut self, event: &Event<'_>) {
-        let org = entry(&mut self.orgs, &event.org);
         match &event.body {
-            Body::Message(message) => org.add_message(event.time, message),
-            Body::Annotation(annotation) => org.add_annotation(&event.id, annotation),
-            Body::Registration(registration) => org.add_registration(registration),
+            Body::Message(message) => self.add_message(event.time, message),
+            Body::Annotation(annotation) => self.add_annotation(&event.id, annotation),
+            Body::Registration(registration) => self.add_registration(registration),
         }
     }
 
-    pub(crate) fn org(&self, org: &str) -> Option<&OrgFacts> {
-        self.orgs.get(org)
-    }
-}
-
-impl OrgFacts {
     fn add_message(&mut self, time: Timestamp, message: &Message<'_>) {
         let mentor_id = message.mentor_id.as_deref().map(str::to_owned);
         if let (Role::User, Some(user_id)) = (message.role, &message.user_id) {
             let mentor_id = mentor_id.clone();
-            entry(&mut self.users, user_id)
+            self.user(user_id)
                 .messages
                 .insert(UserMessage { time, mentor_id });
         }
@@ -119,13 +107,12 @@ impl OrgFacts {
     }
 
     fn add_registration(&mut self, registration: &Registration<'_>) {
-        entry(&mut self.users, &registration.user_id)
+        self.user(&registration.user_id)
             .registrations
             .insert(registration.registered_at);
     }
-}
 
-/// The entry of that name, made empty if it is not there.
-fn entry<'m, V: Default>(map: &'m mut BTreeMap<String, V>, name: &str) -> &'m mut V {
-    map.entry(name.to_owned()).or_default()
+    fn user(&mut self, user_id: &str) -> &mut UserFacts {
+        self.users.entry(user_id.to_owned()).or_default()
+    }
 }

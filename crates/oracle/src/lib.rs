@@ -8,32 +8,32 @@
 mod facts;
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
-    CohortCount, Conversation, DateRange, Day, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
+    CohortCount, Conversation, DateRange, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
     topic_key,
 };
-use facts::{ConversationFacts, Facts, UserFacts};
+use facts::{ConversationFacts, OrgFacts, UserFacts};
 use uuid::Uuid;
 
 /// A set of events, and the answers that it has. An org that no event belongs to has the answers of an org in
 /// which nothing happened.
 #[derive(Debug, Default)]
 pub struct Oracle {
-    facts: Facts,
+    orgs: BTreeMap<String, OrgFacts>,
 }
 
 impl Oracle {
     /// Puts an event into the set, if it is not there yet.
     pub fn add(&mut self, event: &Event<'_>) {
-        self.facts.add(event);
+        self.orgs.entry(event.org.to_string()).or_default().add(event);
     }
 
     /// Whether any event of the org is in the set. (That an org also exists once it is configured is not for
     /// events to say.)
     pub fn org_exists(&self, org: &str) -> bool {
-        self.facts.org(org).is_some()
+        self.orgs.contains_key(org)
     }
 
     /// How many distinct users were active in each period of the range, in order. Whatever mentor a message is
@@ -94,10 +94,8 @@ impl Oracle {
 
     /// The conversations that pass the filter: newest `inserted_at` first, then by id.
     pub fn transcripts(&self, org: &str, filter: &TranscriptFilter) -> Vec<Conversation> {
-        let mut listed: Vec<Conversation> = self
-            .facts
-            .org(org)
-            .into_iter()
+        let facts = self.orgs.get(org).into_iter();
+        let mut listed: Vec<Conversation> = facts
             .flat_map(|facts| &facts.conversations)
             .filter_map(|(id, facts)| conversation(*id, facts, filter))
             .collect();
@@ -106,10 +104,8 @@ impl Oracle {
     }
 
     fn users(&self, org: &str) -> impl Iterator<Item = &UserFacts> {
-        self.facts
-            .org(org)
-            .into_iter()
-            .flat_map(|facts| facts.users.values())
+        let facts = self.orgs.get(org).into_iter();
+        facts.flat_map(|facts| facts.users.values())
     }
 }
 
@@ -139,8 +135,9 @@ fn conversation(id: Uuid, facts: &ConversationFacts, filter: &TranscriptFilter) 
     let topics = annotation
         .map(|annotation| annotation.topics.as_slice())
         .unwrap_or_default();
-    let passes = on_or_after(earliest.time, filter.start)
-        && on_or_before(earliest.time, filter.end)
+    let day = earliest.time.day();
+    let passes = filter.start.is_none_or(|start| start <= day)
+        && filter.end.is_none_or(|end| day <= end)
         && (filter.mentor.is_none() || earliest.mentor_id == filter.mentor)
         && (filter.topics.is_empty() || any_in_common(topics, &filter.topics));
     if !passes {
@@ -172,14 +169,6 @@ fn conversation(id: Uuid, facts: &ConversationFacts, filter: &TranscriptFilter) 
         topics: topics.to_vec(),
         user_sentiment: annotation.map_or("unknown", |annotation| annotation.user_sentiment),
     })
-}
-
-fn on_or_after(instant: Timestamp, day: Option<Day>) -> bool {
-    day.is_none_or(|day| Timestamp::start_of(day) <= instant)
-}
-
-fn on_or_before(instant: Timestamp, day: Option<Day>) -> bool {
-    day.is_none_or(|day| instant < Timestamp::end_of(day))
 }
 
 /// Whether two lists of topics share one, trimmed and with case ignored.

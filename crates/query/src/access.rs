@@ -1,4 +1,4 @@
-//! Who may ask about which organisation, settled before anything else of a request is looked at.
+//! Which organisation a request may ask about, checked before anything else of it.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! The bodies of answers. Serde lives here alone: the rest of the crate speaks in the words of `events`.
+//! The bodies of answers, which Serde writes: the rest of the crate uses the types of `events`.
 
-use events::{CohortCount, Conversation, DateRange, Grain};
+use events::{CohortCount, Conversation, DateRange, Grain, Timestamp};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -97,14 +97,11 @@ impl<'a> From<&'a Conversation> for Transcript<'a> {
 
 /// Labels the counts of a range's periods with their dates.
 pub(crate) fn usage_counts(range: DateRange, grain: Grain, counts: Vec<u64>) -> Vec<UsageCount> {
-    let label = |instant: String| match grain {
-        Grain::Hour => instant,
-        // An RFC 3339 instant begins with its date.
-        Grain::Day | Grain::Week => instant.chars().take_while(|char| *char != 'T').collect(),
+    let label = |start: Timestamp| match grain {
+        Grain::Hour => start.to_rfc3339_seconds(),
+        Grain::Day | Grain::Week => start.day().to_string(),
     };
-    let labels = range
-        .periods(grain)
-        .map(|period| label(period.start.to_rfc3339_seconds()));
+    let labels = range.periods(grain).map(|period| label(period.start));
     labels
         .zip(counts)
         .map(|(date, user_count)| UsageCount { date, user_count })

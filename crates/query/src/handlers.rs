@@ -144,7 +144,7 @@ pub(crate) async fn healthz() -> Json<Health> {
 
 /// Show whether the process can do its work
 ///
-/// It can where ClickHouse has the schema and Kafka the event topic. Served without any prefix.
+/// It can if ClickHouse has the schema and Kafka the event topic. Served without any prefix.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -188,14 +188,4 @@ pub(crate) async fn metrics(Extension(write): Extension<Metrics>) -> impl IntoRe
 /// Lists the methods of a path.
 pub(crate) async fn options() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,OPTIONS")])
-}
-
-/// Answers a path that no route has.
-pub(crate) async fn no_such_path() -> Error {
-    Error::NoSuchPath
-}
-
-/// Answers a method that a route does not have; the router adds `Allow`.
-pub(crate) async fn method_not_allowed() -> Error {
-    Error::MethodNotAllowed
 }

@@ -1,6 +1,6 @@
 //! The three analytics endpoints over the rollups, as an axum router.
 //!
-//! Thin by intent: a request has a key, an organisation and parameters; the store answers it; the answer is
+//! Intentionally thin: a request has a key, an organisation and parameters; the store answers it; the answer is
 //! written as JSON. No SQL, no Kafka. In reading order:
 //!
 //! - [`settings`]: the settings of the service

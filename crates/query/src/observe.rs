@@ -34,7 +34,7 @@ pub(crate) fn describe() {
 
 /// A layer that counts and times every request.
 pub(crate) async fn observe(matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let route = matched.as_ref().map_or("other", |path| label(path.as_str()));
+    let route = label(matched.as_ref().map_or("", MatchedPath::as_str));
     let started = Instant::now();
     let response = next.run(request).await;
     let observation = Observation {
@@ -55,33 +55,26 @@ pub(crate) async fn observe(matched: Option<MatchedPath>, request: Request, next
 
 /// A request whose response is under way. Dropping it records it.
 struct Observation {
-    route: &'static str,
+    route: String,
     status: StatusCode,
     started: Instant,
 }
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let status = self.status.as_str().to_owned();
-        counter!(HTTP_REQUESTS_TOTAL, "route" => self.route, "status" => status).increment(1);
-        histogram!(HTTP_REQUEST_DURATION_SECONDS, "route" => self.route).record(self.started.elapsed());
+        let (route, status) = (std::mem::take(&mut self.route), self.status.as_str().to_owned());
+        counter!(HTTP_REQUESTS_TOTAL, "route" => route.clone(), "status" => status).increment(1);
+        histogram!(HTTP_REQUEST_DURATION_SECONDS, "route" => route).record(self.started.elapsed());
     }
 }
 
 /// The name of a route: the same for all forms of its path.
-fn label(matched: &str) -> &'static str {
+fn label(matched: &str) -> String {
     let path = matched.strip_suffix("/{*file}").unwrap_or(matched);
     let path = path.strip_suffix('/').unwrap_or(path);
     match path.rsplit('/').next().unwrap_or_default() {
-        "transcripts" => "transcripts",
-        "usage-summary" => "usage-summary",
-        "user-cohorts-over-time" => "user-cohorts-over-time",
-        "healthz" => "healthz",
-        "readyz" => "readyz",
-        "metrics" => "metrics",
-        "openapi.json" => "openapi.json",
-        "docs" => "docs",
-        _ => "other",
+        "" => "other".to_owned(),
+        name => name.to_owned(),
     }
 }
 

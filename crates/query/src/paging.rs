@@ -45,18 +45,12 @@ impl Page {
         ];
         let path = utf8_percent_encode(uri.path(), CONTROLS);
         let link = |(relation, number): (&str, Option<u64>)| {
-            let query = with_page(
-                uri,
-                Self {
-                    number: number?,
-                    ..self
-                },
-            );
+            let query = with_page(uri, number?, self.size);
             Some(format!(r#"<{path}?{query}>; rel="{relation}""#))
         };
         let links: Vec<String> = numbers.into_iter().filter_map(link).collect();
         let mut headers = HeaderMap::from_iter([(X_TOTAL_COUNT, HeaderValue::from(total))]);
-        // A path and a query are of visible ASCII once they are percent-encoded, so that none is left out.
+        // A percent-encoded path and query are visible ASCII, so this always adds the header.
         headers.extend(
             HeaderValue::try_from(links.join(", "))
                 .ok()
@@ -67,13 +61,13 @@ impl Page {
 }
 
 /// The query of a request's address with another page in it: all other parameters stay as they are.
-fn with_page(uri: &Uri, page: Page) -> String {
+fn with_page(uri: &Uri, number: u64, size: u64) -> String {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let others = pairs.filter(|(name, _)| name != PAGE && name != PAGE_SIZE);
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(others)
-        .append_pair(PAGE, &page.number.to_string())
-        .append_pair(PAGE_SIZE, &page.size.to_string())
+        .append_pair(PAGE, &number.to_string())
+        .append_pair(PAGE_SIZE, &size.to_string())
         .finish()
 }
 
@@ -81,46 +75,32 @@ fn with_page(uri: &Uri, page: Page) -> String {
 mod tests {
     use super::*;
 
-    fn links(number: u64, total: u64) -> String {
-        let uri = Uri::from_static("/a/transcripts/?page=9&topics=a%2Cb&x=%C3%A4&page_size=3&x=2");
-        let headers = Page { number, size: 10 }.headers(&uri, total);
-        assert_eq!(headers["x-total-count"], total.to_string().as_str());
-        headers["link"].to_str().unwrap().to_owned()
-    }
-
-    fn to(number: u64, relation: &str) -> String {
-        let query = format!("topics=a%2Cb&x=%C3%A4&x=2&page={number}&page_size=10");
-        format!(r#"</a/transcripts/?{query}>; rel="{relation}""#)
-    }
-
     #[test]
     fn links_lead_to_the_pages_around_and_keep_the_other_parameters() {
-        assert_eq!(links(1, 0), [to(1, "first"), to(1, "last")].join(", "));
-        assert_eq!(links(1, 10), [to(1, "first"), to(1, "last")].join(", "));
-        assert_eq!(
-            links(1, 11),
-            [to(1, "first"), to(2, "next"), to(2, "last")].join(", ")
-        );
-        assert_eq!(
-            links(2, 30),
-            [to(1, "first"), to(1, "prev"), to(3, "next"), to(3, "last")].join(", ")
-        );
-        assert_eq!(
-            links(3, 30),
-            [to(1, "first"), to(2, "prev"), to(3, "last")].join(", ")
-        );
-    }
-
-    #[test]
-    fn a_page_past_the_end_leads_back_to_the_last() {
-        assert_eq!(
-            links(9, 30),
-            [to(1, "first"), to(3, "prev"), to(3, "last")].join(", ")
-        );
-        assert_eq!(
-            links(u64::MAX, 0),
-            [to(1, "first"), to(1, "prev"), to(1, "last")].join(", ")
-        );
+        let uri = Uri::from_static("/a/transcripts/?page=9&topics=a%2Cb&x=%C3%A4&page_size=3&x=2");
+        for (number, total, expected) in [
+            (1, 0, "first 1, last 1"),
+            (1, 10, "first 1, last 1"),
+            (1, 11, "first 1, next 2, last 2"),
+            (2, 30, "first 1, prev 1, next 3, last 3"),
+            (3, 30, "first 1, prev 2, last 3"),
+            // Pages past the end lead back to the last.
+            (9, 30, "first 1, prev 3, last 3"),
+            (u64::MAX, 0, "first 1, prev 1, last 1"),
+        ] {
+            let headers = Page { number, size: 10 }.headers(&uri, total);
+            assert_eq!(headers["x-total-count"], total.to_string().as_str());
+            let links = expected.split(", ").map(|link| {
+                let (relation, page) = link.split_once(' ').unwrap();
+                let query = format!("topics=a%2Cb&x=%C3%A4&x=2&page={page}&page_size=10");
+                format!(r#"</a/transcripts/?{query}>; rel="{relation}""#)
+            });
+            assert_eq!(
+                headers["link"],
+                links.collect::<Vec<_>>().join(", ").as_str(),
+                "{number} of {total}"
+            );
+        }
     }
 
     #[test]
@@ -136,22 +116,8 @@ mod tests {
 
     #[test]
     fn the_offset_of_a_huge_page_does_not_overflow() {
-        assert_eq!(
-            Page {
-                number: 1,
-                size: 1_000
-            }
-            .offset(),
-            0
-        );
-        assert_eq!(Page { number: 4, size: 7 }.offset(), 21);
-        assert_eq!(
-            Page {
-                number: u64::MAX,
-                size: 1_000
-            }
-            .offset(),
-            1 << 53
-        );
+        for (number, size, offset) in [(1, 1_000, 0), (4, 7, 21), (u64::MAX, 1_000, 1 << 53)] {
+            assert_eq!(Page { number, size }.offset(), offset);
+        }
     }
 }

@@ -187,25 +187,19 @@ impl FromQuery for Transcripts {
 
 impl FromQuery for UsageSummary {
     fn from_query(query: &Query<'_>) -> Result<Self, ParameterError> {
-        let range = range(query)?;
-        let grain = GROUP_BY.read(query)?;
-        check_period_count(range, grain)?;
+        let (range, grain) = periods(query, &GROUP_BY)?;
         Ok(Self { range, grain })
     }
 }
 
 impl FromQuery for UserCohorts {
     fn from_query(query: &Query<'_>) -> Result<Self, ParameterError> {
-        let range = range(query)?;
-        let grain = AGGREGATION.read(query)?;
-        check_period_count(range, grain)?;
-        let new_users_by = NEW_USERS_BY.read(query)?;
-        let mentor = MENTOR_ID.read(query)?;
+        let (range, grain) = periods(query, &AGGREGATION)?;
         Ok(Self {
             range,
             grain,
-            new_users_by,
-            mentor,
+            new_users_by: NEW_USERS_BY.read(query)?,
+            mentor: MENTOR_ID.read(query)?,
         })
     }
 }
@@ -245,26 +239,19 @@ impl IntoParams for UserCohorts {
     }
 }
 
-fn range(query: &Query<'_>) -> Result<DateRange, ParameterError> {
-    let start = START_DATE.required(query)?;
-    let end = END_DATE.required(query)?;
-    date_range(start, end)
+/// A range that is required, and how long its periods are.
+fn periods(query: &Query<'_>, grain: &Choice<Grain>) -> Result<(DateRange, Grain), ParameterError> {
+    let range = date_range(START_DATE.required(query)?, END_DATE.required(query)?)?;
+    let grain = grain.read(query)?;
+    let (count, max) = (range.period_count(grain), MAX_PERIODS);
+    if count > max {
+        return Err(ParameterError::TooManyPeriods { count, max });
+    }
+    Ok((range, grain))
 }
 
 fn date_range(start: Day, end: Day) -> Result<DateRange, ParameterError> {
     DateRange::new(start, end).ok_or(ParameterError::StartAfterEnd)
-}
-
-fn check_period_count(range: DateRange, grain: Grain) -> Result<(), ParameterError> {
-    let count = range.period_count(grain);
-    if count > MAX_PERIODS {
-        Err(ParameterError::TooManyPeriods {
-            count,
-            max: MAX_PERIODS,
-        })
-    } else {
-        Ok(())
-    }
 }
 
 /// The topics asked for, without repetitions; empty for no filter.

@@ -62,22 +62,17 @@ pub(crate) struct Readiness {
 impl Readiness {
     /// Runs all checks at the same time.
     pub(crate) async fn of(checks: &[Check]) -> Self {
-        let outcomes = join_all(checks.iter().map(Check::run)).await;
-        let failed = outcomes.iter().filter_map(|(name, outcome)| {
-            outcome
-                .as_ref()
-                .err()
-                .map(|reason| format!("{name} is not ready: {reason}"))
-        });
-        let detail = failed.collect::<Vec<_>>().join("; ");
-        let text = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
+        let (mut outcomes, mut failed) = (BTreeMap::new(), Vec::new());
+        for (name, outcome) in join_all(checks.iter().map(Check::run)).await {
+            if let Err(reason) = &outcome {
+                failed.push(format!("{name} is not ready: {reason}"));
+            }
+            outcomes.insert(name, outcome.err().unwrap_or_else(|| "ok".to_owned()));
+        }
         Self {
-            status: if detail.is_empty() { "ready" } else { "not ready" },
-            checks: outcomes
-                .into_iter()
-                .map(|(name, outcome)| (name, text(outcome)))
-                .collect(),
-            detail: (!detail.is_empty()).then_some(detail),
+            status: if failed.is_empty() { "ready" } else { "not ready" },
+            checks: outcomes,
+            detail: (!failed.is_empty()).then(|| failed.join("; ")),
         }
     }
 

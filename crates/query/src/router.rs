@@ -12,7 +12,8 @@ use axum::{
 
 use crate::{
     app::App,
-    docs, error,
+    docs,
+    error::{self, Error},
     handlers::{self, Metrics},
     observe,
     openapi::openapi,
@@ -40,33 +41,20 @@ pub fn router(
     let mut prefixes = vec![settings.prefix.as_str().to_owned(), String::new()];
     prefixes.dedup();
 
+    let endpoints = [
+        ("transcripts", with_options(handlers::transcripts)),
+        ("usage-summary", with_options(handlers::usage_summary)),
+        ("user-cohorts-over-time", with_options(handlers::user_cohorts)),
+    ];
     let mut router = Router::new().route("/", with_options(docs::redirect));
     for prefix in &prefixes {
+        for (name, endpoint) in &endpoints {
+            let path = format!("{prefix}{USER_PATH}/{name}");
+            router = router
+                .route(&path, endpoint.clone())
+                .route(&format!("{path}/"), endpoint.clone());
+        }
         router = router
-            .route(
-                &format!("{prefix}{USER_PATH}/transcripts"),
-                with_options(handlers::transcripts),
-            )
-            .route(
-                &format!("{prefix}{USER_PATH}/transcripts/"),
-                with_options(handlers::transcripts),
-            )
-            .route(
-                &format!("{prefix}{USER_PATH}/usage-summary"),
-                with_options(handlers::usage_summary),
-            )
-            .route(
-                &format!("{prefix}{USER_PATH}/usage-summary/"),
-                with_options(handlers::usage_summary),
-            )
-            .route(
-                &format!("{prefix}{USER_PATH}/user-cohorts-over-time"),
-                with_options(handlers::user_cohorts),
-            )
-            .route(
-                &format!("{prefix}{USER_PATH}/user-cohorts-over-time/"),
-                with_options(handlers::user_cohorts),
-            )
             .route(
                 &format!("{prefix}/openapi.json"),
                 with_options(docs::openapi_json),
@@ -102,8 +90,8 @@ fn operations(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + '
 fn with_common_layers(router: Router) -> Router {
     observe::describe();
     router
-        .fallback(handlers::no_such_path)
-        .method_not_allowed_fallback(handlers::method_not_allowed)
+        .fallback(|| async { Error::NoSuchPath })
+        .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         .layer(from_fn(error::negotiate))
         .layer(from_fn(observe::observe))
 }

@@ -1,6 +1,6 @@
 //! The settings of the service.
 
-use std::{collections::BTreeSet, fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ pub struct Settings {
     pub keys: Keys,
     /// Organisations that exist even before any event of theirs has arrived. Default: none.
     pub orgs: BTreeSet<String>,
-    /// How long the store may take to answer a query, or to bring the next chunk of a streamed list, the
+    /// How long the store may take to answer a query, or to send the next chunk of a streamed list, the
     /// wait for a free slot included. Default: 30 s.
     pub query_timeout: Duration,
     /// The maximum number of queries that the store runs at the same time; more wait. Default: 32.
@@ -39,7 +39,7 @@ impl Default for Settings {
 #[serde(try_from = "String")]
 pub struct Prefix(String);
 
-/// A text is no prefix of paths.
+/// A text is not a prefix of paths.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// It does not begin with a slash.
@@ -57,23 +57,17 @@ impl Prefix {
     }
 }
 
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Prefix {
-    type Err = PrefixError;
+impl TryFrom<String> for Prefix {
+    type Error = PrefixError;
 
     /// Reads a prefix; closing slashes are dropped, so that `/` is the empty prefix.
-    fn from_str(text: &str) -> Result<Self, PrefixError> {
+    fn try_from(text: String) -> Result<Self, PrefixError> {
         let path = text.trim_end_matches('/');
         let Some(parts) = path.strip_prefix('/') else {
             return if path.is_empty() {
                 Ok(Self::default())
             } else {
-                Err(PrefixError::NoSlash(text.to_owned()))
+                Err(PrefixError::NoSlash(text))
             };
         };
         let fits = |part: &str| {
@@ -85,16 +79,8 @@ impl FromStr for Prefix {
         if parts.split('/').all(fits) {
             Ok(Self(path.to_owned()))
         } else {
-            Err(PrefixError::BadPart(text.to_owned()))
+            Err(PrefixError::BadPart(text))
         }
-    }
-}
-
-impl TryFrom<String> for Prefix {
-    type Error = PrefixError;
-
-    fn try_from(text: String) -> Result<Self, PrefixError> {
-        text.parse()
     }
 }
 
@@ -102,24 +88,24 @@ impl TryFrom<String> for Prefix {
 mod tests {
     use super::*;
 
+    fn prefix(text: &str) -> Result<Prefix, PrefixError> {
+        text.to_owned().try_into()
+    }
+
     #[test]
     fn a_prefix_is_a_path_without_a_closing_slash() {
-        for (text, prefix) in [
+        for (text, path) in [
             ("", ""),
             ("/", ""),
             ("/dm", "/dm"),
             ("/dm/", "/dm"),
             ("/a/b-c.d", "/a/b-c.d"),
         ] {
-            assert_eq!(text.parse::<Prefix>().unwrap().as_str(), prefix, "{text}");
+            assert_eq!(prefix(text).unwrap().as_str(), path, "{text}");
         }
-        assert_eq!("dm".parse::<Prefix>(), Err(PrefixError::NoSlash("dm".to_owned())));
+        assert_eq!(prefix("dm"), Err(PrefixError::NoSlash("dm".to_owned())));
         for text in ["//dm", "/a//b", "/a/../b", "/.", "/{org}", "/d m", "/ü", "/a?b"] {
-            assert_eq!(
-                text.parse::<Prefix>(),
-                Err(PrefixError::BadPart(text.to_owned())),
-                "{text}"
-            );
+            assert_eq!(prefix(text), Err(PrefixError::BadPart(text.to_owned())), "{text}");
         }
     }
 }

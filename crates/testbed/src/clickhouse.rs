@@ -10,7 +10,7 @@ use embedded::{Engine, EngineOptions, ensure_engine, fetch::default_cache_dir};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::spawn_blocking};
 
-/// The password of the engine's user. It is no secret: the engine has made-up data alone, for as long as tests run.
+/// The password of the engine's user. It is no secret: the engine holds only made-up data, while tests run.
 const PASSWORD: &str = "testbed";
 
 /// The test that [`engine_process`](crate::engine_process) makes.
@@ -32,8 +32,8 @@ struct Server {
     runtime: Runtime,
 }
 
-/// Makes the process that [`ClickHouse`] runs the engine in: a test of this program that is none. It belongs in the
-/// root of each test program that asks for the engine.
+/// Defines the process that [`ClickHouse`] runs the engine in, as an ignored test. It belongs in the root of each test
+/// program that uses the engine.
 #[macro_export]
 macro_rules! engine_process {
     () => {
@@ -52,7 +52,7 @@ pub fn run_engine() {
     }
 }
 
-/// A use of the engine; the last one that is dropped ends it, and its data are gone.
+/// A use of the engine; dropping the last one ends it and deletes its data.
 #[derive(Debug)]
 pub struct ClickHouse {
     url: String,
@@ -62,7 +62,7 @@ impl ClickHouse {
     /// The engine that runs, or a new one. Fetches the engine where it is not in the cache.
     ///
     /// # Panics
-    /// Where it cannot be fetched or started: no test that asks for it can go on.
+    /// If it cannot be fetched or started: no test that needs it can go on.
     pub async fn get() -> Self {
         let url = spawn_blocking(|| {
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +104,7 @@ impl Drop for ClickHouse {
             runtime,
         }) = shared.server.take()
         {
-            // Off the runtime of the test, in which another cannot be waited for.
+            // Not on the runtime of the test, which must not block on another.
             let closing = std::thread::spawn(move || {
                 runtime.block_on(engine.shutdown());
                 drop((runtime, data));
@@ -123,10 +123,10 @@ impl fmt::Debug for Server {
 }
 
 fn start() -> Server {
-    let cache = default_cache_dir().expect("HOME or XDG_CACHE_HOME tells where the engine is kept");
+    let cache = default_cache_dir().expect("HOME or XDG_CACHE_HOME is set: the engine is kept below it");
     let library = ensure_engine(&cache, &mut |_| ()).expect("the engine can be fetched");
     let data = TempDir::new().expect("a temporary directory can be made");
-    // A runtime of its own: that of the test which comes first would end with it.
+    // A runtime of its own: that of the first test would end with it.
     let runtime = Runtime::new().expect("threads can be started");
     let arguments = [PROCESS, "--exact", "--ignored", "--nocapture"];
     let options = EngineOptions {

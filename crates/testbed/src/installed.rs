@@ -1,20 +1,20 @@
-//! What other people published: fetched from their registries when it is needed, and kept beside what the build makes.
+//! Published software that tests need: fetched from its registries when needed, and kept in the build directory.
 
 use std::{
     fs::{self, File},
     path::Path,
 };
 
-/// Says which version a directory was installed for. It is written last.
+/// The file that holds what a directory was installed for. It is written last.
 const STAMP: &str = "installed";
 
-/// Sees to it that `dir` holds the files, by name and content, and what `install` made of them there since they
-/// changed last.
+/// Ensures that `dir` holds the files, given by name and content, and what `install` made of them there after their
+/// last change.
 ///
 /// # Panics
-/// Where the directory cannot be written, or where `install` does: who needs it cannot go on.
+/// If the directory cannot be written, or if `install` panics: the caller cannot go on without it.
 pub fn installed(dir: &Path, files: &[(&str, &[u8])], install: impl FnOnce(&Path)) {
-    // Whoever comes first installs, the others wait: tests are threads in one place and processes in another.
+    // The first caller installs, the others wait: tests may be threads or processes.
     let lock = File::create(dir.with_extension("lock")).expect("a lock can be made");
     lock.lock().expect("a lock can be taken");
     let contents: Vec<&[u8]> = files.iter().map(|(_, content)| *content).collect();

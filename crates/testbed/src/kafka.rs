@@ -11,7 +11,7 @@ use std::{
 use crate::installed;
 
 const POM: &[u8] = include_bytes!("kafka/pom.xml");
-/// What the coordinator of groups does is told, for whoever asks why a rebalance took long.
+/// The group coordinator logs what it does, which shows why a rebalance took long.
 const LOGGER: [&str; 4] = [
     "defaultLogLevel=warn",
     "log.org.apache.kafka.coordinator.group=info",
@@ -20,7 +20,7 @@ const LOGGER: [&str; 4] = [
 ];
 const CLUSTER_ID: &str = "cm9sbGNhbGwtaW4tdGVzdA";
 
-/// A node in a directory of its own. It runs where [`Kafka::command`] is spawned, and whoever does that ends it.
+/// A node in a directory of its own. It runs once [`Kafka::command`] is spawned, and the caller ends it.
 #[derive(Debug)]
 pub struct Kafka {
     dir: PathBuf,
@@ -31,20 +31,19 @@ pub struct Kafka {
 /// An address that a node serves.
 #[derive(Debug, Clone, Copy)]
 pub struct Listener {
-    /// Its name, in capitals. Brokers would speak to each other by the first.
+    /// Its name, in capitals. The first is the one between brokers.
     pub name: &'static str,
     /// Where the node listens.
     pub address: SocketAddr,
-    /// Where clients are told to connect to.
+    /// The address that clients connect to.
     pub advertised: SocketAddr,
 }
 
 impl Kafka {
-    /// A node with its data in `dir`, which runs on a Java with the options `jvm`. What is fetched of it is kept in
-    /// `cache`.
+    /// A node with its data in `dir`, run by Java with the options `jvm`. The download is kept in `cache`.
     ///
     /// # Panics
-    /// Where it cannot be fetched.
+    /// If it cannot be fetched.
     pub fn new(dir: &Path, cache: &Path, jvm: &'static [&'static str]) -> Self {
         let installation = cache.join("kafka");
         installed(&installation, &[("pom.xml", POM)], |dir| {
@@ -65,11 +64,11 @@ impl Kafka {
         }
     }
 
-    /// Writes the configuration, with further properties of whoever needs them: anew before each start, where the
-    /// ports of before may be taken meanwhile.
+    /// Writes the configuration, with further properties. Called before each start, as another process may have taken
+    /// the earlier ports.
     ///
     /// # Panics
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn configure(&self, listeners: &[Listener], controller: SocketAddr, further: &str) {
         let (mut listening, mut advertised, mut protocols) = (String::new(), String::new(), String::new());
         for listener in listeners {
@@ -103,10 +102,10 @@ impl Kafka {
         fs::write(self.dir.join("server.properties"), properties).expect("a file can be written");
     }
 
-    /// Makes its directory ready for its first start.
+    /// Formats its directory, before its first start.
     ///
     /// # Panics
-    /// Where that fails.
+    /// If that fails.
     pub fn format(&self) {
         let mut format = self.java("kafka.tools.StorageTool");
         format.args([
@@ -124,17 +123,17 @@ impl Kafka {
         );
     }
 
-    /// What runs the node.
+    /// The command that runs the node.
     ///
     /// # Panics
-    /// Where its log cannot be opened.
+    /// If its log cannot be opened.
     pub fn command(&self) -> Command {
         let mut command = self.java("kafka.Kafka");
         command.arg("server.properties");
         command
     }
 
-    /// Where it writes what it has to say.
+    /// Where its log is.
     pub fn log(&self) -> PathBuf {
         self.dir.join("log")
     }
@@ -157,10 +156,10 @@ impl Kafka {
     }
 }
 
-/// Addresses of this machine whose ports are free at the moment.
+/// Local addresses whose ports are free at the moment.
 ///
 /// # Panics
-/// Where there are none.
+/// If there are none.
 pub fn free_ports<const N: usize>() -> [SocketAddr; N] {
     let listen = |()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     [(); N]

@@ -1,20 +1,20 @@
-//! Chat events that nobody wrote: a believable history and live traffic for `demo`, a heavy load for benchmarks.
+//! Made-up chat events: a believable history and live traffic for `demo`, a heavy load for benchmarks.
 //!
 //! Everything follows from a seed and from the instants passed in, so the same arguments give the same bytes.
 //! In reading order:
 //!
 //! - `world`: organisations, their mentors and their users
 //! - `phrases`: what is talked about
-//! - `agenda`: conversations as they unfold, in order of time
+//! - `schedule`: conversations as they unfold, in order of time
 //! - `history`, `live`: the past of a world, and its present
 //! - `load`: many events, fast
 //! - `wire`: an event as the record that a producer would send
 
-mod agenda;
 mod history;
 mod live;
 mod load;
 mod phrases;
+mod schedule;
 mod wire;
 mod world;
 

@@ -6,18 +6,18 @@ use std::time::Duration;
 use events::Timestamp;
 use rand::RngExt;
 
-use crate::agenda::{Agenda, Who};
+use crate::schedule::{Schedule, Speaker};
 use crate::{Published, World, pick};
 
 /// Traffic without end, by the users who were there when the history ended and by newcomers.
 #[derive(Debug)]
 pub struct Live {
-    agenda: Agenda,
+    schedule: Schedule,
     /// Events a second.
     rate: f64,
-    /// How many events are wanted by now; below zero when more were published than wanted.
+    /// How many events are due by now; below zero when more were published than due.
     credit: f64,
-    regulars: Vec<(Who, Option<usize>)>,
+    regulars: Vec<(Speaker, Option<usize>)>,
     newcomers: usize,
 }
 
@@ -32,9 +32,9 @@ impl Live {
         let mut regulars = Vec::new();
         for (org, users) in world.orgs.iter().map(|org| &org.users).enumerate() {
             for (number, user) in users.iter().enumerate() {
-                if user.keenness > 0 && user.leaves >= world.days - 1 {
+                if user.visit_percent > 0 && user.leaves >= world.days - 1 {
                     regulars.push((
-                        Who {
+                        Speaker {
                             org,
                             user: Some(number),
                         },
@@ -44,7 +44,7 @@ impl Live {
             }
         }
         Self {
-            agenda: Agenda::new(world, 0x11fe),
+            schedule: Schedule::new(world, 0x11fe),
             rate,
             credit: 0.0,
             regulars,
@@ -59,7 +59,7 @@ impl Live {
         self.credit = (self.credit + self.rate * elapsed.as_secs_f64()).clamp(-most, most);
         let mut records = Vec::new();
         loop {
-            if let Some(record) = self.agenda.publish_until(now) {
+            if let Some(record) = self.schedule.publish_until(now) {
                 records.push(record);
                 self.credit -= 1.0;
             } else if self.credit >= 1.0 {
@@ -70,32 +70,39 @@ impl Live {
         }
     }
 
-    /// Somebody begins a conversation: mostly a regular, now and then a newcomer or nobody known.
+    /// Begins a conversation: mostly of a regular, now and then of a newcomer or an anonymous user.
     fn begin(&mut self, now: Timestamp) {
-        let rng = &mut self.agenda.rng;
+        let rng = &mut self.schedule.rng;
         let stranger = rng.random_ratio(1, 25);
         if self.regulars.is_empty() || !stranger && rng.random_ratio(1, 10) {
             return self.welcome(now);
         }
-        let (who, mentor) = *pick(rng, &self.regulars);
+        let (speaker, mentor) = *pick(rng, &self.regulars);
         if stranger {
-            self.agenda.talk(now, Who { user: None, ..who }, None);
+            self.schedule.begin_conversation(
+                now,
+                Speaker {
+                    user: None,
+                    ..speaker
+                },
+                None,
+            );
         } else {
-            self.agenda.talk(now, who, mentor);
+            self.schedule.begin_conversation(now, speaker, mentor);
         }
     }
 
-    /// A newcomer registers, and speaks within the minute.
+    /// A newcomer registers, and writes within the minute.
     fn welcome(&mut self, now: Timestamp) {
-        let rng = &mut self.agenda.rng;
+        let rng = &mut self.schedule.rng;
         let org = match self.regulars.len() {
-            0 => rng.random_range(0..self.agenda.world.orgs.len()),
+            0 => rng.random_range(0..self.schedule.world.orgs.len()),
             _ => pick(rng, &self.regulars).0.org,
         };
-        let number = self.agenda.world.orgs[org].users.len() + self.newcomers;
+        let number = self.schedule.world.orgs[org].users.len() + self.newcomers;
         self.newcomers += 1;
         let newcomer = (
-            Who {
+            Speaker {
                 org,
                 user: Some(number),
             },
@@ -108,7 +115,8 @@ impl Live {
             self.regulars[leaver] = newcomer;
         }
         let soon = now.as_millis() + rng.random_range(5_000..60_000);
-        self.agenda.register(now, newcomer.0);
-        self.agenda.talk(Timestamp::from_millis(soon), newcomer.0, None);
+        self.schedule.register(now, newcomer.0);
+        self.schedule
+            .begin_conversation(Timestamp::from_millis(soon), newcomer.0, None);
     }
 }

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 use uuid::Uuid;
 
-use crate::phrases::{self, SUBJECTS};
+use crate::phrases;
 use crate::wire::{Published, publish};
 use crate::{pick, random_uuid, zipf};
 
@@ -19,9 +19,9 @@ pub struct LoadOptions {
     pub records: u64,
     /// How many organisations there are; users belong to them by Zipf's law.
     pub orgs: NonZeroU32,
-    /// How many users all organisations have together; they speak by Zipf's law.
+    /// How many users all organisations have together; they write by Zipf's law.
     pub users: NonZeroU32,
-    /// How many mentors each organisation has; they are spoken with by Zipf's law.
+    /// How many mentors each organisation has; they are written to by Zipf's law.
     pub mentors: NonZeroU32,
     /// The earliest `time` of an event.
     pub start: Timestamp,
@@ -71,7 +71,7 @@ pub struct Tally {
     pub annotations: u64,
     /// Registrations.
     pub registrations: u64,
-    /// Records that came before, to the byte.
+    /// Exact copies of earlier records.
     pub repeated: u64,
     /// Records that break a rule.
     pub malformed: u64,
@@ -90,12 +90,12 @@ pub struct Load {
     mentors: Mentors,
     users: Users,
     /// Conversations that are under way: about as many as there are events in a minute.
-    talks: Vec<Talk>,
-    /// Answers of mentors, which the texts of messages are put together from.
+    conversations: Vec<Conversation>,
+    /// Answers of mentors, which the texts of messages consist of.
     phrases: Vec<String>,
-    /// Records that may come again.
+    /// Records that may be repeated.
     kept: Vec<Published>,
-    /// How many bytes the events so far have fallen short of their average size.
+    /// How many bytes the events so far are short of their average size.
     owed: i64,
 }
 
@@ -114,7 +114,7 @@ struct Users {
 }
 
 #[derive(Debug)]
-struct Talk {
+struct Conversation {
     id: Uuid,
     user: usize,
     mentor: usize,
@@ -136,7 +136,7 @@ const FLAWS: [(&str, &str); 10] = [
     (r#""role":""#, r#""role":"ghost-"#),
 ];
 
-/// Users register in an order that has nothing to do with how much they speak: this many steps apart.
+/// Users register this many numbers apart, so that the order says nothing about how much they write.
 const STRIDE: u64 = 7919;
 
 /// About how many bytes a message has without its text.
@@ -164,11 +164,11 @@ impl Load {
             popularity: zipf(options.mentors.get(), 1.0),
         };
         let minutes = u64::from(options.days.get()) * 24 * 60;
-        let talks = (options.records / minutes).clamp(16, 65_536);
-        let talks = (0..talks)
-            .map(|_| Talk::new(&mut rng, &users, &mentors))
+        let conversations = (options.records / minutes).clamp(16, 65_536);
+        let conversations = (0..conversations)
+            .map(|_| Conversation::new(&mut rng, &users, &mentors))
             .collect();
-        let phrases = SUBJECTS.iter().cycle().take(PHRASES);
+        let phrases = phrases::subjects().iter().cycle().take(PHRASES);
         let phrases = phrases
             .map(|subject| phrases::answer(&mut rng, subject))
             .collect();
@@ -180,14 +180,14 @@ impl Load {
             made: 0,
             mentors,
             users,
-            talks,
+            conversations,
             phrases,
             kept: Vec::with_capacity(KEPT),
             owed: 0,
         }
     }
 
-    /// What was brought so far.
+    /// How many records of each kind were produced so far.
     pub const fn tally(&self) -> Tally {
         self.tally
     }
@@ -238,48 +238,51 @@ impl Load {
     }
 
     fn message(&mut self) -> Published {
-        let index = self.rng.random_range(0..self.talks.len());
-        if self.talks[index].left == 0 {
-            self.talks[index] = Talk::new(&mut self.rng, &self.users, &self.mentors);
+        let index = self.rng.random_range(0..self.conversations.len());
+        if self.conversations[index].left == 0 {
+            self.conversations[index] = Conversation::new(&mut self.rng, &self.users, &self.mentors);
         }
         let (message_id, content, head) = (random_uuid(&mut self.rng), self.text(), self.head());
-        let talk = &mut self.talks[index];
-        talk.left -= 1;
-        let role = talk.next;
-        talk.next = if role == Role::User {
+        let conversation = &mut self.conversations[index];
+        conversation.left -= 1;
+        let role = conversation.next;
+        conversation.next = if role == Role::User {
             Role::Assistant
         } else {
             Role::User
         };
-        let user_id = user_id(talk.user);
+        let user_id = user_id(conversation.user);
         let body = Body::Message(Message {
             message_id,
-            conversation_id: talk.id,
+            conversation_id: conversation.id,
             role,
             user_id: Some(user_id.as_str().into()),
-            mentor_id: Some(self.mentors.names[talk.mentor].as_str().into()),
+            mentor_id: Some(self.mentors.names[conversation.mentor].as_str().into()),
             content: content.into(),
             model: (role == Role::Assistant).then(|| "sage-3".into()),
         });
-        publish(&head.event(self.users.org(talk.user), body), &user_id)
+        publish(&head.event(self.users.org(conversation.user), body), &user_id)
     }
 
     fn annotation(&mut self) -> Published {
-        let subject = pick(&mut self.rng, &SUBJECTS);
+        let subject = pick(&mut self.rng, phrases::subjects());
         let topics = phrases::topics(&mut self.rng, subject);
         let user_sentiment = *pick(
             &mut self.rng,
             &[Sentiment::Positive, Sentiment::Neutral, Sentiment::Negative],
         );
         let head = self.head();
-        let talk = pick(&mut self.rng, &self.talks);
+        let conversation = pick(&mut self.rng, &self.conversations);
         let body = Body::Annotation(Annotation {
-            conversation_id: talk.id,
+            conversation_id: conversation.id,
             topics: topics.into_iter().map(Into::into).collect(),
             user_sentiment,
             annotated_at: head.time,
         });
-        publish(&head.event(self.users.org(talk.user), body), &user_id(talk.user))
+        publish(
+            &head.event(self.users.org(conversation.user), body),
+            &user_id(conversation.user),
+        )
     }
 
     fn registration(&mut self) -> Published {
@@ -293,7 +296,7 @@ impl Load {
         publish(&head.event(self.users.org(user), body), &user_id)
     }
 
-    /// As much text as makes up for what is owed, give or take a half.
+    /// As much text as makes up for what is owed, plus or minus a half.
     fn text(&mut self) -> String {
         let room = usize::try_from(self.owed - BARE).unwrap_or(0) * self.rng.random_range(50..150) / 100;
         let mut text = String::with_capacity(room + 200);
@@ -359,7 +362,7 @@ impl Users {
     }
 }
 
-impl Talk {
+impl Conversation {
     fn new(rng: &mut StdRng, users: &Users, mentors: &Mentors) -> Self {
         Self {
             id: random_uuid(rng),

@@ -1,7 +1,7 @@
 //! An event as the record that a producer would send: structured CloudEvents JSON and its key.
 //!
-//! Written by hand, because a load is to be limited by who reads it. Names, ids and topics hold nothing that
-//! JSON escapes; content alone may.
+//! Written by hand for speed, so that the reader and not the load limits a benchmark. Only content may hold
+//! what JSON escapes.
 
 use events::{Body, Event};
 use uuid::Uuid;

@@ -6,22 +6,23 @@ use events::{Day, Grain, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
-use crate::phrases::{SUBJECTS, Subject};
+use crate::phrases::{Subject, subjects};
 use crate::{History, Live, pick, zipf};
 
 const DEFAULT_ORGS: [&str; 3] = ["riverside-college", "northwind-academy", "helios-bootcamp"];
 
-/// What sort of organisation it is. More than three take turns.
-struct Character {
+/// What kind of organisation it is. More than three take turns.
+#[derive(Debug)]
+pub(crate) struct Character {
     /// Where its users live: minutes ahead of UTC. There is no daylight saving time in this world.
-    zones: &'static [i64],
+    pub(crate) zones: &'static [i64],
     /// How much of a weekday's traffic a day of the weekend has, in percent.
-    weekend: u32,
+    pub(crate) weekend: u32,
     /// Whether its users are numbered rather than named.
     numbered: bool,
 }
 
-const CHARACTERS: [Character; 3] = [
+static CHARACTERS: [Character; 3] = [
     Character {
         zones: &[-300, -300, -360, -480],
         weekend: 30,
@@ -76,7 +77,7 @@ pub struct World {
     pub(crate) seed: u64,
     pub(crate) orgs: Vec<Org>,
     pub(crate) first_day: Day,
-    /// How many days the history has. Days are counted from zero, and from `first_day`.
+    /// How many days the history has. Days are counted from zero at `first_day`.
     pub(crate) days: i64,
     pub(crate) end: Timestamp,
     hours: WeightedAliasIndex<u32>,
@@ -88,27 +89,24 @@ pub(crate) struct Org {
     pub(crate) name: String,
     pub(crate) mentors: Vec<&'static Subject>,
     pub(crate) popularity: WeightedAliasIndex<f64>,
-    pub(crate) zones: &'static [i64],
-    /// See [`Character::weekend`].
-    pub(crate) weekend: u32,
-    numbered: bool,
+    pub(crate) character: &'static Character,
     pub(crate) users: Vec<User>,
 }
 
-/// When and how much somebody is there.
+/// When and how often a user visits.
 #[derive(Debug)]
 pub(crate) struct User {
     /// The day of the first visit.
     pub(crate) arrives: i64,
     /// The last day on which they may visit.
     pub(crate) leaves: i64,
-    /// How likely they visit on a weekday in between, in percent; zero for those who never say a word.
-    pub(crate) keenness: u32,
+    /// How likely they visit on a weekday in between, in percent; zero for those who never write.
+    pub(crate) visit_percent: u32,
     /// Whether a registration is published.
     pub(crate) registers: bool,
     /// Minutes that their clock is ahead of UTC.
     pub(crate) zone: i64,
-    /// The mentor that they mostly speak with.
+    /// The mentor that they mostly write to.
     pub(crate) mentor: usize,
 }
 
@@ -117,7 +115,7 @@ pub(crate) struct User {
 pub struct Example {
     /// The largest organisation.
     pub org: String,
-    /// Its best liked mentor.
+    /// Its most popular mentor.
     pub mentor: String,
     /// The first of the last four weeks' days, or of the history's if it is shorter.
     pub start: Day,
@@ -185,7 +183,7 @@ impl World {
         let last = self.days - 1;
         Example {
             org: org.name.clone(),
-            mentor: org.mentors[0].mentor.to_owned(),
+            mentor: org.mentors[0].mentor.clone(),
             start: self.first_day + (last - 27).max(0),
             end: self.first_day + last,
         }
@@ -216,13 +214,8 @@ impl World {
 
 impl Org {
     fn new(name: String, index: usize) -> Self {
-        let Character {
-            zones,
-            weekend,
-            numbered,
-        } = CHARACTERS[index % CHARACTERS.len()];
         // Neighbours share a mentor's name, though not the mentor.
-        let mentors: Vec<_> = SUBJECTS
+        let mentors: Vec<_> = subjects()
             .iter()
             .cycle()
             .skip(index * 4)
@@ -233,16 +226,14 @@ impl Org {
             name,
             mentors,
             popularity,
-            zones,
-            weekend,
-            numbered,
+            character: &CHARACTERS[index % CHARACTERS.len()],
             users: Vec::new(),
         }
     }
 
     /// The id of the user of a given number. Numbers beyond those of `users` belong to newcomers.
     pub(crate) fn user_id(&self, number: usize) -> String {
-        if self.numbered {
+        if self.character.numbered {
             return (100_000 + number * 7).to_string();
         }
         let first = FIRST_NAMES[number % FIRST_NAMES.len()];
@@ -265,7 +256,7 @@ impl User {
         if (first_day + arrives).is_weekend() && rng.random_ratio(2, 3) {
             arrives = (arrives + 2).min(days - 1);
         }
-        let (stays, keenness) = match rng.random_range(0..100) {
+        let (stays, visit_percent) = match rng.random_range(0..100) {
             0..7 => (0, 0),
             7..35 => (0, 100),
             35..60 => (rng.random_range(2..15), rng.random_range(20..50)),
@@ -277,9 +268,9 @@ impl User {
         Self {
             arrives,
             leaves: arrives + stays,
-            keenness,
-            registers: keenness == 0 || rng.random_ratio(9, 10),
-            zone: *pick(rng, org.zones),
+            visit_percent,
+            registers: visit_percent == 0 || rng.random_ratio(9, 10),
+            zone: *pick(rng, org.character.zones),
             mentor: org.popularity.sample(rng),
         }
     }

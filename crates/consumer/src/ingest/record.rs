@@ -49,7 +49,7 @@ impl Reason {
     pub(crate) const REFUSED: &'static str = "refused";
 
     /// A short name that does not change, for metrics and for readers of the dead letters.
-    pub(crate) const fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "record_too_large",
             Self::HeaderName => "header_name_not_utf8",

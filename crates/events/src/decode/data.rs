@@ -60,36 +60,27 @@ pub(super) fn body(kind: Kind, json: &str) -> Result<Body<'_>, Rejection> {
 
 /// Reads a date and time of RFC 3339.
 pub(super) fn timestamp(field: Field, text: &str) -> Result<Timestamp, Rejection> {
-    Timestamp::parse_rfc3339(text).ok_or(Rejection::NotATimestamp { field })
+    Timestamp::parse_rfc3339(text).ok_or(Rejection::NotATimestamp(field))
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct WireMessage<'a> {
-    #[serde(borrow)]
     message_id: Member<'a>,
-    #[serde(borrow)]
     conversation_id: Member<'a>,
-    #[serde(borrow)]
     role: Member<'a>,
-    #[serde(borrow)]
     user_id: Member<'a>,
-    #[serde(borrow)]
     mentor_id: Member<'a>,
-    #[serde(borrow)]
     content: Member<'a>,
-    #[serde(borrow)]
     model: Member<'a>,
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct WireAnnotation<'a> {
-    #[serde(borrow)]
     conversation_id: Member<'a>,
-    #[serde(borrow)]
     topics: Member<'a>,
-    #[serde(borrow)]
     user_sentiment: Member<'a>,
-    #[serde(borrow)]
     annotated_at: Member<'a>,
 }
 
@@ -100,10 +91,9 @@ struct WireTopic<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct WireRegistration<'a> {
-    #[serde(borrow)]
     user_id: Member<'a>,
-    #[serde(borrow)]
     registered_at: Member<'a>,
 }
 
@@ -153,7 +143,7 @@ pub(super) fn user(member: Member<'_>) -> Result<Cow<'_, str>, Rejection> {
 /// The user of a message; none where it is anonymous.
 pub(super) fn speaker(member: Member<'_>) -> Result<Option<Cow<'_, str>>, Rejection> {
     match user(member) {
-        Err(Rejection::Missing { .. } | Rejection::Empty { .. }) => Ok(None),
+        Err(Rejection::Missing(_) | Rejection::Empty(_)) => Ok(None),
         user_id => user_id.map(Some),
     }
 }
@@ -161,7 +151,7 @@ pub(super) fn speaker(member: Member<'_>) -> Result<Option<Cow<'_, str>>, Reject
 /// The mentor of a message, if it names one.
 pub(super) fn mentor(member: Member<'_>) -> Result<Option<Cow<'_, str>>, Rejection> {
     match id(MENTOR_ID, member) {
-        Err(Rejection::Missing { .. }) => Ok(None),
+        Err(Rejection::Missing(_)) => Ok(None),
         mentor_id => mentor_id.map(Some),
     }
 }
@@ -187,7 +177,7 @@ fn id(field: Field, member: Member<'_>) -> Result<Cow<'_, str>, Rejection> {
 fn integer(field: Field, number: &str) -> Result<&str, Rejection> {
     let digits = number.strip_prefix('-').unwrap_or(number);
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Rejection::NotAnInteger { field });
+        return Err(Rejection::NotAnInteger(field));
     }
     Ok(if digits == "0" { digits } else { number })
 }
@@ -195,7 +185,7 @@ fn integer(field: Field, number: &str) -> Result<&str, Rejection> {
 /// A text of 1 to 255 characters.
 fn name(field: Field, text: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
     if text.is_empty() {
-        Err(Rejection::Empty { field })
+        Err(Rejection::Empty(field))
     } else if text.len() > NAME_LIMIT && text.chars().count() > NAME_LIMIT {
         Err(Rejection::TooLong {
             field,
@@ -207,7 +197,7 @@ fn name(field: Field, text: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
 }
 
 fn uuid(field: Field, member: Member<'_>) -> Result<Uuid, Rejection> {
-    parse_uuid(&json::text(field, member)?).ok_or(Rejection::NotAUuid { field })
+    parse_uuid(&json::text(field, member)?).ok_or(Rejection::NotAUuid(field))
 }
 
 /// Reads a UUID with its hyphens.
@@ -220,12 +210,13 @@ pub(super) fn parse_uuid(text: &str) -> Option<Uuid> {
 }
 
 fn role(member: Member<'_>) -> Result<Role, Rejection> {
-    Role::parse(&json::text(Field::Named("data.role"), member)?).ok_or(Rejection::UnknownRole)
+    let text = json::text(Field::Named("data.role"), member)?;
+    text.parse().map_err(|_| Rejection::UnknownRole)
 }
 
 fn sentiment(member: Member<'_>) -> Result<Sentiment, Rejection> {
-    Sentiment::parse(&json::text(Field::Named("data.user_sentiment"), member)?)
-        .ok_or(Rejection::UnknownSentiment)
+    let text = json::text(Field::Named("data.user_sentiment"), member)?;
+    text.parse().map_err(|_| Rejection::UnknownSentiment)
 }
 
 fn required_timestamp(field: Field, member: Member<'_>) -> Result<Timestamp, Rejection> {

@@ -53,7 +53,7 @@ pub(super) fn object<'a, T: Deserialize<'a>>(field: Field, json: &'a str) -> Res
         return parse(field, json);
     }
     match type_name(parse(field, json)?) {
-        NULL => Err(Rejection::Missing { field }),
+        NULL => Err(Rejection::Missing(field)),
         found => Err(Rejection::WrongType {
             field,
             expected: OBJECT,
@@ -64,7 +64,7 @@ pub(super) fn object<'a, T: Deserialize<'a>>(field: Field, json: &'a str) -> Res
 
 /// The member, which must be there.
 pub(super) fn required(field: Field, member: Member<'_>) -> Result<&RawValue, Rejection> {
-    member.ok_or(Rejection::Missing { field })
+    member.ok_or(Rejection::Missing(field))
 }
 
 /// The member as a string, which must be there.

@@ -1,7 +1,7 @@
 //! The common record, read in one pass: structured mode, with every member of the type that it must have.
 //!
-//! Anything unusual or wrong gives none, and the thorough reading decides. What is read here reads the same there, which
-//! the tests check.
+//! Anything unusual or wrong returns `None`, and the thorough reading decides. Both give the same event, which the
+//! tests check.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 use super::data::{self, Kind};
 use super::envelope;
 use super::json::Member;
-use crate::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use crate::{Annotation, Body, Event, Message, Registration, Timestamp};
 
 /// The event that the value of a record in structured mode holds, which was read at `now`.
 pub(super) fn event(value: &[u8], now: Timestamp) -> Option<Event<'_>> {
@@ -30,48 +30,33 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 struct Object<T>(T);
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct WireEvent<'a> {
-    #[serde(borrow)]
     specversion: Text<'a>,
-    #[serde(borrow, rename = "type")]
+    #[serde(rename = "type")]
     event_type: Text<'a>,
-    #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
     source: Text<'a>,
-    #[serde(borrow)]
     time: Text<'a>,
-    #[serde(borrow)]
     org: Text<'a>,
-    #[serde(borrow)]
     data: Object<WireData<'a>>,
     data_base64: Option<IgnoredAny>,
 }
 
 /// The members of all kinds of data: `type` may come after them.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct WireData<'a> {
-    #[serde(borrow)]
     message_id: Option<Text<'a>>,
-    #[serde(borrow)]
     conversation_id: Option<Text<'a>>,
-    #[serde(borrow)]
     role: Option<Text<'a>>,
-    #[serde(borrow)]
     user_id: Member<'a>,
-    #[serde(borrow)]
     mentor_id: Member<'a>,
-    #[serde(borrow)]
     content: Option<Text<'a>>,
-    #[serde(borrow)]
     model: Option<Text<'a>>,
-    #[serde(borrow)]
     topics: Member<'a>,
-    #[serde(borrow)]
     user_sentiment: Option<Text<'a>>,
-    #[serde(borrow)]
     annotated_at: Option<Text<'a>>,
-    #[serde(borrow)]
     registered_at: Option<Text<'a>>,
 }
 
@@ -100,7 +85,7 @@ impl<'a> WireData<'a> {
             Kind::Message => Body::Message(Message {
                 message_id: data::parse_uuid(&self.message_id?.0)?,
                 conversation_id: data::parse_uuid(&self.conversation_id?.0)?,
-                role: Role::parse(&self.role?.0)?,
+                role: self.role?.0.parse().ok()?,
                 user_id: data::speaker(self.user_id).ok()?,
                 mentor_id: data::mentor(self.mentor_id).ok()?,
                 content: self.content.map(|text| text.0).unwrap_or_default(),
@@ -109,7 +94,7 @@ impl<'a> WireData<'a> {
             Kind::Annotation => Body::Annotation(Annotation {
                 conversation_id: data::parse_uuid(&self.conversation_id?.0)?,
                 topics: data::topics(self.topics).ok()?,
-                user_sentiment: Sentiment::parse(&self.user_sentiment?.0)?,
+                user_sentiment: self.user_sentiment?.0.parse().ok()?,
                 annotated_at: Timestamp::parse_rfc3339(&self.annotated_at?.0)?,
             }),
             Kind::Registration => Body::Registration(Registration {
@@ -126,7 +111,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A deserializer that takes maps alone, whatever it is asked for.
+/// A deserializer that accepts only maps, whatever is asked for.
 struct OnlyMaps<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for OnlyMaps<D> {

@@ -156,7 +156,7 @@ impl PositiveInteger {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(broken);
         }
-        // Of digits alone, so only its size can be wrong.
+        // It has only digits, so only its size can be wrong.
         let number = text.parse().unwrap_or(u64::MAX);
         if number == 0 || self.max.is_some_and(|max| number > max) {
             Err(broken)

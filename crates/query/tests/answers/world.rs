@@ -101,8 +101,8 @@ impl World {
         let (store, engine) = engine::store(database).await;
         store.insert(&self.batch.seal()).await.unwrap();
         let settings = Settings {
-            prefix: "/dm".parse().unwrap(),
-            keys: format!("{ACME_KEY}=acme;{ALL_KEY}=*").parse().unwrap(),
+            prefix: "/dm".to_owned().try_into().unwrap(),
+            keys: format!("{ACME_KEY}=acme;{ALL_KEY}=*").try_into().unwrap(),
             orgs: ["idle".to_owned()].into(),
             ..Settings::default()
         };

@@ -129,7 +129,7 @@ async fn a_path_that_no_route_has_is_an_error_in_json() {
 async fn a_prefix_may_be_any_path_that_the_service_has_itself() {
     for prefix in ["", "/docs", "/metrics", "/docs/api", "/api", ACME] {
         let settings = Settings {
-            prefix: prefix.parse().unwrap(),
+            prefix: prefix.to_owned().try_into().unwrap(),
             ..settings()
         };
         let service = query::router(settings, unreachable_store(), Vec::new(), String::new);

@@ -22,9 +22,9 @@ impl Answer {
 /// acme is configured; ghost and globex, which have keys too, are not.
 pub(crate) fn settings() -> Settings {
     Settings {
-        prefix: "/dm".parse().unwrap(),
+        prefix: "/dm".to_owned().try_into().unwrap(),
         keys: format!("{ACME_KEY}=acme;both-key=acme,globex;{ALL_KEY}=*;ghost-key=ghost")
-            .parse()
+            .try_into()
             .unwrap(),
         orgs: ["acme".to_owned()].into(),
         query_timeout: Duration::from_secs(20),

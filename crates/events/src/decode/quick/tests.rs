@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::super::envelope::{Headers, Mode};
-use super::super::{Decoded, thoroughly};
+use super::super::{Decoded, decode_thoroughly};
 use super::*;
 
 /// 2024-05-15T12:00:00Z.
@@ -88,7 +88,7 @@ fn agree(value: &[u8]) -> bool {
     };
     let headers = Headers::collect(std::iter::empty());
     let mode = Mode::Structured { declared: true };
-    thoroughly(&headers, mode, Some(value), NOW) == Ok(Decoded::Event(event))
+    decode_thoroughly(&headers, mode, Some(value), NOW) == Ok(Decoded::Event(event))
 }
 
 /// A change to the members of an object: another value, one given twice, one moved, one taken away.

@@ -17,18 +17,18 @@ const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
-/// What is to happen in a world. Holds what is under way and what was added, never what is over.
+/// What is to happen in a world: what is under way and what was added, not what is over.
 #[derive(Debug)]
-pub(crate) struct Agenda {
+pub(crate) struct Schedule {
     pub(crate) world: Arc<World>,
     pub(crate) rng: StdRng,
     due: BinaryHeap<Reverse<Due>>,
     added: u64,
 }
 
-/// Somebody, by the index of their organisation and their number within it; `None` is nobody known.
+/// A user, by the index of their organisation and their number within it; `None` is an anonymous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Who {
+pub(crate) struct Speaker {
     pub(crate) org: usize,
     pub(crate) user: Option<usize>,
 }
@@ -43,27 +43,27 @@ struct Due {
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Task {
-    Register(Who),
-    Speak(Talk),
-    Annotate(Talk),
+    Register(Speaker),
+    Speak(Conversation),
+    Annotate(Conversation),
     Publish(Published),
 }
 
 /// A conversation that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Talk {
-    who: Who,
+struct Conversation {
+    speaker: Speaker,
     mentor: usize,
     id: Uuid,
     next: Role,
     /// How many messages of the user and the assistant are still to come.
     left: u32,
-    /// Whether nothing was said by the user yet.
+    /// Whether the user has not written yet.
     opening: bool,
 }
 
-impl Agenda {
-    /// An empty agenda. `salt` gives each use of a world random numbers of its own.
+impl Schedule {
+    /// An empty schedule. `salt` gives each use of a world random numbers of its own.
     pub(crate) fn new(world: Arc<World>, salt: u64) -> Self {
         let rng = StdRng::seed_from_u64(world.seed ^ salt);
         Self {
@@ -79,17 +79,17 @@ impl Agenda {
         self.due.peek().map(|Reverse(due)| due.at)
     }
 
-    /// Somebody is to register.
-    pub(crate) fn register(&mut self, at: Timestamp, who: Who) {
-        self.add(at, Task::Register(who));
+    /// Adds a registration.
+    pub(crate) fn register(&mut self, at: Timestamp, speaker: Speaker) {
+        self.add(at, Task::Register(speaker));
     }
 
-    /// Somebody is to begin a conversation, mostly with the mentor that they prefer.
-    pub(crate) fn talk(&mut self, at: Timestamp, who: Who, preferred: Option<usize>) {
+    /// Adds a conversation, mostly with the preferred mentor.
+    pub(crate) fn begin_conversation(&mut self, at: Timestamp, speaker: Speaker, preferred: Option<usize>) {
         let rng = &mut self.rng;
         let mentor = match preferred {
             Some(mentor) if rng.random_ratio(7, 10) => mentor,
-            _ => self.world.orgs[who.org].popularity.sample(rng),
+            _ => self.world.orgs[speaker.org].popularity.sample(rng),
         };
         // One question in ten is never answered; other conversations have 2 to 28 messages, mostly few.
         let left = match rng.random_range(0..10) {
@@ -101,26 +101,26 @@ impl Agenda {
         } else {
             Role::User
         };
-        let talk = Talk {
-            who,
+        let conversation = Conversation {
+            speaker,
             mentor,
             id: random_uuid(rng),
             next,
             left,
             opening: true,
         };
-        self.add(at, Task::Speak(talk));
+        self.add(at, Task::Speak(conversation));
     }
 
-    /// Lets everything happen that is due until `end`, that instant included, up to the next record.
+    /// Runs what is due until `end`, that instant included, up to the next record.
     pub(crate) fn publish_until(&mut self, end: Timestamp) -> Option<Published> {
         while self.next_at()? <= end {
             let Reverse(Due { at, task, .. }) = self.due.pop()?;
             let record = match task {
                 Task::Publish(record) => return Some(record),
-                Task::Register(who) => self.registered(at, who),
-                Task::Speak(talk) => self.spoken(at, talk),
-                Task::Annotate(talk) => self.annotated(at, &talk),
+                Task::Register(speaker) => self.registration(at, speaker),
+                Task::Speak(conversation) => self.message(at, conversation),
+                Task::Annotate(conversation) => self.annotation(at, &conversation),
             };
             // As over real networks, some records come late and some come twice.
             if self.rng.random_ratio(1, 300) {
@@ -150,58 +150,59 @@ impl Agenda {
         self.add(Timestamp::from_millis(after.as_millis() + wait), task);
     }
 
-    fn registered(&mut self, at: Timestamp, who: Who) -> Published {
+    fn registration(&mut self, at: Timestamp, speaker: Speaker) -> Published {
         let registered_at = Timestamp::from_millis(at.as_millis() - self.rng.random_range(0..2 * SECOND));
-        let user = self.user_id(who).unwrap_or_default();
+        let user = self.user_id(speaker).unwrap_or_default();
         let body = Body::Registration(Registration {
             user_id: (&user).into(),
             registered_at,
         });
-        self.record(at, who, body)
+        self.record(at, speaker, body)
     }
 
-    fn spoken(&mut self, at: Timestamp, talk: Talk) -> Published {
-        let subject = self.subject(&talk);
-        let user = self.user_id(talk.who);
-        let content = match talk.next {
+    fn message(&mut self, at: Timestamp, conversation: Conversation) -> Published {
+        let subject = self.subject(&conversation);
+        let user = self.user_id(conversation.speaker);
+        let content = match conversation.next {
             Role::System => phrases::instructions(subject),
-            Role::User if talk.opening => phrases::opening(&mut self.rng, subject),
+            Role::User if conversation.opening => phrases::opening(&mut self.rng, subject),
             Role::User => phrases::reply(&mut self.rng, subject),
             Role::Assistant | Role::Tool => phrases::answer(&mut self.rng, subject),
         };
         let body = Body::Message(Message {
             message_id: random_uuid(&mut self.rng),
-            conversation_id: talk.id,
-            role: talk.next,
+            conversation_id: conversation.id,
+            role: conversation.next,
             user_id: user.as_deref().map(Into::into),
-            mentor_id: Some(subject.mentor.into()),
+            mentor_id: Some(subject.mentor.as_str().into()),
             content: content.into(),
-            model: (talk.next == Role::Assistant).then(|| self.world.model(talk.mentor, at).into()),
+            model: (conversation.next == Role::Assistant)
+                .then(|| self.world.model(conversation.mentor, at).into()),
         });
-        let record = self.record(at, talk.who, body);
-        self.go_on(at, talk);
+        let record = self.record(at, conversation.speaker, body);
+        self.schedule_next(at, conversation);
         record
     }
 
     /// After a message comes another one, or an annotation in most cases.
-    fn go_on(&mut self, at: Timestamp, talk: Talk) {
-        let said = talk.next;
-        let left = talk.left - u32::from(said != Role::System);
+    fn schedule_next(&mut self, at: Timestamp, conversation: Conversation) {
+        let said = conversation.next;
+        let left = conversation.left - u32::from(said != Role::System);
         let next = if said == Role::User {
             Role::Assistant
         } else {
             Role::User
         };
-        let talk = Talk {
+        let conversation = Conversation {
             next,
             left,
-            opening: talk.opening && said == Role::System,
-            ..talk
+            opening: conversation.opening && said == Role::System,
+            ..conversation
         };
         let (least, most) = match said {
             _ if left == 0 => {
                 if self.rng.random_ratio(5, 6) {
-                    self.add_within(at, 2 * MINUTE, 20 * MINUTE, Task::Annotate(talk));
+                    self.add_within(at, 2 * MINUTE, 20 * MINUTE, Task::Annotate(conversation));
                 }
                 return;
             }
@@ -210,11 +211,11 @@ impl Agenda {
             Role::Assistant | Role::Tool if self.rng.random_ratio(1, 12) => (3 * MINUTE, 20 * MINUTE),
             Role::Assistant | Role::Tool => (12 * SECOND, 150 * SECOND),
         };
-        self.add_within(at, least, most, Task::Speak(talk));
+        self.add_within(at, least, most, Task::Speak(conversation));
     }
 
-    fn annotated(&mut self, at: Timestamp, talk: &Talk) -> Published {
-        let subject = self.subject(talk);
+    fn annotation(&mut self, at: Timestamp, conversation: &Conversation) -> Published {
+        let subject = self.subject(conversation);
         let topics = phrases::topics(&mut self.rng, subject);
         let sentiment = match self.rng.random_range(0..20) {
             0..10 => Sentiment::Positive,
@@ -222,31 +223,33 @@ impl Agenda {
             _ => Sentiment::Negative,
         };
         let body = Body::Annotation(Annotation {
-            conversation_id: talk.id,
+            conversation_id: conversation.id,
             topics: topics.into_iter().map(Into::into).collect(),
             user_sentiment: sentiment,
             annotated_at: Timestamp::from_millis(at.as_millis() - self.rng.random_range(0..SECOND)),
         });
-        self.record(at, talk.who, body)
+        self.record(at, conversation.speaker, body)
     }
 
-    fn record(&mut self, at: Timestamp, who: Who, body: Body<'_>) -> Published {
+    fn record(&mut self, at: Timestamp, speaker: Speaker, body: Body<'_>) -> Published {
         let id = random_uuid(&mut self.rng).to_string();
-        let org = &self.world.orgs[who.org].name;
+        let org = &self.world.orgs[speaker.org].name;
         let event = Event {
             org: org.into(),
             id: id.into(),
             time: at,
             body,
         };
-        publish(&event, self.user_id(who).as_deref().unwrap_or("anonymous"))
+        publish(&event, self.user_id(speaker).as_deref().unwrap_or("anonymous"))
     }
 
-    fn user_id(&self, who: Who) -> Option<String> {
-        who.user.map(|number| self.world.orgs[who.org].user_id(number))
+    fn user_id(&self, speaker: Speaker) -> Option<String> {
+        speaker
+            .user
+            .map(|number| self.world.orgs[speaker.org].user_id(number))
     }
 
-    fn subject(&self, talk: &Talk) -> &'static Subject {
-        self.world.orgs[talk.who.org].mentors[talk.mentor]
+    fn subject(&self, conversation: &Conversation) -> &'static Subject {
+        self.world.orgs[conversation.speaker.org].mentors[conversation.mentor]
     }
 }
