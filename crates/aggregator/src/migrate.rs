@@ -1,9 +1,9 @@
 //! The schema, in numbered statements.
 //!
-//! The first versions are a baseline: each table (`migrations/`), then the views that fill it. A view that also defines
-//! its rollup has its statement in `rollups/`, where `verify` and `rebuild` read it too. From here on every change of the
-//! schema is a further migration with the next number. It keeps the facts, and the rollups that it changes are rebuilt
-//! from them. No migration is taken out, renamed or given another number: their names, as recorded in `schema_versions`,
+//! The first versions are a baseline: each table, then the views that fill it. From here on every change of the schema is
+//! a further migration with the next number. It keeps the facts, and the rollups that it changes are rebuilt from them. A
+//! view that also defines its rollup is written twice: as it was released here, as it is now in `rollups/`; a test
+//! compares what the migrations make of it with the latter. No migration is taken out, renamed or given another number: their names, as recorded in `schema_versions`,
 //! show whether a database has this history. One that has another is refused and left untouched.
 //!
 //! Each statement is idempotent by itself, so two programs that migrate at once do no harm. `schema.sql` is the sum of
@@ -23,12 +23,6 @@ type Migration = (&'static str, &'static str);
 macro_rules! migration {
     ($name:literal) => {
         ($name, include_str!(concat!("../migrations/", $name, ".sql")))
-    };
-    ($number:literal, $view:literal) => {
-        (
-            concat!($number, "_", $view),
-            include_str!(concat!("../rollups/", $view, ".sql")),
-        )
     };
 }
 
@@ -50,10 +44,10 @@ static MIGRATIONS: [Migration; 18] = [
     migration!("0012_incoming_users"),
     migration!("0013_active_hourly_from_incoming"),
     migration!("0014_users_from_incoming"),
-    migration!("0015", "active_daily_from_hourly"),
-    migration!("0016", "active_weekly_from_daily"),
-    migration!("0017", "users_from_registrations"),
-    migration!("0018", "conversation_annotations_from_annotations"),
+    migration!("0015_active_daily_from_hourly"),
+    migration!("0016_active_weekly_from_daily"),
+    migration!("0017_users_from_registrations"),
+    migration!("0018_conversation_annotations_from_annotations"),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use aggregator::{
-    Error, Store,
+    Error, Store, definitions,
     migrate::{SchemaState, latest_version},
 };
 
@@ -23,6 +23,23 @@ async fn the_migrations_amount_to_schema_sql() {
         found_path.display(),
         path.display()
     );
+}
+
+#[tokio::test]
+async fn the_views_of_the_schema_are_the_definitions_of_their_rollups() {
+    let database = Database::migrated("definitions").await;
+    let migrated = schema(&database.settings).await;
+    let mut compared = 0;
+    for definition in definitions() {
+        let name = definition.split(' ').nth(6).unwrap();
+        if migrated.contains(&format!("CREATE MATERIALIZED VIEW {name} ")) {
+            run(&database, &format!("DROP VIEW {name}")).await;
+            run(&database, definition).await;
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 4);
+    assert_eq!(schema(&database.settings).await, migrated);
 }
 
 #[tokio::test]
