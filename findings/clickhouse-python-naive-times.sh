@@ -6,7 +6,7 @@
 # Seen with clickhouse-connect 1.12.0, clickhouse-driver 0.2.11 and ClickHouse 26.7.2 (chDB 26.7.3), where client and
 # server are in different zones; a client in UTC hides it. The option `naive_datetime_insert` changes it.
 # On it depends: every instant that Rollcall stores or asks for names UTC (crates/aggregator/src/native.rs), and
-# tests/system/python/look.py reads with both drivers.
+# tests/system/python/query.py reads with both drivers.
 #
 # Usage: clickhouse-python-naive-times.sh [VERSION of clickhouse-connect]. Needs Python's venv, npm, Linux on x86-64
 # with glibc, and 1 GB of temporary space.

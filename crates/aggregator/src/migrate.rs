@@ -2,9 +2,11 @@
 //!
 //! The first versions are a baseline: each table, then the views that fill it. From here on every change of the schema is
 //! a further migration with the next number. It keeps the facts, and the rollups that it changes are rebuilt from them. A
-//! view that also defines its rollup is written twice: as it was released here, as it is now in `rollups/`; a test
-//! compares what the migrations make of it with the latter. No migration is taken out, renamed or given another number: their names, as recorded in `schema_versions`,
-//! show whether a database has this history. One that has another is refused and left untouched.
+//! view that also defines its rollup is written twice: here as it was released, in `rollups/` as it is now. A test
+//! compares what the migrations make of it with the latter.
+//!
+//! No migration is taken out, renamed or given another number: their names, as recorded in `schema_versions`, show
+//! whether a database has this history. One that has another is refused and left untouched.
 //!
 //! Each statement is idempotent by itself, so two programs that migrate at once do no harm. `schema.sql` is the sum of
 //! all of them; a test compares the two.
