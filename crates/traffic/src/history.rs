@@ -76,14 +76,7 @@ impl History {
                 .begin_conversation(Timestamp::from_millis(begins), speaker, Some(mentor));
         }
         if let Some(at) = stranger.filter(|at| *at >= world.midnight(0)) {
-            self.schedule.begin_conversation(
-                at,
-                Speaker {
-                    user: None,
-                    ..speaker
-                },
-                None,
-            );
+            self.schedule.begin_conversation(at, speaker.anonymous(), None);
         }
     }
 }

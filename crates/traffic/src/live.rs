@@ -79,14 +79,7 @@ impl Live {
         }
         let (speaker, mentor) = *pick(rng, &self.regulars);
         if stranger {
-            self.schedule.begin_conversation(
-                now,
-                Speaker {
-                    user: None,
-                    ..speaker
-                },
-                None,
-            );
+            self.schedule.begin_conversation(now, speaker.anonymous(), None);
         } else {
             self.schedule.begin_conversation(now, speaker, mentor);
         }

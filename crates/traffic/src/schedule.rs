@@ -33,6 +33,13 @@ pub(crate) struct Speaker {
     pub(crate) user: Option<usize>,
 }
 
+impl Speaker {
+    /// An anonymous one of the same organisation.
+    pub(crate) fn anonymous(self) -> Self {
+        Self { user: None, ..self }
+    }
+}
+
 /// Something that is to happen at an instant; of two at the same instant, what was added first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
