@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::report::to_f64;
 
@@ -66,10 +67,8 @@ impl Part {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn end(mut self) -> anyhow::Result<ExitStatus> {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status()?;
-        if !asked.success() {
-            bail!("the {} cannot be asked to end", self.name);
-        }
+        kill_process(Pid::from_child(&self.child), Signal::TERM)
+            .with_context(|| format!("the {} cannot be asked to end", self.name))?;
         Ok(tokio::task::spawn_blocking(move || self.child.wait()).await??)
     }
 
