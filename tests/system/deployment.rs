@@ -149,16 +149,12 @@ fn linters_accept_the_stack() {
     tools::run("bin/hadolint", args, &tools::python(), None);
 
     let compose = root().join("docker-compose.yml");
-    let rules_of_style = [
-        "service-keys-order",
-        "services-alphabetical-order",
-        "top-level-properties-order",
+    let args = [
+        "--config",
+        "dclint.json",
+        "--max-warnings",
+        "0",
+        compose.to_str().unwrap(),
     ];
-    let disabled = rules_of_style.iter().flat_map(|rule| ["--disable-rule", *rule]);
-    let args = compose
-        .to_str()
-        .into_iter()
-        .chain(["--max-warnings", "0"])
-        .chain(disabled);
     tools::run("node_modules/.bin/dclint", args, &tools::node(), None);
 }

@@ -44,7 +44,7 @@ pub(crate) fn python() -> PathBuf {
 pub(crate) fn node() -> PathBuf {
     installed(
         "typescript",
-        &["package.json", "package-lock.json", "ask.mjs"],
+        &["package.json", "package-lock.json", "ask.mjs", "dclint.json"],
         |dir| {
             run(
                 "npm",
