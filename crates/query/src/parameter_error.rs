@@ -6,7 +6,7 @@ pub(crate) enum ParameterError {
     /// A required parameter is absent.
     #[error("{0} is required")]
     Missing(&'static str),
-    /// A parameter is there without a value.
+    /// A list names nothing.
     #[error("{0} must not be blank")]
     Blank(&'static str),
     /// A date is written in another way, or is not in the calendar.

@@ -2,7 +2,8 @@
 //! describes it for OpenAPI.
 //!
 //! Parameters are checked in the order of the fields below, and the first that breaks its rule is reported. The
-//! last value of a repeated parameter counts; unknown ones are ignored; bytes that are not UTF-8 are replaced.
+//! last value of a repeated parameter counts, a blank one (empty, or spaces) as if the parameter were absent; unknown
+//! ones are ignored; bytes that are not UTF-8 are replaced.
 
 mod kind;
 
@@ -33,11 +34,13 @@ const MAX_TOPICS: usize = 100;
 
 const START_DATE: Date = Date {
     name: "start_date",
-    description: "The first day of the range, in UTC.",
+    alias: "startDate",
+    description: "The first day of the range, in UTC. Without it `startDate` is read.",
 };
 const END_DATE: Date = Date {
     name: "end_date",
-    description: "The last day of the range, in UTC; it is included.",
+    alias: "endDate",
+    description: "The last day of the range, in UTC; it is included. Without it `endDate` is read.",
 };
 
 const GROUP_BY: Choice<Grain> = Choice {
@@ -79,18 +82,14 @@ const NEW_USERS_BY: Choice<NewUsersBy> = Choice {
 const MENTOR: Text = Text {
     name: "mentor",
     description: "Only conversations with this mentor.",
-    blank_is_value: false,
 };
 const MENTOR_ID: Text = Text {
     name: "mentor_id",
-    description: "Only users active with this mentor: new ones somewhere in the range, veterans in the period. Empty: \
-            no filter.",
-    blank_is_value: true,
+    description: "Only users active with this mentor: new ones somewhere in the range, veterans in the period.",
 };
 const TOPICS: Text = Text {
     name: "topics",
     description: "Only conversations that have any of these topics: comma-separated, trimmed, case ignored; at most 100.",
-    blank_is_value: false,
 };
 
 const PAGE: PositiveInteger = PositiveInteger {
@@ -166,7 +165,7 @@ impl FromQuery for Transcripts {
         if let (Some(start), Some(end)) = (start, end) {
             date_range(start, end)?;
         }
-        let mentor = MENTOR.read(query)?;
+        let mentor = MENTOR.read(query);
         let topics = topics(query)?;
         let (number, size) = (PAGE.read(query)?, PAGE_SIZE.read(query)?);
         let page = (number.is_some() || size.is_some()).then(|| Page {
@@ -199,7 +198,7 @@ impl FromQuery for UserCohorts {
             range,
             grain,
             new_users_by: NEW_USERS_BY.read(query)?,
-            mentor: MENTOR_ID.read(query)?,
+            mentor: MENTOR_ID.read(query),
         })
     }
 }
@@ -256,7 +255,7 @@ fn date_range(start: Day, end: Day) -> Result<DateRange, ParameterError> {
 
 /// The topics asked for, without repetitions; empty for no filter.
 fn topics(query: &Query<'_>) -> Result<Vec<String>, ParameterError> {
-    let Some(list) = TOPICS.read_whole(query)? else {
+    let Some(list) = TOPICS.read_whole(query) else {
         return Ok(Vec::new());
     };
     let names = list.split(',').map(topic_key).filter(|name| !name.is_empty());

@@ -84,16 +84,50 @@ fn topics_are_trimmed_lowercased_and_not_repeated() {
 }
 
 #[test]
-fn an_empty_mentor_id_is_no_filter_but_whitespace_is_one() {
-    for (query, mentor) in [
-        ("mentor_id=", None),
-        ("mentor_id=m&mentor_id=", None),
-        ("mentor_id=%20", Some(" ")),
-        ("mentor_id=%20m", Some(" m")),
+fn spaces_are_no_mentor_but_other_white_space_is_one() {
+    for (value, mentor) in [
+        ("", None),
+        ("%20", None),
+        ("+%20", None),
+        ("%20m", Some(" m")),
+        ("%C2%A0", Some("\u{a0}")),
+        ("%09", Some("\t")),
     ] {
-        let asked: UserCohorts = ask(&format!("{JANUARY}&{query}")).unwrap();
-        assert_eq!(asked.mentor.as_deref(), mentor, "{query}");
+        let asked: UserCohorts = ask(&format!("{JANUARY}&mentor_id=m&mentor_id={value}")).unwrap();
+        assert_eq!(asked.mentor.as_deref(), mentor, "{value}");
+        let asked = transcripts(&format!("mentor=m&mentor={value}")).unwrap();
+        assert_eq!(asked.mentor.as_deref(), mentor, "{value}");
     }
+}
+
+#[test]
+fn a_blank_optional_parameter_is_absent() {
+    let blank = "start_date=&end_date=%20&mentor=&topics=+&page=&page_size=%20%20&startDate&endDate=";
+    let absent = Transcripts {
+        filter: TranscriptFilter::default(),
+        page: None,
+    };
+    assert_eq!(ask(blank), Ok(absent));
+    let blank = format!("{JANUARY}&group_by=&aggregation=%20&new_users_by");
+    assert_eq!(ask::<UsageSummary>(&blank), ask(JANUARY));
+    assert_eq!(ask::<UserCohorts>(&blank), ask(JANUARY));
+}
+
+#[test]
+fn the_dates_of_the_web_client_are_read_where_the_others_are_absent() {
+    for query in [
+        "startDate=2024-01-01&endDate=2024-01-31",
+        "startDate=2024-01-01&endDate=2024-01-31&start_date=&end_date=%20",
+        "startDate=x&endDate=x&start_date=2024-01-01&end_date=2024-01-31",
+    ] {
+        assert_eq!(ask::<UsageSummary>(query), ask(JANUARY), "{query}");
+        assert_eq!(ask::<UserCohorts>(query), ask(JANUARY), "{query}");
+        assert_eq!(transcripts(query), transcripts(JANUARY), "{query}");
+    }
+    assert_eq!(
+        ask::<UsageSummary>("startDate=x&endDate=2024-01-31"),
+        Err(ParameterError::NotADate("startDate"))
+    );
 }
 
 #[test]
