@@ -31,6 +31,9 @@ pub(crate) enum ParameterError {
     /// More topics are named than may be.
     #[error("topics names {count} topics; at most {max} are taken")]
     TooManyTopics { count: usize, max: usize },
+    /// The topics are too long together.
+    #[error("topics is too long; at most {0} bytes are taken")]
+    TopicsTooLong(usize),
 }
 
 fn bounds(max: Option<u64>) -> String {

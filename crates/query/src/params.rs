@@ -2,15 +2,16 @@
 //! describes it for OpenAPI.
 //!
 //! Parameters are checked in the order of the fields below, and the first that breaks its rule is reported. The
-//! last value of a repeated parameter counts, a blank one (empty, or spaces) as if the parameter were absent; unknown
-//! ones are ignored; bytes that are not UTF-8 are replaced.
+//! last value of a repeated parameter counts, of `topics` all; a blank one (empty, or spaces) counts as if the parameter
+//! were absent. Unknown ones are ignored; bytes that are not UTF-8 are replaced.
 
 mod kind;
+mod topics;
 
 use std::collections::BTreeSet;
 
 use axum::{extract::FromRequestParts, http::request};
-use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter, topic_key};
+use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter, folded_topic};
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
@@ -28,9 +29,12 @@ use crate::{
 /// The maximum number of periods of an answer.
 const MAX_PERIODS: u64 = 10_000;
 
-/// The maximum number of topics of a request: the statement that names them all stays below ClickHouse's
-/// `http_max_field_value_size` of 128 KiB, whatever they are called.
+/// The maximum number of topics of a request.
 const MAX_TOPICS: usize = 100;
+
+/// The maximum length of all topics together, folded, in bytes: the statement that names them, each byte of them escaped,
+/// stays below ClickHouse's `http_max_field_value_size` of 128 KiB.
+const MAX_TOPIC_BYTES: usize = 60_000;
 
 const START_DATE: Date = Date {
     name: "start_date",
@@ -89,7 +93,8 @@ const MENTOR_ID: Text = Text {
 };
 const TOPICS: Text = Text {
     name: "topics",
-    description: "Only conversations that have any of these topics: comma-separated, trimmed, case ignored; at most 100.",
+    description: "Only conversations that have any of these topics: comma-separated or repeated, trimmed, compared by \
+            Unicode case folding; at most 100. A name that holds a comma stands in double quotes, as in RFC 4180.",
 };
 
 const PAGE: PositiveInteger = PositiveInteger {
@@ -255,11 +260,17 @@ fn date_range(start: Day, end: Day) -> Result<DateRange, ParameterError> {
 
 /// The topics asked for, without repetitions; empty for no filter.
 fn topics(query: &Query<'_>) -> Result<Vec<String>, ParameterError> {
-    let Some(list) = TOPICS.read_whole(query) else {
+    let mut lists = TOPICS.read_all(query).peekable();
+    if lists.peek().is_none() {
         return Ok(Vec::new());
-    };
-    let names = list.split(',').map(topic_key).filter(|name| !name.is_empty());
-    let names: BTreeSet<String> = names.map(|name| kind::truncate(&name)).collect();
+    }
+    let names = lists.flat_map(topics::names);
+    let names: BTreeSet<String> = names
+        .map(|name| kind::truncate(&folded_topic(&name), 3))
+        .collect();
+    if names.iter().map(String::len).sum::<usize>() > MAX_TOPIC_BYTES {
+        return Err(ParameterError::TopicsTooLong(MAX_TOPIC_BYTES));
+    }
     match names.len() {
         0 => Err(ParameterError::Blank(TOPICS.name)),
         1..=MAX_TOPICS => Ok(names.into_iter().collect()),

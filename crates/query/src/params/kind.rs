@@ -38,7 +38,7 @@ impl<'a> Query<'a> {
 }
 
 /// Whether a value stands for none: it is empty, or spaces. Other white space may be a name.
-fn is_blank(value: &str) -> bool {
+pub(super) fn is_blank(value: &str) -> bool {
     value.bytes().all(|byte| byte == b' ')
 }
 
@@ -107,7 +107,7 @@ impl<T: Copy> Choice<T> {
     }
 }
 
-/// Any text.
+/// A name, or several.
 pub(super) struct Text {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
@@ -116,12 +116,15 @@ pub(super) struct Text {
 impl Text {
     /// Reads a single name.
     pub(super) fn read(&self, query: &Query<'_>) -> Option<String> {
-        self.read_whole(query).map(truncate)
+        query.get(self.name).map(|name| truncate(name, 1))
     }
 
-    /// Reads the text, however long it is.
-    pub(super) fn read_whole<'q>(&self, query: &'q Query<'_>) -> Option<&'q str> {
-        query.get(self.name)
+    /// Reads each value that is not blank, however long it is.
+    pub(super) fn read_all<'q>(&self, query: &'q Query<'_>) -> impl Iterator<Item = &'q str> {
+        let values = query.0.iter().filter(|(name, _)| name == self.name);
+        values
+            .map(|(_, value)| value.as_ref())
+            .filter(|value| !is_blank(value))
     }
 
     pub(super) fn describe(&self) -> Parameter {
@@ -172,10 +175,10 @@ impl PositiveInteger {
 /// A name to compare with the names of events, cut to a length that no such name has, so that queries to the store have
 /// a bounded size.
 ///
-/// Names of events have at most 255 characters, twice as many in lower case. One of more characters equals none
-/// of them, and neither does what is left of it here.
-pub(super) fn truncate(name: &str) -> String {
-    name.chars().take(2 * 255 + 1).collect()
+/// Names of events have at most 255 characters, and up to `folded` times as many as they are compared. One of more
+/// characters equals none of them, and neither does what is left of it here.
+pub(super) fn truncate(name: &str, folded: usize) -> String {
+    name.chars().take(folded * 255 + 1).collect()
 }
 
 fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> ParameterBuilder {
