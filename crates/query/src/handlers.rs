@@ -18,7 +18,7 @@ use crate::{
     dto::{Cohorts, Transcript, UsageCount, usage_counts},
     error::Error,
     params::{OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
-    readiness::{Check, Readiness},
+    readiness::{Checks, Readiness},
     stream::array,
 };
 
@@ -144,7 +144,8 @@ pub(crate) async fn healthz() -> Json<Health> {
 
 /// Show whether the process can do its work
 ///
-/// It can if ClickHouse has the schema and Kafka the event topic. Served without any prefix.
+/// It can once what its role needs is there: the schema in ClickHouse, for `ingest` the event topic in Kafka too. An
+/// answer is at most a second old. Served without any prefix.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -155,8 +156,8 @@ pub(crate) async fn healthz() -> Json<Health> {
         (status = SERVICE_UNAVAILABLE, description = "Some check failed; it is named.", body = Readiness),
     )
 )]
-pub(crate) async fn readyz(Extension(checks): Extension<Arc<[Check]>>) -> (StatusCode, Json<Readiness>) {
-    let readiness = Readiness::of(&checks).await;
+pub(crate) async fn readyz(Extension(checks): Extension<Arc<Checks>>) -> (StatusCode, Json<Readiness>) {
+    let readiness = checks.readiness().await;
     let status = if readiness.is_ready() {
         StatusCode::OK
     } else {

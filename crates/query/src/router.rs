@@ -17,7 +17,7 @@ use crate::{
     handlers::{self, Metrics},
     observe,
     openapi::openapi,
-    readiness::Check,
+    readiness::{Check, Checks},
     settings::Settings,
 };
 
@@ -82,7 +82,7 @@ fn operations(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + '
         .route("/healthz", with_options(handlers::healthz))
         .route("/readyz", with_options(handlers::readyz))
         .route("/metrics", with_options(handlers::metrics))
-        .layer(Extension::<Arc<[Check]>>(checks.into()))
+        .layer(Extension(Arc::new(Checks::new(checks))))
         .layer(Extension::<Metrics>(Arc::new(metrics)))
 }
 

@@ -1,12 +1,20 @@
 //! What is served in addition to the endpoints, and what every route does.
 
-use std::{future::ready, time::Duration};
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
     http::{Method, Request, StatusCode},
 };
+use futures::{FutureExt, future::join_all};
 use query::{Check, Settings};
 use tokio::net::TcpListener;
 
@@ -67,6 +75,32 @@ async fn a_check_that_fails_or_hangs_is_named() {
         serde_json::from_str::<serde_json::Value>(&answer.body).unwrap(),
         expected
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_readiness_is_given_for_a_second() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let probe = {
+        let runs = Arc::clone(&runs);
+        move || {
+            runs.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).map(Ok)
+        }
+    };
+    let checks = vec![Check::new("clickhouse", probe)];
+    let service = query::operator_router(checks, String::new);
+    // Those that ask at the same time share one answer, and one who goes away leaves it to the others.
+    let gone = tokio::time::timeout(Duration::from_millis(1), get(&service, "/readyz")).await;
+    assert!(gone.is_err());
+    let answers = join_all((0..100).map(|_| get(&service, "/readyz"))).await;
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
+    get(&service, "/metrics").await;
+    tokio::time::advance(Duration::from_millis(890)).await;
+    get(&service, "/readyz").await;
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    tokio::time::advance(Duration::from_millis(20)).await;
+    get(&service, "/readyz").await;
+    assert_eq!(runs.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
