@@ -39,7 +39,7 @@ use crate::{
             body = [Transcript],
             headers(
                 ("X-Total-Count" = u64, description = "Of a page: how many conversations all pages hold."),
-                ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page."),
+                ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page. Left out where it would be longer than 2 KB."),
             )
         ),
         Error,
