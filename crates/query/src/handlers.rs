@@ -48,17 +48,18 @@ use crate::{
 )]
 pub(crate) async fn transcripts(
     State(app): State<Arc<App>>,
-    Org(org): Org,
+    Org { name: org, deadline }: Org,
     Params(Transcripts { filter, page }): Params<Transcripts>,
     uri: Uri,
 ) -> Result<Response, Error> {
     let Some(page) = page else {
         let chunks = app.store.transcripts(&org, &filter);
-        let body = array(app.run_each(chunks)).await?;
+        let body = array(app.run_each(deadline, chunks)).await?;
         return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     };
     let found = app
         .run(
+            deadline,
             app.store
                 .transcripts_page(&org, &filter, page.offset(), page.size),
         )
@@ -81,10 +82,12 @@ pub(crate) async fn transcripts(
 )]
 pub(crate) async fn usage_summary(
     State(app): State<Arc<App>>,
-    Org(org): Org,
+    Org { name: org, deadline }: Org,
     Params(UsageSummary { range, grain }): Params<UsageSummary>,
 ) -> Result<Json<Vec<UsageCount>>, Error> {
-    let counts = app.run(app.store.usage_summary(&org, range, grain)).await?;
+    let counts = app
+        .run(deadline, app.store.usage_summary(&org, range, grain))
+        .await?;
     Ok(Json(usage_counts(range, grain, counts)))
 }
 
@@ -103,7 +106,7 @@ pub(crate) async fn usage_summary(
 )]
 pub(crate) async fn user_cohorts(
     State(app): State<Arc<App>>,
-    Org(org): Org,
+    Org { name: org, deadline }: Org,
     Params(UserCohorts {
         range,
         grain,
@@ -113,6 +116,7 @@ pub(crate) async fn user_cohorts(
 ) -> Result<Json<Cohorts>, Error> {
     let counts = app
         .run(
+            deadline,
             app.store
                 .cohorts(&org, range, grain, mentor.as_deref(), new_users_by)
                 .boxed(),
