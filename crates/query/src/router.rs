@@ -69,6 +69,7 @@ pub fn router(
     let router = router
         .layer(Extension(docs::Description(description.into())))
         .with_state(Arc::new(App::new(settings, store)));
+    observe::register(&endpoints.map(|(name, _)| name));
     with_common_layers(router.merge(operations(checks, metrics)))
 }
 
@@ -78,6 +79,7 @@ pub fn operator_router(checks: Vec<Check>, metrics: impl Fn() -> String + Send +
 }
 
 fn operations(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + 'static) -> Router {
+    observe::register(&["healthz", "readyz", "metrics"]);
     Router::new()
         .route("/healthz", with_options(handlers::healthz))
         .route("/readyz", with_options(handlers::readyz))
@@ -88,10 +90,10 @@ fn operations(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + '
 
 /// Adds what all routes share: errors in JSON, and metrics.
 fn with_common_layers(router: Router) -> Router {
-    observe::describe();
     router
         .fallback(|| async { Error::NoSuchPath })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
+        .layer(from_fn(error::require_host))
         .layer(from_fn(error::negotiate))
         .layer(from_fn(observe::observe))
 }

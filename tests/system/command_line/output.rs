@@ -109,6 +109,22 @@ async fn serve_is_ready_without_kafka_and_ingest_is_not() {
         .unwrap();
     assert_eq!(answer.status(), 503);
     assert!(answer.text().await.unwrap().contains("kafka is not ready"));
+    let metrics = reqwest::get(format!("{}/metrics", ingest.ready.api_url.as_deref().unwrap()))
+        .await
+        .unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for sample in [
+        "rollcall_records_lost_total 0",
+        "rollcall_records_total{outcome=\"rejected\",reason=\"tombstone\"} 0",
+        "rollcall_retries_total{what=\"insert\"} 0",
+        "rollcall_build_info{version=",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(
+            metrics.lines().any(|line| line.starts_with(sample)),
+            "{sample}: {metrics}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
