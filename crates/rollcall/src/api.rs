@@ -13,6 +13,8 @@ use query::Check;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::server;
+
 /// How long Kafka may take to answer a check.
 const KAFKA_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -47,14 +49,9 @@ impl Bound {
     }
 
     /// Serves until `shutdown`, and then finishes the requests that have begun.
-    ///
-    /// # Errors
-    /// Where connections can no longer be accepted.
     pub(crate) async fn serve(self, router: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
-            .context("the HTTP server ended")
+        server::serve(self.listener, router, shutdown).await;
+        Ok(())
     }
 }
 
