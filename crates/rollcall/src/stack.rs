@@ -121,7 +121,7 @@ impl Stack {
     /// That of the first task that failed.
     pub(crate) async fn run(self, mut tasks: Tasks, metrics: PrometheusHandle) -> anyhow::Result<()> {
         let kafka = self.settings.kafka.clone();
-        let checks = api::checks(&self.store, &kafka)?;
+        let checks = vec![api::clickhouse_check(&self.store), api::kafka_check(&kafka)?];
         let settings = self.settings.query();
         let router = query::router(settings, self.store.clone(), checks, move || metrics.render());
         tasks.spawn(ingestion::run(kafka, self.store, tasks.shutdown()));

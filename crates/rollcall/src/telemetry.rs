@@ -3,6 +3,7 @@
 use std::{io::IsTerminal, time::Duration};
 
 use anyhow::Context;
+use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,10 @@ const DURATION_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// How often the exporter folds the durations that it has collected into histograms. Without that, it would keep each until
+/// 1, with the version of the program as a label.
+const BUILD_INFO: &str = "rollcall_build_info";
+
+/// How often the process is measured, and how often the exporter folds the durations that it has collected into histograms. Without that, it would keep each until
 /// the metrics are read.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -51,13 +55,18 @@ pub(crate) fn start_metrics(tasks: &mut Tasks) -> anyhow::Result<PrometheusHandl
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?
         .install_recorder()
         .context("metrics are collected already")?;
+    describe_gauge!(BUILD_INFO, "1, with the version of the program");
+    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     tasks.spawn(run_upkeep(metrics.clone(), tasks.shutdown()));
     Ok(metrics)
 }
 
 async fn run_upkeep(metrics: PrometheusHandle, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let process = metrics_process::Collector::default();
+    process.describe();
     let mut ticks = interval(UPKEEP_INTERVAL);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        process.collect();
         metrics.run_upkeep();
     }
     Ok(())

@@ -89,6 +89,45 @@ async fn the_ready_file_has_the_fields_that_apply() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn serve_is_ready_without_kafka_and_ingest_is_not() {
+    let dir = tempdir().unwrap();
+    let parts = Parts::start(dir.path()).await;
+    let away = [("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")];
+    let serve = parts.serve(&away).await;
+    let answer = serve
+        .fetch(&format!("{}/readyz", serve.ready.api_url.as_deref().unwrap()))
+        .await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(
+        answer.text().await.unwrap(),
+        r#"{"status":"ready","checks":{"clickhouse":"ok"}}"#
+    );
+
+    let ingest = parts.ingest(&away).await;
+    let answer = reqwest::get(format!("{}/readyz", ingest.ready.api_url.as_deref().unwrap()))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.unwrap().contains("kafka is not ready"));
+    let metrics = reqwest::get(format!("{}/metrics", ingest.ready.api_url.as_deref().unwrap()))
+        .await
+        .unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for sample in [
+        "rollcall_records_lost_total 0",
+        "rollcall_records_total{outcome=\"rejected\",reason=\"tombstone\"} 0",
+        "rollcall_retries_total{what=\"insert\"} 0",
+        "rollcall_build_info{version=",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(
+            metrics.lines().any(|line| line.starts_with(sample)),
+            "{sample}: {metrics}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_ready_file_of_up_has_every_field() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;

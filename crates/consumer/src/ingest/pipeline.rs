@@ -78,7 +78,6 @@ pub async fn run<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     settings.validate()?;
-    metric::describe();
     let settings = settings.clone();
     let runtime = Handle::current();
     // Dropping this future ends the run.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The rule that a record breaks. `Display` names the field and says what is wrong with it, without repeating
 /// what it holds: the dead letter carries the record itself.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Rejection {
     /// The record has no value, or one of no bytes, where the event or its data must be.
@@ -121,6 +121,11 @@ impl Rejection {
     /// The rule's name in snake case, for metrics: it stays the same when the message changes.
     pub fn code(&self) -> &'static str {
         self.into()
+    }
+
+    /// The codes of all rules.
+    pub const fn codes() -> &'static [&'static str] {
+        <Self as strum::VariantNames>::VARIANTS
     }
 }
 
