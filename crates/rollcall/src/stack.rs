@@ -10,7 +10,7 @@ use anyhow::Context;
 use embedded::{Broker, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use query::Scope;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     api::{self, Bound},
@@ -82,10 +82,18 @@ impl Stack {
         };
 
         let store = Store::new(&settings.clickhouse);
+        let mut count = 0_u32;
+        let migrated = |name: &str| {
+            debug!(name, "migrated");
+            count += 1;
+        };
         store
-            .migrate(|name| info!(name, "migrated"))
+            .migrate(migrated)
             .await
             .context("cannot upgrade the schema")?;
+        if count > 0 {
+            info!(migrations = count, "the schema is upgraded");
+        }
         Ok(Self {
             settings,
             store,
@@ -150,9 +158,7 @@ pub(crate) fn start_broker(kafka: &consumer::Settings) -> anyhow::Result<Broker>
         servers = broker.bootstrap_servers(),
         "the embedded Kafka broker runs"
     );
-    warn!(
-        "the embedded broker keeps records in memory: those not ingested yet are lost when this process ends"
-    );
+    warn!("the embedded broker forgets what is not ingested when it stops");
     Ok(broker)
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::run;
-use crate::harness::{Parts, Process};
+use crate::harness::{Parts, Process, on_free_port};
 
 const ENGINE: [&str; 4] = [
     "clickhouse_url",
@@ -126,6 +126,29 @@ async fn the_command_line_overrides_the_environment_and_that_the_file() {
     let kafka = Process::start(dir.path(), &kafka, &variables[..1]).await;
     assert_eq!(kafka.ready.topic.as_deref(), Some("of-environment"));
     assert_eq!(kafka.ready.dead_letter_topic.as_deref(), Some("dead-of-file"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_logs_its_start_in_a_few_lines() {
+    let dir = tempdir().unwrap();
+    let log = dir.path().join("log");
+    let variables = [("ROLLCALL__LOG__FILTER", "info")];
+    let data = dir.path().join("data");
+    let args = on_free_port(&["up"], &data);
+    let up = Process::start_logging(
+        dir.path(),
+        &args,
+        &variables,
+        std::fs::File::create(&log).unwrap().into(),
+    )
+    .await;
+    up.publish([super::data::event(1)]).await;
+    up.settled().await;
+    let log = std::fs::read_to_string(log).unwrap();
+    for line in ["assigned", "the schema is upgraded"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    }
+    assert!(log.lines().count() < 15, "{log}");
 }
 
 #[tokio::test]
