@@ -3,6 +3,7 @@
 mod bad_settings;
 pub(crate) mod data;
 mod output;
+mod running;
 mod shutdown;
 
 use std::{

@@ -58,6 +58,18 @@ impl Bound {
     }
 }
 
+/// Reads an address to serve on: `IP:PORT`, or `localhost:PORT` for the loopback address.
+///
+/// # Errors
+/// Where it is neither.
+pub(crate) fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    let loopback = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+    let addr = loopback.as_deref().unwrap_or(text).parse();
+    addr.map_err(|_| "must be IP:PORT or localhost:PORT".to_owned())
+}
+
 /// The checks of `/readyz`: ClickHouse answers and has the schema of this program; the brokers answer and have the
 /// event topic.
 ///
@@ -90,4 +102,29 @@ pub(crate) fn checks(store: &Store, kafka: &consumer::Settings) -> anyhow::Resul
         }
     };
     Ok(vec![Check::new("clickhouse", schema), Check::new("kafka", topic)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_an_ip_address_or_localhost_and_a_port() {
+        for (text, expected) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("localhost:0", Some("127.0.0.1:0")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("localhost", None),
+            ("localhost:", None),
+            ("localhost:99999", None),
+            ("elsewhere:80", None),
+            ("8080", None),
+        ] {
+            assert_eq!(
+                parse_addr(text).ok(),
+                expected.map(|addr| addr.parse().unwrap()),
+                "{text}"
+            );
+        }
+    }
 }

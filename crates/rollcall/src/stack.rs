@@ -34,6 +34,7 @@ pub(crate) struct Stack {
     api_key: String,
     engine: Option<EmbeddedEngine>,
     broker: Option<Broker>,
+    data_dir: PathBuf,
     _lock: std::fs::File,
 }
 
@@ -101,6 +102,7 @@ impl Stack {
             api_key,
             engine,
             broker,
+            data_dir,
             _lock: lock,
         })
     }
@@ -128,6 +130,7 @@ impl Stack {
     /// # Errors
     /// That of the first task that failed.
     pub(crate) async fn run(self, mut tasks: Tasks, metrics: PrometheusHandle) -> anyhow::Result<()> {
+        let _announcement = self.ready().announce(&self.data_dir)?;
         let kafka = self.settings.kafka.clone();
         let checks = api::checks(&self.store, &kafka)?;
         let settings = self.settings.query();

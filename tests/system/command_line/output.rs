@@ -154,6 +154,7 @@ async fn up_logs_its_start_in_a_few_lines() {
 #[tokio::test]
 async fn help_names_what_a_command_takes() {
     let common = ["--config", "--data-dir", "--ready-file"];
+    let client = ["--config", "--data-dir"];
     let http = ["--http-addr"];
     let cases: &[(&[&str], &[&[&str]])] = &[
         (
@@ -173,8 +174,11 @@ async fn help_names_what_a_command_takes() {
         (&["up"], &[&common, &http, &["--kafka", "--clickhouse"]]),
         (&["ingest"], &[&common, &http]),
         (&["serve"], &[&common, &http]),
-        (&["migrate"], &[&common]),
-        (&["produce"], &[&common, &["<FILE>", "standard input", "gzipped"]]),
+        (&["migrate"], &[&client]),
+        (&["verify"], &[&client]),
+        (&["rebuild"], &[&client, &["--all"]]),
+        (&["replay"], &[&client, &["--dead-letters"]]),
+        (&["produce"], &[&client, &["<FILE>", "standard input", "gzipped"]]),
         (&["dev"], &[&["clickhouse", "kafka"]]),
         (&["dev", "clickhouse"], &[&common, &http, &["--allow-remote"]]),
         (&["dev", "kafka"], &[&common]),
@@ -189,6 +193,12 @@ async fn help_names_what_a_command_takes() {
                 "{command:?} --help does not name {word}"
             );
         }
+        let serves = words
+            .iter()
+            .copied()
+            .flatten()
+            .any(|word| *word == "--ready-file");
+        assert_eq!(ended.stdout.contains("--ready-file"), serves, "{command:?}");
     }
     let version = run(&["--version"], &[]).await;
     assert_eq!(
