@@ -71,9 +71,14 @@ pub(crate) enum Command {
         client: ClientOptions,
     },
     /// Publish CloudEvents, one JSON object a line
+    #[command(
+        after_help = "A file with a line that ingest would reject is not published at all. Standard input is published \
+                      up to\nthe first such line. Events of types that are none of Rollcall's are published, with a \
+                      warning."
+    )]
     Produce {
-        /// The file, gzipped or not; `-` is standard input
-        file: PathBuf,
+        #[command(flatten)]
+        options: ProduceOptions,
         #[command(flatten)]
         client: ClientOptions,
     },
@@ -136,6 +141,16 @@ const MAX_RATE: f64 = 100_000.0;
 fn parse_rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate| (0.0..=MAX_RATE).contains(rate));
     rate.ok_or_else(|| format!("must be a number from 0 to {MAX_RATE}"))
+}
+
+/// What to publish.
+#[derive(Debug, Args)]
+pub(crate) struct ProduceOptions {
+    /// The file, gzipped or not; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// Publish every line, including those that ingest will reject
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// The services that run elsewhere; those not named are embedded.

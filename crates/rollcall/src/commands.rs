@@ -43,7 +43,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(_) => migrate::run(&settings).await,
         Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
-        Command::Produce { file, .. } => produce::run(&settings, &file).await,
+        Command::Produce { options, .. } => produce::run(&settings, &options).await,
         Command::Replay { options, .. } => replay::run(&settings, &options).await,
         Command::Dev(Dev::Clickhouse { allow_remote, .. }) => {
             dev::clickhouse(settings, common.http_addr, allow_remote, ready_file).await

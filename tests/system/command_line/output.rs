@@ -178,7 +178,10 @@ async fn help_names_what_a_command_takes() {
         (&["verify"], &[&client]),
         (&["rebuild"], &[&client, &["--all"]]),
         (&["replay"], &[&client, &["--dead-letters"]]),
-        (&["produce"], &[&client, &["<FILE>", "standard input", "gzipped"]]),
+        (
+            &["produce"],
+            &[&client, &["<FILE>", "standard input", "gzipped", "--force"]],
+        ),
         (&["dev"], &[&["clickhouse", "kafka"]]),
         (&["dev", "clickhouse"], &[&common, &http, &["--allow-remote"]]),
         (&["dev", "kafka"], &[&common]),

@@ -47,15 +47,15 @@ async fn the_data_directory_of_up_leads_to_its_kafka_and_its_clickhouse() {
         ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:9"),
         ("ROLLCALL__CLICKHOUSE__URL", "http://127.0.0.1:9"),
     ];
-    let input = (event(1) + "\n").into_bytes();
+    let input = (event(1) + "\nnonsense\n").into_bytes();
     for (command, printed) in [
-        (&["produce", "-"][..], "published 1 events to of-up"),
+        (&["produce", "--force", "-"][..], "published 2 events to of-up"),
         (&["verify"], "users: agrees with the facts"),
         (&["rebuild", "users"], "users: rebuilt"),
         (&["migrate"], "the schema of database of-up"),
         (
             &["replay", "--dead-letters", "--dry-run"],
-            "would replay 0 dead letters",
+            "would replay 1 dead letters",
         ),
     ] {
         let args = [command, &["--data-dir", data.to_str().unwrap()]].concat();
