@@ -55,6 +55,18 @@ impl Bound {
     }
 }
 
+/// Reads an address to serve on: `IP:PORT`, or `localhost:PORT` for the loopback address.
+///
+/// # Errors
+/// Where it is neither.
+pub(crate) fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    let loopback = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+    let addr = loopback.as_deref().unwrap_or(text).parse();
+    addr.map_err(|_| "must be IP:PORT or localhost:PORT".to_owned())
+}
+
 /// A check for `/readyz`: ClickHouse answers and has the schema of this program.
 pub(crate) fn clickhouse_check(store: &Store) -> Check {
     let store = store.clone();
@@ -90,4 +102,29 @@ pub(crate) fn kafka_check(kafka: &consumer::Settings) -> anyhow::Result<Check> {
                 .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_an_ip_address_or_localhost_and_a_port() {
+        for (text, expected) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("localhost:0", Some("127.0.0.1:0")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("localhost", None),
+            ("localhost:", None),
+            ("localhost:99999", None),
+            ("elsewhere:80", None),
+            ("8080", None),
+        ] {
+            assert_eq!(
+                parse_addr(text).ok(),
+                expected.map(|addr| addr.parse().unwrap()),
+                "{text}"
+            );
+        }
+    }
 }

@@ -23,7 +23,7 @@ mod shutdown;
 mod stack;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
@@ -39,7 +39,8 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rollcall: {error:#}");
+            // Where the terminal is gone, there is nobody to tell.
+            drop(writeln!(std::io::stderr(), "rollcall: {error:#}"));
             ExitCode::FAILURE
         }
     }

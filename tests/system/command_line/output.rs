@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::run;
-use crate::harness::{Parts, Process};
+use crate::harness::{Parts, Process, on_free_port};
 
 const ENGINE: [&str; 4] = [
     "clickhouse_url",
@@ -167,9 +167,33 @@ async fn the_command_line_overrides_the_environment_and_that_the_file() {
     assert_eq!(kafka.ready.dead_letter_topic.as_deref(), Some("dead-of-file"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn up_logs_its_start_in_a_few_lines() {
+    let dir = tempdir().unwrap();
+    let log = dir.path().join("log");
+    let variables = [("ROLLCALL__LOG__FILTER", "info")];
+    let data = dir.path().join("data");
+    let args = on_free_port(&["up"], &data);
+    let up = Process::start_logging(
+        dir.path(),
+        &args,
+        &variables,
+        std::fs::File::create(&log).unwrap().into(),
+    )
+    .await;
+    up.publish([super::data::event(1)]).await;
+    up.settled().await;
+    let log = std::fs::read_to_string(log).unwrap();
+    for line in ["assigned", "the schema is upgraded"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    }
+    assert!(log.lines().count() < 15, "{log}");
+}
+
 #[tokio::test]
 async fn help_names_what_a_command_takes() {
     let common = ["--config", "--data-dir", "--ready-file"];
+    let client = ["--config", "--data-dir"];
     let http = ["--http-addr"];
     let cases: &[(&[&str], &[&[&str]])] = &[
         (
@@ -189,8 +213,14 @@ async fn help_names_what_a_command_takes() {
         (&["up"], &[&common, &http, &["--kafka", "--clickhouse"]]),
         (&["ingest"], &[&common, &http]),
         (&["serve"], &[&common, &http]),
-        (&["migrate"], &[&common]),
-        (&["produce"], &[&common, &["<FILE>", "standard input", "gzipped"]]),
+        (&["migrate"], &[&client]),
+        (&["verify"], &[&client]),
+        (&["rebuild"], &[&client, &["--all"]]),
+        (&["replay"], &[&client, &["--dead-letters"]]),
+        (
+            &["produce"],
+            &[&client, &["<FILE>", "standard input", "gzipped", "--force"]],
+        ),
         (&["dev"], &[&["clickhouse", "kafka"]]),
         (&["dev", "clickhouse"], &[&common, &http, &["--allow-remote"]]),
         (&["dev", "kafka"], &[&common]),
@@ -205,6 +235,12 @@ async fn help_names_what_a_command_takes() {
                 "{command:?} --help does not name {word}"
             );
         }
+        let serves = words
+            .iter()
+            .copied()
+            .flatten()
+            .any(|word| *word == "--ready-file");
+        assert_eq!(ended.stdout.contains("--ready-file"), serves, "{command:?}");
     }
     let version = run(&["--version"], &[]).await;
     assert_eq!(

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let mut tasks = Tasks::new()?;
     let metrics = telemetry::start_metrics(&mut tasks)?;
-    let http = Bound::new(settings.http.addr()).await?;
+    let http = Bound::new(settings.http.ingest_addr()).await?;
     let store = Store::new(&settings.clickhouse);
     let checks = vec![api::clickhouse_check(&store), api::kafka_check(&settings.kafka)?];
     let router = query::operator_router(checks, move || metrics.render());
