@@ -65,6 +65,11 @@ impl Kafka {
         }
     }
 
+    /// The directory of its archives, with those of Java's clients.
+    pub fn libraries(&self) -> &Path {
+        &self.lib
+    }
+
     /// Writes the configuration, with further properties of whoever needs them: anew before each start, where the
     /// ports of before may be taken meanwhile.
     ///
