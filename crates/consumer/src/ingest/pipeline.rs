@@ -21,6 +21,7 @@ use tracing::{debug, error, info, warn};
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
+use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
 use crate::ingest::ledger::{Jump, Span};
@@ -78,6 +79,7 @@ pub async fn run<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     settings.validate()?;
+    register_metrics();
     let settings = settings.clone();
     let runtime = Handle::current();
     // Dropping this future ends the run.
