@@ -106,6 +106,8 @@ async fn a_bad_event_is_dead_lettered_once_and_whole_and_changes_nothing_else() 
         let start = format!("rollcall_records_total{{outcome=\"{outcome}\"");
         assert_eq!(process.metric(&start).await, each, "{outcome}");
     }
+    let by_type = r#"rollcall_skipped_records_total{type="chat.user.sneezed.v1"}"#;
+    assert_eq!(process.metric(by_type).await, each);
     let range = days("2024-05-01", "2024-05-31");
     let mut questions = vec![all_transcripts()];
     for grain in ["hour", "day", "week"] {

@@ -3,6 +3,9 @@
 mod bad_settings;
 pub(crate) mod data;
 mod output;
+mod produce;
+mod running;
+mod screens;
 mod shutdown;
 
 use std::{

@@ -12,6 +12,7 @@ mod engine;
 mod harness;
 mod history;
 mod kafka;
+mod kafka_clients;
 mod oracle;
 mod producers;
 mod proxy;

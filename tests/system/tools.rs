@@ -21,6 +21,7 @@ pub(crate) fn python() -> PathBuf {
             "ask.py",
             "publish.py",
             "query.py",
+            "round_trip.py",
             "terminal.py",
         ],
         |dir| {
@@ -44,7 +45,13 @@ pub(crate) fn python() -> PathBuf {
 pub(crate) fn node() -> PathBuf {
     installed(
         "typescript",
-        &["package.json", "package-lock.json", "ask.mjs", "dclint.json"],
+        &[
+            "package.json",
+            "package-lock.json",
+            "ask.mjs",
+            "round_trip.mjs",
+            "dclint.json",
+        ],
         |dir| {
             run(
                 "npm",
@@ -56,7 +63,8 @@ pub(crate) fn node() -> PathBuf {
     )
 }
 
-fn sources(name: &str) -> PathBuf {
+/// The directory of that name in `tests/system`.
+pub(crate) fn sources(name: &str) -> PathBuf {
     root().join("tests/system").join(name)
 }
 

@@ -3,5 +3,5 @@ AND conversation_id IN (
     FROM conversation_annotations
     WHERE org = {org:String}
     GROUP BY conversation_id
-    HAVING hasAny(max(latest).topic_keys, ?)
+    HAVING hasAny(arrayMap(key -> caseFoldUTF8(key), max(latest).topic_keys), ?)
 )

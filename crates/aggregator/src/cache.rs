@@ -158,6 +158,7 @@ impl Cache {
             "memory of what is held of organisations to answer from"
         );
         describe_counter!(CACHE_ROWS_TOTAL, Unit::Count, "rows read into it");
+        counter!(CACHE_ROWS_TOTAL).increment(0);
         Self {
             budget,
             questions: AtomicU64::new(0),

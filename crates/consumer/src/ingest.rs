@@ -10,12 +10,14 @@
 //! - `dead_letters`: rejected records, in their topic
 //! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
 //! - `backoff`, `budget`: how long to wait, how much to hold
+//! - `counters`: metrics before anything is counted
 
 pub(crate) mod backoff;
 pub(crate) mod batch;
 pub(crate) mod batcher;
 pub(crate) mod bisect;
 pub(crate) mod budget;
+pub(crate) mod counters;
 pub(crate) mod dead_letters;
 pub(crate) mod delivery;
 pub(crate) mod ledger;

@@ -21,6 +21,7 @@ pub mod settings;
 pub mod sink;
 
 pub use error::Error;
+pub use ingest::counters::register_metrics;
 pub use ingest::pipeline::{Summary, run};
 pub use kafka::probe::{PartitionProgress, Probe};
 pub use kafka::publisher::Publisher;

@@ -20,6 +20,8 @@ macro_rules! metrics {
 metrics! {
     RECORDS = "rollcall_records_total", describe_counter(Count):
         "settled records, by outcome (kept, skipped, rejected) and, of rejected ones, by reason";
+    SKIPPED = "rollcall_skipped_records_total", describe_counter(Count):
+        "settled records that were skipped, by type: the first 20 names, and other";
     RECORDS_LOST = "rollcall_records_lost_total", describe_counter(Count):
         "offsets that were never seen: dropped by the log, or gaps of compaction and transactions";
     BATCHES = "rollcall_batches_total", describe_counter(Count):

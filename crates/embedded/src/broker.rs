@@ -1,12 +1,30 @@
 //! librdkafka's mock cluster, as a broker.
 
+mod relay;
+
 use std::{
+    convert::Infallible,
     io,
+    net::Ipv4Addr,
     sync::mpsc,
     thread::{self, JoinHandle},
 };
 
-use rdkafka::{error::KafkaError, mocking::MockCluster, producer::DefaultProducerContext};
+use rdkafka::{
+    error::KafkaError, mocking::MockCluster, producer::DefaultProducerContext, types::RDKafkaApiKey,
+};
+use tokio::{net::TcpListener, runtime, sync::oneshot};
+
+/// The latest versions that the mock reads and writes as Kafka's protocol has them; it offers later ones too. Of Fetch,
+/// those after 12 name topics by ids, which Metadata of version 8 does not have; of Produce, the relay reads these.
+const LATEST_VERSIONS: [(RDKafkaApiKey, i16); 6] = [
+    (RDKafkaApiKey::Produce, 8),
+    (RDKafkaApiKey::Fetch, 12),
+    (RDKafkaApiKey::Metadata, 8),
+    (RDKafkaApiKey::JoinGroup, 5),
+    (RDKafkaApiKey::LeaveGroup, 2),
+    (RDKafkaApiKey::SyncGroup, 3),
+];
 
 /// Why there is no broker.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +45,7 @@ pub enum BrokerError {
         /// Why.
         source: KafkaError,
     },
-    /// Its thread could not be started, or died.
+    /// Its thread could not be started or listen, or died.
     #[error("cannot start the thread of the in-memory broker")]
     Thread {
         /// Why.
@@ -37,15 +55,16 @@ pub enum BrokerError {
 
 /// An in-memory Kafka broker on a free port of 127.0.0.1, for trying out and for tests. It stops when dropped.
 ///
-/// It knows consumer groups and committed offsets, and makes a topic that it does not know when it is first named,
-/// of four partitions. Its limits: nothing survives it; of each partition it keeps the last 5 MB or so and lets
-/// go of what is older, read or not, which a consumer sees as a gap in the offsets; the port cannot be chosen; and a
-/// group that a member joins or leaves stands still for its session timeout less a second, 44 seconds by default.
+/// Clients of every common family connect to it: `docs/operate.md` lists them. It knows consumer groups and committed
+/// offsets, and makes a topic that it does not know when it is first named, of four partitions. Its limits: nothing
+/// survives it; of each partition it keeps the last 5 MB or so and lets go of what is older, read or not, which a
+/// consumer sees as a gap in the offsets; the port cannot be chosen; and a group that a member joins or leaves stands
+/// still for its session timeout less a second, 44 seconds by default.
 #[derive(Debug)]
 pub struct Broker {
     bootstrap_servers: String,
     // Nothing is sent: its end is the word to stop.
-    stop: Option<mpsc::SyncSender<()>>,
+    stop: Option<oneshot::Sender<Infallible>>,
     // The cluster may not leave the thread that made it.
     thread: Option<JoinHandle<()>>,
 }
@@ -58,21 +77,15 @@ impl Broker {
             .map(|&(topic, partitions)| (topic.to_owned(), partitions))
             .collect();
         let (started, outcome) = mpsc::sync_channel(1);
-        let (stop, stopped) = mpsc::sync_channel::<()>(0);
+        let (stop, stopped) = oneshot::channel();
         let run = move || {
-            let cluster = match cluster(topics) {
-                Ok(cluster) => cluster,
-                Err(error) => return drop(started.send(Err(error))),
-            };
-            drop(started.send(Ok(cluster.bootstrap_servers())));
-            // An error is what is waited for: the sender is gone.
-            stopped.recv().unwrap_or_default();
+            if let Err(error) = serve(topics, &started, stopped) {
+                drop(started.send(Err(error)));
+            }
         };
         let thread = thread::Builder::new().name("broker".to_owned()).spawn(run);
-        let thread = thread.map_err(|source| BrokerError::Thread { source })?;
-        let died = |_| BrokerError::Thread {
-            source: io::Error::other("it ended before it answered"),
-        };
+        let thread = thread.map_err(no_thread)?;
+        let died = |_| no_thread(io::Error::other("it ended before it answered"));
         let bootstrap_servers = outcome.recv().map_err(died)??;
         Ok(Self {
             bootstrap_servers,
@@ -96,8 +109,23 @@ impl Drop for Broker {
     }
 }
 
-fn cluster(topics: Vec<(String, i32)>) -> Result<MockCluster<'static, DefaultProducerContext>, BrokerError> {
-    let cluster = MockCluster::new(1).map_err(|source| BrokerError::Start { source })?;
+fn no_thread(source: io::Error) -> BrokerError {
+    BrokerError::Thread { source }
+}
+
+/// Runs a broker until `stopped` has no sender, and sends its address once it has started.
+fn serve(
+    topics: Vec<(String, i32)>,
+    started: &mpsc::SyncSender<Result<String, BrokerError>>,
+    stopped: oneshot::Receiver<Infallible>,
+) -> Result<(), BrokerError> {
+    let start = |source| BrokerError::Start { source };
+    let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).map_err(start)?;
+    for (request, latest) in LATEST_VERSIONS {
+        cluster
+            .apiversion(request, Some(0), Some(latest))
+            .map_err(start)?;
+    }
     for (topic, partitions) in topics {
         if let Err(source) = cluster.create_topic(&topic, partitions, 1) {
             return Err(BrokerError::Topic {
@@ -107,5 +135,16 @@ fn cluster(topics: Vec<(String, i32)>) -> Result<MockCluster<'static, DefaultPro
             });
         }
     }
-    Ok(cluster)
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(no_thread)?.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(no_thread)?;
+        let address = listener.local_addr().map_err(no_thread)?;
+        drop(started.send(Ok(address.to_string())));
+        tokio::select! {
+            _ = stopped => Ok(()),
+            never = relay::run(listener, cluster.bootstrap_servers()) => match never {},
+        }
+    })
 }

@@ -3,6 +3,8 @@
 
 use std::{
     collections::BTreeSet,
+    io::{Read, Write},
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -90,6 +92,79 @@ fn topics_have_their_partitions() {
         let metadata = consumer.fetch_metadata(Some(topic), DEADLINE).unwrap();
         assert_eq!(metadata.topics()[0].partitions().len(), partitions);
     }
+}
+
+/// Sends a request of the key and version with a body, and returns the body of the answer.
+fn ask(stream: &mut TcpStream, (key, version): (i16, i16), body: &[u8]) -> Vec<u8> {
+    let header = [&key.to_be_bytes()[..], &version.to_be_bytes(), b"\0\0\0\x07\0\0"].concat();
+    let size = u32::try_from(header.len() + body.len()).unwrap();
+    let request = [&size.to_be_bytes()[..], &header, body].concat();
+    stream.write_all(&request).unwrap();
+    let mut size = [0; 4];
+    stream.read_exact(&mut size).unwrap();
+    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(size)).unwrap()];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[..4], [0, 0, 0, 7]);
+    answer.split_off(4)
+}
+
+#[test]
+fn clients_are_told_which_versions_of_api_versions_are_supported() {
+    let broker = Broker::start(&[]).unwrap();
+    let mut stream = TcpStream::connect(broker.bootstrap_servers()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    // The layout of version 0, as KIP-511 asks for: the error 35, and one request, 18, of versions 0 to 2.
+    let refusal = [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2];
+    for version in [3, 4, 9] {
+        assert_eq!(ask(&mut stream, (18, version), b"\0\x02c\x02v\0"), refusal);
+    }
+    let supported = ask(&mut stream, (18, 2), &[]);
+    assert_eq!(supported[..2], [0, 0]);
+    let ranges: Vec<_> = supported[6..supported.len() - 4].chunks(6).collect();
+    // What the mock cannot do in the flexible layout is offered in the earlier one: of JoinGroup, 11, up to 5.
+    assert!(ranges.contains(&[0, 11, 0, 0, 0, 5].as_slice()), "{ranges:?}");
+    assert!(ranges.contains(&[0, 18, 0, 0, 0, 2].as_slice()), "{ranges:?}");
+}
+
+#[test]
+fn clients_are_sent_back_to_the_address_that_they_came_to() {
+    let broker = Broker::start(&[("events", 3)]).unwrap();
+    let address = broker.bootstrap_servers();
+    let (host, port) = address.split_once(':').unwrap();
+    let port: u16 = port.parse().unwrap();
+    let node = [host.as_bytes(), &[0, 0], &port.to_be_bytes()].concat();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    for (request, body) in [((3, 1), b"\xff\xff\xff\xff".as_slice()), ((10, 1), b"\0\x01g\0")] {
+        let answer = ask(&mut stream, request, body);
+        let found = answer.windows(node.len()).any(|bytes| bytes == node);
+        assert!(found, "{request:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_is_produced_without_acknowledgement_is_kept_and_has_no_answer() {
+    let broker = Broker::start(&[("events", 1)]).unwrap();
+    let producer: ThreadedProducer<DefaultProducerContext> =
+        client(&broker, &[("acks", "0"), ("linger.ms", "0")]);
+    for number in 0..100 {
+        let payload = format!("record {number}");
+        producer
+            .send(BaseRecord::<(), _>::to("events").payload(&payload))
+            .unwrap();
+        producer.flush(DEADLINE).unwrap();
+    }
+    drop(producer);
+    let consumer = consumer(&broker);
+    consumer.subscribe(&["events"]).unwrap();
+    assert_eq!(read(&consumer, 100).len(), 100);
+
+    let mut stream = TcpStream::connect(broker.bootstrap_servers()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    // Produce, version 7: no client, no transaction, no acknowledgement, a timeout, no topics.
+    let request = b"\0\0\0\x16\0\0\0\x07\0\0\0\x01\0\0\xff\xff\0\0\0\0\0\x09\0\0\0\0";
+    stream.write_all(request).unwrap();
+    assert_eq!(ask(&mut stream, (18, 2), &[])[..2], [0, 0]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the three endpoints ask for and what they return, in plain values: the rollups and the oracle of the tests
 //! use the same types, so that their answers can be compared.
 
+use unicase::UniCase;
 use uuid::Uuid;
 
 use crate::{Day, Period, Timestamp};
@@ -14,7 +15,7 @@ pub struct TranscriptFilter {
     pub end: Option<Day>,
     /// The mentor of the conversation.
     pub mentor: Option<String>,
-    /// Topics, any of which the conversation must have; trimmed, and lowercased by [`str::to_lowercase`].
+    /// Topics, any of which the conversation must have; as [`folded_topic`] has them.
     /// Empty: no filter.
     pub topics: Vec<String>,
 }
@@ -61,7 +62,44 @@ pub struct CohortCount {
     pub veteran_users: u64,
 }
 
-/// What the `topics` filter compares: the name of a topic without the white space around it, in lower case.
+/// What is stored of a topic to find it by: its name without the white space around it, in lower case.
 pub fn topic_key(name: &str) -> String {
     name.trim().to_lowercase()
+}
+
+/// What the `topics` filter compares: the name of a topic without the white space around it, by Unicode's full case
+/// folding. It is the same of a name and of its [`topic_key`].
+pub fn folded_topic(name: &str) -> String {
+    UniCase::unicode(name.trim()).to_folded_case()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_folded_like_what_is_stored_of_it() {
+        for letter in '\0'..=char::MAX {
+            let name = format!("a{letter}b");
+            assert_eq!(folded_topic(&topic_key(&name)), folded_topic(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_folded_to_the_same() {
+        for (names, folded) in [
+            (["Stra\u{df}e", " STRASSE", "STRA\u{1e9e}E"], "strasse"),
+            (
+                [
+                    "\u{3a3}\u{39f}\u{3a6}\u{39f}\u{3a3}",
+                    "\u{3c3}\u{3bf}\u{3c6}\u{3bf}\u{3c2}",
+                    "\u{3c3}\u{3bf}\u{3c6}\u{3bf}\u{3c3}",
+                ],
+                "\u{3c3}\u{3bf}\u{3c6}\u{3bf}\u{3c3}",
+            ),
+            (["\u{fb03}", "FFI", "\u{fb00}i"], "ffi"),
+        ] {
+            assert_eq!(names.map(folded_topic), [folded; 3]);
+        }
+    }
 }

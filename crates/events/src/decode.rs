@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use crate::{Event, Timestamp};
 use data::Kind;
-use envelope::{Envelope, Headers, Mode};
+use envelope::{Headers, Mode};
 
 pub use rejection::{Field, Rejection};
 
@@ -36,6 +36,7 @@ pub enum Decoded<'a> {
 /// - The mode is structured if the header `content-type` begins with `application/cloudevents`, else binary if
 ///   a header's name begins with `ce_`, else structured. Header names ignore ASCII case, the last of a repeated
 ///   header counts, and one without a value is absent.
+/// - An escape of half a surrogate pair, as text cut inside an emoji has it, is read as U+FFFD.
 /// - An object that repeats a key which is read is malformed; any other key may be repeated and hold anything.
 pub fn decode<'a>(
     headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
@@ -49,7 +50,24 @@ pub fn decode<'a>(
     {
         return Ok(Decoded::Event(event));
     }
-    decode_thoroughly(&headers, mode, value, now)
+    let decoded = decode_thoroughly(&headers, mode, value, now);
+    if matches!(decoded, Err(Rejection::MalformedJson { .. }))
+        && let Some(mended) = value.and_then(json::mend_surrogates)
+    {
+        return decode_thoroughly(&headers, mode, Some(&mended), now).map(Decoded::into_owned);
+    }
+    decoded
+}
+
+impl Decoded<'_> {
+    fn into_owned(self) -> Decoded<'static> {
+        match self {
+            Self::Event(event) => Decoded::Event(event.into_owned()),
+            Self::Skipped { event_type } => Decoded::Skipped {
+                event_type: Cow::Owned(event_type.into_owned()),
+            },
+        }
+    }
 }
 
 /// Decodes any record, and finds what is wrong with it.
@@ -63,22 +81,22 @@ fn decode_thoroughly<'a>(
     let envelope = match mode {
         Mode::Binary => &headers.attributes,
         Mode::Structured { declared } => {
-            parsed = Envelope::structured(declared, value)?;
+            parsed = headers.structured(declared, value)?;
             &parsed
         }
     };
-    envelope.check_version()?;
+    headers.check_version(envelope, mode, value)?;
     let event_type = envelope.event_type.non_empty_text("type")?;
     let Some(kind) = Kind::of(&event_type) else {
         return Ok(Decoded::Skipped { event_type });
     };
     let id = envelope.id.non_empty_text("id")?;
     envelope.source.non_empty_text("source")?;
-    let time = envelope::time(&envelope.time.non_empty_text("time")?, now)?;
-    let org = envelope::org(envelope.org.text("org")?)?;
+    let time = data::timestamp(envelope::TIME, &envelope.time.non_empty_text("time")?, now)?;
+    let org = envelope::org(envelope.org.text_or_integer("org")?)?;
     let body = match envelope.data(mode, value)? {
-        Cow::Borrowed(json) => data::body(kind, json)?,
-        Cow::Owned(json) => data::body(kind, &json)?.into_owned(),
+        Cow::Borrowed(json) => data::body(kind, json, now)?,
+        Cow::Owned(json) => data::body(kind, &json, now)?.into_owned(),
     };
     Ok(Decoded::Event(Event { org, id, time, body }))
 }

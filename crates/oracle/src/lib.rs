@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
     CohortCount, Conversation, DateRange, Event, Grain, NewUsersBy, Role, Timestamp, TranscriptFilter,
-    topic_key,
+    folded_topic,
 };
 use facts::{ConversationFacts, OrgFacts, UserFacts};
 use uuid::Uuid;
@@ -171,8 +171,8 @@ fn conversation(id: Uuid, facts: &ConversationFacts, filter: &TranscriptFilter) 
     })
 }
 
-/// Whether two lists of topics share one, trimmed and with case ignored.
+/// Whether two lists of topics share one, trimmed and by case folding.
 fn any_in_common(topics: &[String], asked: &[String]) -> bool {
-    let asked: BTreeSet<String> = asked.iter().map(|topic| topic_key(topic)).collect();
-    topics.iter().any(|topic| asked.contains(&topic_key(topic)))
+    let asked: BTreeSet<String> = asked.iter().map(|topic| folded_topic(topic)).collect();
+    topics.iter().any(|topic| asked.contains(&folded_topic(topic)))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request};
 use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
 
 use crate::{
     app::App,
@@ -12,22 +13,27 @@ use crate::{
 };
 
 /// Extracts the organisation that a request asks about, once its key opens it and it exists.
-pub(crate) struct Org(pub(crate) String);
+pub(crate) struct Org {
+    pub(crate) name: String,
+    /// When the request must be answered.
+    pub(crate) deadline: Instant,
+}
 
 impl FromRequestParts<Arc<App>> for Org {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut request::Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let deadline = app.deadline();
         let key = given_key(&parts.headers).ok_or(Error::KeyMissing)?;
         let scope = app.keys.scope_of(key.as_bytes()).ok_or(Error::KeyUnknown)?;
-        let org = asked_org(parts.uri.path());
-        if !scope.opens(&org) {
+        let name = asked_org(parts.uri.path());
+        if !scope.opens(&name) {
             return Err(Error::KeyOfAnotherOrg);
         }
-        if !is_org(&org) || !app.org_exists(&org).await? {
+        if !is_org(&name) || !app.org_exists(&name, deadline).await? {
             return Err(Error::NoSuchOrg);
         }
-        Ok(Self(org))
+        Ok(Self { name, deadline })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error::Error as StdError, time::Duration};
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -39,6 +39,9 @@ pub(crate) enum Error {
     /// No event of the organisation has arrived and no setting names it.
     #[error("org does not exist")]
     NoSuchOrg,
+    /// A request of HTTP/1.1 has no `Host`, or several.
+    #[error("the request must have one Host header")]
+    Host,
     /// A parameter breaks its rule.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
@@ -67,7 +70,7 @@ impl Error {
             Self::KeyMissing | Self::KeyUnknown => StatusCode::UNAUTHORIZED,
             Self::KeyOfAnotherOrg => StatusCode::FORBIDDEN,
             Self::NoSuchOrg | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::Parameter(_) => StatusCode::BAD_REQUEST,
+            Self::Host | Self::Parameter(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Store(_) | Self::Timeout(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -111,14 +114,26 @@ impl IntoResponse for Error {
     }
 }
 
-/// A layer that calls the body of an error `application/problem+json` where `Accept` asks for that.
+/// A layer that refuses a request of HTTP/1.1 without one `Host`, as RFC 9112 asks (section 3.2).
+pub(crate) async fn require_host(request: Request, next: Next) -> Result<Response, Error> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        return Err(Error::Host);
+    }
+    Ok(next.run(request).await)
+}
+
+/// A layer that calls the body of an error `application/problem+json` where `Accept` asks for that, and says to caches that it
+/// depends on that.
 pub(crate) async fn negotiate(request: Request, next: Next) -> Response {
     let asked = asks_for_problem(request.headers());
     let mut response = next.run(request).await;
-    if asked && response.extensions().get::<IsError>().is_some() {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    if response.extensions().get::<IsError>().is_some() {
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("accept"));
+        if asked {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        }
     }
     response
 }

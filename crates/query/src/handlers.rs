@@ -18,7 +18,7 @@ use crate::{
     dto::{Cohorts, Transcript, UsageCount, usage_counts},
     error::Error,
     params::{OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
-    readiness::{Check, Readiness},
+    readiness::{Checks, Readiness},
     stream::array,
 };
 
@@ -39,7 +39,7 @@ use crate::{
             body = [Transcript],
             headers(
                 ("X-Total-Count" = u64, description = "Of a page: how many conversations all pages hold."),
-                ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page."),
+                ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page. Left out where it would be longer than 2 KB."),
             )
         ),
         Error,
@@ -48,17 +48,18 @@ use crate::{
 )]
 pub(crate) async fn transcripts(
     State(app): State<Arc<App>>,
-    Org(org): Org,
+    Org { name: org, deadline }: Org,
     Params(Transcripts { filter, page }): Params<Transcripts>,
     uri: Uri,
 ) -> Result<Response, Error> {
     let Some(page) = page else {
         let chunks = app.store.transcripts(&org, &filter);
-        let body = array(app.run_each(chunks)).await?;
+        let body = array(app.run_each(deadline, chunks)).await?;
         return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     };
     let found = app
         .run(
+            deadline,
             app.store
                 .transcripts_page(&org, &filter, page.offset(), page.size),
         )
@@ -81,10 +82,12 @@ pub(crate) async fn transcripts(
 )]
 pub(crate) async fn usage_summary(
     State(app): State<Arc<App>>,
-    Org(org): Org,
+    Org { name: org, deadline }: Org,
     Params(UsageSummary { range, grain }): Params<UsageSummary>,
 ) -> Result<Json<Vec<UsageCount>>, Error> {
-    let counts = app.run(app.store.usage_summary(&org, range, grain)).await?;
+    let counts = app
+        .run(deadline, app.store.usage_summary(&org, range, grain))
+        .await?;
     Ok(Json(usage_counts(range, grain, counts)))
 }
 
@@ -103,7 +106,7 @@ pub(crate) async fn usage_summary(
 )]
 pub(crate) async fn user_cohorts(
     State(app): State<Arc<App>>,
-    Org(org): Org,
+    Org { name: org, deadline }: Org,
     Params(UserCohorts {
         range,
         grain,
@@ -113,6 +116,7 @@ pub(crate) async fn user_cohorts(
 ) -> Result<Json<Cohorts>, Error> {
     let counts = app
         .run(
+            deadline,
             app.store
                 .cohorts(&org, range, grain, mentor.as_deref(), new_users_by)
                 .boxed(),
@@ -144,7 +148,8 @@ pub(crate) async fn healthz() -> Json<Health> {
 
 /// Show whether the process can do its work
 ///
-/// It can if ClickHouse has the schema and Kafka the event topic. Served without any prefix.
+/// It can once what its role needs is there: the schema in ClickHouse, for `ingest` the event topic in Kafka too. An
+/// answer is at most a second old. Served without any prefix.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -155,8 +160,8 @@ pub(crate) async fn healthz() -> Json<Health> {
         (status = SERVICE_UNAVAILABLE, description = "Some check failed; it is named.", body = Readiness),
     )
 )]
-pub(crate) async fn readyz(Extension(checks): Extension<Arc<[Check]>>) -> (StatusCode, Json<Readiness>) {
-    let readiness = Readiness::of(&checks).await;
+pub(crate) async fn readyz(Extension(checks): Extension<Arc<Checks>>) -> (StatusCode, Json<Readiness>) {
+    let readiness = checks.readiness().await;
     let status = if readiness.is_ready() {
         StatusCode::OK
     } else {

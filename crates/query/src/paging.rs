@@ -11,6 +11,10 @@ pub(crate) const PAGE: &str = "page";
 /// The parameter that asks for pages of another size.
 pub(crate) const PAGE_SIZE: &str = "page_size";
 
+/// The maximum length of `Link`, in bytes. It repeats the address up to four times, and proxies refuse an answer with large
+/// headers: nginx with more than 4 KiB by default.
+const MAX_LINK: usize = 2_048;
+
 /// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Page {
@@ -34,7 +38,8 @@ impl Page {
     }
 
     /// The headers of a page of a list of `total` items: `X-Total-Count`, and `Link` (RFC 8288) with the
-    /// relations `first`, `prev`, `next` and `last`, as they apply, to the path and query of this address.
+    /// relations `first`, `prev`, `next` and `last`, as they apply, to the path and query of this address. `Link` is left
+    /// out where it would be too long.
     pub(crate) fn headers(self, uri: &Uri, total: u64) -> HeaderMap {
         let last = total.div_ceil(self.size).max(1);
         let numbers = [
@@ -48,14 +53,15 @@ impl Page {
             let query = with_page(uri, number?, self.size);
             Some(format!(r#"<{path}?{query}>; rel="{relation}""#))
         };
-        let links: Vec<String> = numbers.into_iter().filter_map(link).collect();
+        let links = numbers
+            .into_iter()
+            .filter_map(link)
+            .collect::<Vec<_>>()
+            .join(", ");
         let mut headers = HeaderMap::from_iter([(X_TOTAL_COUNT, HeaderValue::from(total))]);
         // A percent-encoded path and query are visible ASCII, so this always adds the header.
-        headers.extend(
-            HeaderValue::try_from(links.join(", "))
-                .ok()
-                .map(|links| (header::LINK, links)),
-        );
+        let links = (links.len() <= MAX_LINK).then(|| HeaderValue::try_from(links));
+        headers.extend(links.and_then(Result::ok).map(|links| (header::LINK, links)));
         headers
     }
 }
@@ -112,6 +118,21 @@ mod tests {
             link.starts_with("</a/%22%3E/%C3%A4\"{}/transcripts?topics=%27%C3%A4&page=1"),
             "{link}"
         );
+    }
+
+    #[test]
+    fn links_longer_than_two_kilobytes_are_left_out() {
+        let page = Page { number: 2, size: 10 };
+        let headers = |topic: usize| {
+            let uri = format!("/a/?topics={}", "x".repeat(topic));
+            page.headers(&uri.parse().unwrap(), 30)
+        };
+        let others = headers(0)["link"].len();
+        let longest = (2_048 - others) / 4;
+        assert!(headers(longest).contains_key("link"));
+        let without = headers(longest + 1);
+        assert!(!without.contains_key("link"));
+        assert_eq!(without["x-total-count"], "30");
     }
 
     #[test]

@@ -6,7 +6,7 @@ pub(crate) enum ParameterError {
     /// A required parameter is absent.
     #[error("{0} is required")]
     Missing(&'static str),
-    /// A parameter is there without a value.
+    /// A list names nothing.
     #[error("{0} must not be blank")]
     Blank(&'static str),
     /// A date is written in another way, or is not in the calendar.
@@ -31,6 +31,9 @@ pub(crate) enum ParameterError {
     /// More topics are named than may be.
     #[error("topics names {count} topics; at most {max} are taken")]
     TooManyTopics { count: usize, max: usize },
+    /// The topics are too long together.
+    #[error("topics is too long; at most {0} bytes are taken")]
+    TopicsTooLong(usize),
 }
 
 fn bounds(max: Option<u64>) -> String {

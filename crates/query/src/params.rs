@@ -2,14 +2,16 @@
 //! describes it for OpenAPI.
 //!
 //! Parameters are checked in the order of the fields below, and the first that breaks its rule is reported. The
-//! last value of a repeated parameter counts; unknown ones are ignored; bytes that are not UTF-8 are replaced.
+//! last value of a repeated parameter counts, of `topics` all; a blank one (empty, or spaces) counts as if the parameter
+//! were absent. Unknown ones are ignored; bytes that are not UTF-8 are replaced.
 
 mod kind;
+mod topics;
 
 use std::collections::BTreeSet;
 
 use axum::{extract::FromRequestParts, http::request};
-use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter, topic_key};
+use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter, folded_topic};
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
@@ -27,17 +29,22 @@ use crate::{
 /// The maximum number of periods of an answer.
 const MAX_PERIODS: u64 = 10_000;
 
-/// The maximum number of topics of a request: the statement that names them all stays below ClickHouse's
-/// `http_max_field_value_size` of 128 KiB, whatever they are called.
+/// The maximum number of topics of a request.
 const MAX_TOPICS: usize = 100;
+
+/// The maximum length of all topics together, folded, in bytes: the statement that names them, each byte of them escaped,
+/// stays below ClickHouse's `http_max_field_value_size` of 128 KiB.
+const MAX_TOPIC_BYTES: usize = 60_000;
 
 const START_DATE: Date = Date {
     name: "start_date",
-    description: "The first day of the range, in UTC.",
+    alias: "startDate",
+    description: "The first day of the range, in UTC. Without it `startDate` is read.",
 };
 const END_DATE: Date = Date {
     name: "end_date",
-    description: "The last day of the range, in UTC; it is included.",
+    alias: "endDate",
+    description: "The last day of the range, in UTC; it is included. Without it `endDate` is read.",
 };
 
 const GROUP_BY: Choice<Grain> = Choice {
@@ -79,18 +86,15 @@ const NEW_USERS_BY: Choice<NewUsersBy> = Choice {
 const MENTOR: Text = Text {
     name: "mentor",
     description: "Only conversations with this mentor.",
-    blank_is_value: false,
 };
 const MENTOR_ID: Text = Text {
     name: "mentor_id",
-    description: "Only users active with this mentor: new ones somewhere in the range, veterans in the period. Empty: \
-            no filter.",
-    blank_is_value: true,
+    description: "Only users active with this mentor: new ones somewhere in the range, veterans in the period.",
 };
 const TOPICS: Text = Text {
     name: "topics",
-    description: "Only conversations that have any of these topics: comma-separated, trimmed, case ignored; at most 100.",
-    blank_is_value: false,
+    description: "Only conversations that have any of these topics: comma-separated or repeated, trimmed, compared by \
+            Unicode case folding; at most 100. A name that holds a comma stands in double quotes, as in RFC 4180.",
 };
 
 const PAGE: PositiveInteger = PositiveInteger {
@@ -166,7 +170,7 @@ impl FromQuery for Transcripts {
         if let (Some(start), Some(end)) = (start, end) {
             date_range(start, end)?;
         }
-        let mentor = MENTOR.read(query)?;
+        let mentor = MENTOR.read(query);
         let topics = topics(query)?;
         let (number, size) = (PAGE.read(query)?, PAGE_SIZE.read(query)?);
         let page = (number.is_some() || size.is_some()).then(|| Page {
@@ -199,7 +203,7 @@ impl FromQuery for UserCohorts {
             range,
             grain,
             new_users_by: NEW_USERS_BY.read(query)?,
-            mentor: MENTOR_ID.read(query)?,
+            mentor: MENTOR_ID.read(query),
         })
     }
 }
@@ -256,11 +260,17 @@ fn date_range(start: Day, end: Day) -> Result<DateRange, ParameterError> {
 
 /// The topics asked for, without repetitions; empty for no filter.
 fn topics(query: &Query<'_>) -> Result<Vec<String>, ParameterError> {
-    let Some(list) = TOPICS.read_whole(query)? else {
+    let mut lists = TOPICS.read_all(query).peekable();
+    if lists.peek().is_none() {
         return Ok(Vec::new());
-    };
-    let names = list.split(',').map(topic_key).filter(|name| !name.is_empty());
-    let names: BTreeSet<String> = names.map(|name| kind::truncate(&name)).collect();
+    }
+    let names = lists.flat_map(topics::names);
+    let names: BTreeSet<String> = names
+        .map(|name| kind::truncate(&folded_topic(&name), 3))
+        .collect();
+    if names.iter().map(String::len).sum::<usize>() > MAX_TOPIC_BYTES {
+        return Err(ParameterError::TopicsTooLong(MAX_TOPIC_BYTES));
+    }
     match names.len() {
         0 => Err(ParameterError::Blank(TOPICS.name)),
         1..=MAX_TOPICS => Ok(names.into_iter().collect()),

@@ -1,13 +1,22 @@
 //! The checks of `/readyz`.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::future::{BoxFuture, FutureExt, Shared, join_all};
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 /// How long a check may take; one that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long an outcome answers further requests: anybody may ask, and each check is work.
+const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// Something that must work before requests are sent here.
 #[derive(Clone)]
@@ -17,8 +26,9 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check of what `name` names, as in `clickhouse`. The probe is run for each request to `/readyz` under a
-    /// timeout of 2 s, at the same time as the other checks; its error is shown there, so it must hold no secret.
+    /// A check of what `name` names, as in `clickhouse`. The probe is run for a request to `/readyz`, at
+    /// most once a second, under a timeout of 2 s and at the same time as the other checks; its error is shown there, so
+    /// it must hold no secret.
     pub fn new<F>(name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -46,8 +56,48 @@ impl fmt::Debug for Check {
     }
 }
 
+/// The checks of a process, and their last outcome.
+pub(crate) struct Checks {
+    checks: Vec<Check>,
+    /// When it was asked for, and what it is or will be.
+    last: Mutex<Option<(Instant, Shared<BoxFuture<'static, Readiness>>)>>,
+}
+
+impl Checks {
+    pub(crate) const fn new(checks: Vec<Check>) -> Self {
+        Self {
+            checks,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// The outcome of all checks, at most [`MAX_AGE`] old. Requests that come while they run share one outcome.
+    pub(crate) async fn readiness(&self) -> Readiness {
+        self.last_outcome().await
+    }
+
+    fn last_outcome(&self) -> Shared<BoxFuture<'static, Readiness>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked, outcome)) = &*last {
+            // Checks run only while somebody waits for them, so those of a client that went away may never end.
+            let max_age = if outcome.peek().is_some() {
+                MAX_AGE
+            } else {
+                TIMEOUT
+            };
+            if asked.elapsed() < max_age {
+                return outcome.clone();
+            }
+        }
+        let checks = self.checks.clone();
+        let outcome = async move { Readiness::of(&checks).await }.boxed().shared();
+        *last = Some((Instant::now(), outcome.clone()));
+        outcome
+    }
+}
+
 /// Whether the process can do its work.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Readiness {
     /// `ready`, or `not ready` if any check failed.
     status: &'static str,
@@ -61,7 +111,7 @@ pub(crate) struct Readiness {
 
 impl Readiness {
     /// Runs all checks at the same time.
-    pub(crate) async fn of(checks: &[Check]) -> Self {
+    async fn of(checks: &[Check]) -> Self {
         let (mut outcomes, mut failed) = (BTreeMap::new(), Vec::new());
         for (name, outcome) in join_all(checks.iter().map(Check::run)).await {
             if let Err(reason) = &outcome {

@@ -17,7 +17,7 @@ use crate::{
     handlers::{self, Metrics},
     observe,
     openapi::openapi,
-    readiness::Check,
+    readiness::{Check, Checks},
     settings::Settings,
 };
 
@@ -69,6 +69,7 @@ pub fn router(
     let router = router
         .layer(Extension(docs::Description(description.into())))
         .with_state(Arc::new(App::new(settings, store)));
+    observe::register(&endpoints.map(|(name, _)| name));
     with_common_layers(router.merge(operations(checks, metrics)))
 }
 
@@ -78,20 +79,21 @@ pub fn operator_router(checks: Vec<Check>, metrics: impl Fn() -> String + Send +
 }
 
 fn operations(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + 'static) -> Router {
+    observe::register(&["healthz", "readyz", "metrics"]);
     Router::new()
         .route("/healthz", with_options(handlers::healthz))
         .route("/readyz", with_options(handlers::readyz))
         .route("/metrics", with_options(handlers::metrics))
-        .layer(Extension::<Arc<[Check]>>(checks.into()))
+        .layer(Extension(Arc::new(Checks::new(checks))))
         .layer(Extension::<Metrics>(Arc::new(metrics)))
 }
 
 /// Adds what all routes share: errors in JSON, and metrics.
 fn with_common_layers(router: Router) -> Router {
-    observe::describe();
     router
         .fallback(|| async { Error::NoSuchPath })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
+        .layer(from_fn(error::require_host))
         .layer(from_fn(error::negotiate))
         .layer(from_fn(observe::observe))
 }

@@ -15,7 +15,7 @@ pub struct Settings {
     pub keys: Keys,
     /// Organisations that exist even before any event of theirs has arrived. Default: none.
     pub orgs: BTreeSet<String>,
-    /// How long the store may take to answer a query, or to send the next chunk of a streamed list, the
+    /// How long a request may take, whatever queries of the store it needs, or the next chunk of a streamed list; the
     /// wait for a free slot included. Default: 30 s.
     pub query_timeout: Duration,
     /// The maximum number of queries that the store runs at the same time; more wait. Default: 32.

@@ -13,6 +13,8 @@ use query::Check;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::server;
+
 /// How long Kafka may take to answer a check.
 const KAFKA_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -47,25 +49,28 @@ impl Bound {
     }
 
     /// Serves until `shutdown`, and then finishes the requests that have begun.
-    ///
-    /// # Errors
-    /// Where connections can no longer be accepted.
     pub(crate) async fn serve(self, router: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
-            .context("the HTTP server ended")
+        server::serve(self.listener, router, shutdown).await;
+        Ok(())
     }
 }
 
-/// The checks of `/readyz`: ClickHouse answers and has the schema of this program; the brokers answer and have the
-/// event topic.
+/// Reads an address to serve on: `IP:PORT`, or `localhost:PORT` for the loopback address.
 ///
 /// # Errors
-/// Where the settings make no client of Kafka.
-pub(crate) fn checks(store: &Store, kafka: &consumer::Settings) -> anyhow::Result<Vec<Check>> {
-    let (store, kafka) = (store.clone(), Probe::new(kafka)?);
-    let schema = move || {
+/// Where it is neither.
+pub(crate) fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    let loopback = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+    let addr = loopback.as_deref().unwrap_or(text).parse();
+    addr.map_err(|_| "must be IP:PORT or localhost:PORT".to_owned())
+}
+
+/// A check for `/readyz`: ClickHouse answers and has the schema of this program.
+pub(crate) fn clickhouse_check(store: &Store) -> Check {
+    let store = store.clone();
+    Check::new("clickhouse", move || {
         let store = store.clone();
         async move {
             match store.schema_state().await {
@@ -79,8 +84,16 @@ pub(crate) fn checks(store: &Store, kafka: &consumer::Settings) -> anyhow::Resul
                 Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
             }
         }
-    };
-    let topic = move || {
+    })
+}
+
+/// A check for `/readyz`: the brokers answer and have the event topic.
+///
+/// # Errors
+/// Where the settings make no client of Kafka.
+pub(crate) fn kafka_check(kafka: &consumer::Settings) -> anyhow::Result<Check> {
+    let kafka = Probe::new(kafka)?;
+    Ok(Check::new("kafka", move || {
         let kafka = kafka.clone();
         async move {
             kafka
@@ -88,6 +101,30 @@ pub(crate) fn checks(store: &Store, kafka: &consumer::Settings) -> anyhow::Resul
                 .await
                 .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
         }
-    };
-    Ok(vec![Check::new("clickhouse", schema), Check::new("kafka", topic)])
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_an_ip_address_or_localhost_and_a_port() {
+        for (text, expected) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("localhost:0", Some("127.0.0.1:0")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("localhost", None),
+            ("localhost:", None),
+            ("localhost:99999", None),
+            ("elsewhere:80", None),
+            ("8080", None),
+        ] {
+            assert_eq!(
+                parse_addr(text).ok(),
+                expected.map(|addr| addr.parse().unwrap()),
+                "{text}"
+            );
+        }
+    }
 }

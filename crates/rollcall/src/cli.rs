@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
+use crate::api::parse_addr;
+
 /// Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out.
 #[derive(Debug, Parser)]
 #[command(
@@ -40,7 +42,7 @@ pub(crate) enum Command {
     /// The API over ClickHouse, until stopped
     Serve(ServerOptions),
     /// Create or upgrade the schema in ClickHouse; safe to run again
-    Migrate(CommonOptions),
+    Migrate(ClientOptions),
     /// Compare the rollups with the facts; safe while events arrive
     #[command(
         after_help = "Ends with 1 and names what differs if anything does. What an ingest that was killed left half \
@@ -51,7 +53,7 @@ pub(crate) enum Command {
         #[arg(value_name = "ROLLUP", value_parser = rollup())]
         rollups: Vec<String>,
         #[command(flatten)]
-        common: CommonOptions,
+        client: ClientOptions,
     },
     /// Make rollups again from the facts; safe while events arrive, with right answers throughout
     #[command(
@@ -66,14 +68,19 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "rollups")]
         all: bool,
         #[command(flatten)]
-        common: CommonOptions,
+        client: ClientOptions,
     },
     /// Publish CloudEvents, one JSON object a line
+    #[command(
+        after_help = "A file with a line that ingest would reject is not published at all. Standard input is published \
+                      up to\nthe first such line. Events of types that are none of Rollcall's are published, with a \
+                      warning."
+    )]
     Produce {
-        /// The file, gzipped or not; `-` is standard input
-        file: PathBuf,
         #[command(flatten)]
-        common: CommonOptions,
+        options: ProduceOptions,
+        #[command(flatten)]
+        client: ClientOptions,
     },
     /// Publish rejected records again, after a fix, to the topics that they came from
     #[command(
@@ -85,7 +92,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         options: ReplayOptions,
         #[command(flatten)]
-        common: CommonOptions,
+        client: ClientOptions,
     },
     /// One embedded part alone, for development
     #[command(subcommand)]
@@ -112,7 +119,7 @@ pub(crate) enum Dev {
         server: ServerOptions,
     },
     /// The embedded broker; its records are lost when it stops
-    Kafka(CommonOptions),
+    Kafka(ServiceOptions),
 }
 
 /// The size of a demo.
@@ -122,8 +129,28 @@ pub(crate) struct DemoOptions {
     #[arg(long, default_value_t = 90, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) days: u32,
     /// Live events a second after the history
-    #[arg(long, default_value_t = 5.0, value_name = "N")]
+    #[arg(long, default_value_t = 5.0, value_name = "N", value_parser = parse_rate)]
     pub(crate) rate: f64,
+}
+
+/// More events a second than the embedded parts can take, on any machine.
+const MAX_RATE: f64 = 100_000.0;
+
+/// # Errors
+/// Where it is not a rate that can be published.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=MAX_RATE).contains(rate));
+    rate.ok_or_else(|| format!("must be a number from 0 to {MAX_RATE}"))
+}
+
+/// What to publish.
+#[derive(Debug, Args)]
+pub(crate) struct ProduceOptions {
+    /// The file, gzipped or not; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// Publish every line, including those that ingest will reject
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// The services that run elsewhere; those not named are embedded.
@@ -155,26 +182,87 @@ pub(crate) struct ReplayOptions {
     pub(crate) dry_run: bool,
 }
 
-/// The options of every command.
-#[derive(Debug, Default, Args)]
-pub(crate) struct CommonOptions {
+/// The options of a command that serves something.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceOptions {
     /// Settings, in TOML
     #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Where embedded parts keep their data; by default `demo` uses a temporary directory
     #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
     /// A JSON file to write, in one step, once the command serves
     #[arg(long, value_name = "PATH")]
-    pub(crate) ready_file: Option<PathBuf>,
+    ready_file: Option<PathBuf>,
 }
 
 /// The options of every command that serves HTTP.
 #[derive(Debug, Args)]
 pub(crate) struct ServerOptions {
     #[command(flatten)]
-    pub(crate) common: CommonOptions,
+    service: ServiceOptions,
     /// The address to serve HTTP on; port 0 picks a free one
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_addr)]
+    http_addr: Option<SocketAddr>,
+}
+
+/// The options of a command that uses Kafka or ClickHouse and serves nothing.
+#[derive(Debug, Args)]
+pub(crate) struct ClientOptions {
+    /// Settings, in TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory of a running `up`, `demo` or `dev clickhouse`, whose Kafka and ClickHouse are used
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// The options that mean the same in every command that has them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CommonOptions {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) ready_file: Option<PathBuf>,
     pub(crate) http_addr: Option<SocketAddr>,
+    /// Whether the data directory is that of another process.
+    pub(crate) is_client: bool,
+}
+
+impl Command {
+    /// The options that mean the same in every command that has them.
+    pub(crate) fn common(&self) -> CommonOptions {
+        match self {
+            Self::Demo { server, .. }
+            | Self::Up { server, .. }
+            | Self::Ingest(server)
+            | Self::Serve(server)
+            | Self::Dev(Dev::Clickhouse { server, .. }) => CommonOptions {
+                http_addr: server.http_addr,
+                ..server.service.common()
+            },
+            Self::Dev(Dev::Kafka(service)) => service.common(),
+            Self::Migrate(client)
+            | Self::Verify { client, .. }
+            | Self::Rebuild { client, .. }
+            | Self::Produce { client, .. }
+            | Self::Replay { client, .. } => CommonOptions {
+                config: client.config.clone(),
+                data_dir: client.data_dir.clone(),
+                is_client: true,
+                ..CommonOptions::default()
+            },
+            Self::Engine => CommonOptions::default(),
+        }
+    }
+}
+
+impl ServiceOptions {
+    fn common(&self) -> CommonOptions {
+        CommonOptions {
+            config: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            ready_file: self.ready_file.clone(),
+            ..CommonOptions::default()
+        }
+    }
 }

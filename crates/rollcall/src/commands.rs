@@ -24,26 +24,16 @@ const EVENT_HEADERS: [(&str, Option<&[u8]>); 1] = [("content-type", Some(b"appli
 /// # Errors
 /// Where it fails; the message is one line that names the culprit.
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
-    let (common, http_addr) = match &command {
-        Command::Demo { server, .. }
-        | Command::Up { server, .. }
-        | Command::Ingest(server)
-        | Command::Serve(server)
-        | Command::Dev(Dev::Clickhouse { server, .. }) => (&server.common, server.http_addr),
-        Command::Migrate(common)
-        | Command::Verify { common, .. }
-        | Command::Rebuild { common, .. }
-        | Command::Produce { common, .. }
-        | Command::Replay { common, .. }
-        | Command::Dev(Dev::Kafka(common)) => (common, None),
-        Command::Engine => anyhow::bail!("`engine` runs before anything else"),
-    };
-    let settings = Settings::load(common, http_addr)?;
+    let common = command.common();
+    let mut settings = Settings::load(&common)?;
+    if let Some(data_dir) = common.data_dir.as_deref().filter(|_| common.is_client) {
+        let needs_kafka = matches!(command, Command::Produce { .. } | Command::Replay { .. });
+        settings.use_running(Ready::of_running(data_dir, needs_kafka)?);
+    }
     // What a newcomer should see of the demo is what it prints.
     let quiet = matches!(command, Command::Demo { .. });
     telemetry::start_logging(&settings.log, if quiet { "warn" } else { "info" })?;
-    let ready_file = common.ready_file.clone();
-    let ready_file = ready_file.as_deref();
+    let ready_file = common.ready_file.as_deref();
     Ready::remove_stale(ready_file)?;
     match command {
         Command::Demo { options, .. } => demo::run(settings, options, ready_file).await,
@@ -53,12 +43,12 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(_) => migrate::run(&settings).await,
         Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
-        Command::Produce { file, .. } => produce::run(&settings, &file).await,
+        Command::Produce { options, .. } => produce::run(&settings, &options).await,
         Command::Replay { options, .. } => replay::run(&settings, &options).await,
         Command::Dev(Dev::Clickhouse { allow_remote, .. }) => {
-            dev::clickhouse(settings, allow_remote, ready_file).await
+            dev::clickhouse(settings, common.http_addr, allow_remote, ready_file).await
         }
         Command::Dev(Dev::Kafka(_)) => dev::kafka(&settings, ready_file).await,
-        Command::Engine => Ok(()),
+        Command::Engine => anyhow::bail!("`engine` runs before anything else"),
     }
 }

@@ -38,6 +38,7 @@ impl EmbeddedEngine {
             RESTARTS,
             "Times that the embedded ClickHouse engine was started again"
         );
+        metrics::counter!(RESTARTS).increment(0);
         let options = EngineOptions {
             // This very program, even if another one was put at its path since.
             program: ("/proc/self/exe".into(), vec!["engine".into()]),

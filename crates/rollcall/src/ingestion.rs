@@ -65,6 +65,7 @@ pub(crate) async fn run(
     store: Store,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    consumer::register_metrics();
     let summary = loop {
         let ready = async {
             wait_for_schema(&store).await?;

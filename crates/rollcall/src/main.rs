@@ -4,6 +4,7 @@
 //! - [`commands`]: what each command does
 //! - [`stack`]: the parts of `up` and `demo`, embedded or external
 //! - [`api`], [`ingestion`]: the two roles: answering, and keeping the rollups
+//! - [`server`]: connections of HTTP
 //! - [`engine`]: the embedded engine, fetched and started
 //! - [`secret`], [`ready`], [`shutdown`], [`telemetry`], [`progress`], [`clock`]: what every command needs
 
@@ -16,12 +17,13 @@ mod ingestion;
 mod progress;
 mod ready;
 mod secret;
+mod server;
 mod settings;
 mod shutdown;
 mod stack;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
@@ -37,13 +39,15 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rollcall: {error:#}");
+            // Where the terminal is gone, there is nobody to tell.
+            drop(writeln!(std::io::stderr(), "rollcall: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(command: cli::Command) -> anyhow::Result<()> {
+    server::raise_file_limit();
     let runtime = Runtime::new().context("cannot start threads")?;
     // This future is as large as that of the largest command: too large for the stack.
     let ended = runtime.block_on(Box::pin(commands::run(command)));

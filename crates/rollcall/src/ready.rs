@@ -1,17 +1,25 @@
-//! The ready file: where to find what a command serves, for scripts and tests.
+//! The ready file: where to find what a command serves, for scripts and tests; and a file of the same kind in the data
+//! directory, for other commands.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rustix::process::{Pid, test_kill_process};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The field of the process that wrote the file.
 const PID: &str = "pid";
+/// The name of the file in the data directory.
+const RUNNING: &str = "running.json";
 
 /// The fields that apply to a command that serves.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Ready {
     pub(crate) bootstrap_servers: Option<String>,
     pub(crate) topic: Option<String>,
@@ -63,22 +71,61 @@ impl Ready {
         let Some(path) = path else { return Ok(()) };
         let Ok(json) = fs::read(path) else { return Ok(()) };
         let written: Value = serde_json::from_slice(&json).unwrap_or_default();
-        let pid = written.get(PID).and_then(|pid| i32::try_from(pid.as_i64()?).ok());
-        if pid
-            .and_then(Pid::from_raw)
-            .is_some_and(|pid| test_kill_process(pid).is_ok())
-        {
+        if is_running(&written) {
             return Ok(());
         }
         fs::remove_file(path).with_context(|| format!("--ready-file: cannot remove {}", path.display()))
     }
 
-    /// Writes the file, with the id of this process, in one step: it is never seen half written. Without a path does nothing.
+    /// Where the parts are that run on a data directory.
+    ///
+    /// # Errors
+    /// Where nothing runs on it, or no broker does and one is needed.
+    pub(crate) fn of_running(data_dir: &Path, needs_kafka: bool) -> anyhow::Result<Self> {
+        let path = data_dir.join(RUNNING);
+        let json = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            read => read.with_context(|| format!("--data-dir: cannot read {}", path.display()))?,
+        };
+        let written: Value = serde_json::from_slice(&json).unwrap_or_default();
+        ensure!(
+            is_running(&written),
+            "--data-dir: no `up`, `demo` or `dev clickhouse` serves the data in {}",
+            data_dir.display()
+        );
+        let ready: Self = serde_json::from_value(written)
+            .with_context(|| format!("--data-dir: cannot read {}", path.display()))?;
+        ensure!(
+            ready.bootstrap_servers.is_some() || !needs_kafka,
+            "--data-dir: what serves the data in {} has no Kafka",
+            data_dir.display()
+        );
+        Ok(ready)
+    }
+
+    /// Writes the file of the data directory. It is removed with the result.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub(crate) fn announce(&self, data_dir: &Path) -> anyhow::Result<Announcement> {
+        let path = data_dir.join(RUNNING);
+        self.write_to(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Announcement(path))
+    }
+
+    /// Writes the ready file. Without a path does nothing.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub(crate) fn write(&self, path: Option<&Path>) -> anyhow::Result<()> {
         let Some(path) = path else { return Ok(()) };
+        self.write_to(path)
+            .with_context(|| format!("--ready-file: cannot write {}", path.display()))
+    }
+
+    /// Writes a file, with the id of this process, in one step: it is never seen half written. Its owner alone can read it.
+    fn write_to(&self, path: &Path) -> anyhow::Result<()> {
         let mut fields: Map<String, Value> = serde_json::from_value(serde_json::to_value(self)?)?;
         fields.retain(|_, value| !value.is_null());
         fields.insert(PID.to_owned(), std::process::id().into());
@@ -87,12 +134,27 @@ impl Ready {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&json)?;
-            file.persist(path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("--ready-file: cannot write {}", path.display()))
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&json)?;
+        file.persist(path)?;
+        Ok(())
     }
+}
+
+/// The file in the data directory, which is removed with this.
+#[derive(Debug)]
+pub(crate) struct Announcement(PathBuf);
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // What is left names a process that has ended.
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+/// Whether the process that wrote a file still runs.
+fn is_running(written: &Value) -> bool {
+    let pid = written.get(PID).and_then(|pid| i32::try_from(pid.as_i64()?).ok());
+    pid.and_then(Pid::from_raw)
+        .is_some_and(|pid| test_kill_process(pid).is_ok())
 }

@@ -1,28 +1,32 @@
 //! The configuration: a TOML file, over it the environment, over it the command line.
 //!
 //! Environment variables are read here alone. A test compares the reference in `deploy/rollcall.toml` with these
-//! types.
+//! types. `sources` reads the file and the environment, and names them in errors.
 
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
-use config::{Config, ConfigError, Environment, File, FileFormat};
+use config::Environment;
 use query::{Keys, Prefix};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::cli::CommonOptions;
+use crate::{api::parse_addr, cli::CommonOptions, ready::Ready};
+use sources::Sources;
 
+mod sources;
 #[cfg(test)]
 mod tests;
 
 /// The default port of the API.
 const API_PORT: u16 = 8080;
+/// The default port of `ingest`, which runs next to `serve`.
+const INGEST_PORT: u16 = 8081;
 
 /// Every setting. A field that is left out has its default.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -40,14 +44,27 @@ pub(crate) struct Settings {
     pub(crate) embedded: EmbeddedSettings,
     /// Logs.
     pub(crate) log: LogSettings,
+    /// Which services are named in the file or the environment.
+    #[serde(skip)]
+    pub(crate) named: NamedServices,
+}
+
+/// Where the file or the environment names a service: `up` uses it then instead of an embedded one. None where the
+/// default holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NamedServices {
+    /// The file or the variable that `kafka.bootstrap_servers` is in.
+    pub(crate) kafka: Option<String>,
+    /// The file or the variable that `clickhouse.url` is in.
+    pub(crate) clickhouse: Option<String>,
 }
 
 /// The section `http`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct HttpSettings {
-    /// The address to serve on; port 0 picks a free one. Default `127.0.0.1:8080`, and for `dev clickhouse`
-    /// `127.0.0.1:8123`.
+    /// The address to serve on; port 0 picks a free one. Default `127.0.0.1:8080`, and for `ingest` `127.0.0.1:8081`.
+    #[serde(deserialize_with = "addr")]
     pub(crate) addr: Option<SocketAddr>,
     /// A path that the API is served under, in addition to being served without it. Default none.
     pub(crate) prefix: Prefix,
@@ -118,32 +135,39 @@ impl Settings {
     ///
     /// # Errors
     /// One line that names the setting at fault.
-    pub(crate) fn load(common: &CommonOptions, http_addr: Option<SocketAddr>) -> anyhow::Result<Self> {
-        Self::layered(common, http_addr, Environment::default())
+    pub(crate) fn load(common: &CommonOptions) -> anyhow::Result<Self> {
+        Self::layered(common, Environment::default())
     }
 
-    fn layered(
-        common: &CommonOptions,
-        http_addr: Option<SocketAddr>,
-        environment: Environment,
-    ) -> anyhow::Result<Self> {
-        let mut layers = Config::builder();
-        if let Some(path) = &common.config {
-            layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
-        }
-        let environment = environment
-            .prefix("ROLLCALL")
-            .prefix_separator("__")
-            .separator("__");
-        let mut settings: Self = layers
-            .add_source(environment)
-            .build()
-            .and_then(Config::try_deserialize)
-            .map_err(|error| one_line(&error))?;
-        settings.http.addr = http_addr.or(settings.http.addr);
+    fn layered(common: &CommonOptions, environment: Environment) -> anyhow::Result<Self> {
+        let sources = Sources::read(common.config.as_deref(), environment)?;
+        let mut settings: Self = sources.settings()?;
+        settings.named = NamedServices {
+            kafka: sources.origin("kafka.bootstrap_servers"),
+            clickhouse: sources.origin("clickhouse.url"),
+        };
+        settings.http.addr = common.http_addr.or(settings.http.addr);
         settings.embedded.data_dir = common.data_dir.clone().or(settings.embedded.data_dir);
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Uses the Kafka and the ClickHouse of a process that runs.
+    pub(crate) fn use_running(&mut self, running: Ready) {
+        let (kafka, clickhouse) = (&mut self.kafka, &mut self.clickhouse);
+        for (setting, found) in [
+            (&mut kafka.bootstrap_servers, running.bootstrap_servers),
+            (&mut kafka.topic, running.topic),
+            (&mut kafka.dead_letter_topic, running.dead_letter_topic),
+            (&mut clickhouse.url, running.clickhouse_url),
+            (&mut clickhouse.database, running.database),
+            (&mut clickhouse.user, running.clickhouse_user),
+            (&mut clickhouse.password, running.clickhouse_password),
+        ] {
+            if let Some(found) = found {
+                *setting = found;
+            }
+        }
     }
 
     /// The settings of the query service.
@@ -207,13 +231,18 @@ impl Settings {
 impl HttpSettings {
     /// The address to serve the API on.
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr_or(API_PORT)
+        self.addr.unwrap_or_else(|| loopback(API_PORT))
     }
 
-    /// The address to serve on, where `port` of this machine is the default.
-    pub(crate) fn addr_or(&self, port: u16) -> SocketAddr {
-        self.addr.unwrap_or_else(|| ([127, 0, 0, 1], port).into())
+    /// The address to serve the health and the metrics of `ingest` on.
+    pub(crate) fn ingest_addr(&self) -> SocketAddr {
+        self.addr.unwrap_or_else(|| loopback(INGEST_PORT))
     }
+}
+
+/// An address of this machine that others cannot reach.
+pub(crate) fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 impl AuthSettings {
@@ -242,15 +271,9 @@ impl EmbeddedSettings {
     }
 }
 
-/// The error in one line: that of a TOML parser quotes the lines around it.
-fn one_line(error: &ConfigError) -> anyhow::Error {
-    let text = error.to_string();
-    let margin = |char: char| char == ' ' || char.is_ascii_digit();
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start_matches(margin).starts_with('|'));
-    let lines: Vec<&str> = lines.map(str::trim).collect();
-    anyhow::anyhow!(lines.join(": ").replace(": in ", " in "))
+fn addr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_addr(&text).map(Some).map_err(D::Error::custom)
 }
 
 /// The directory that is set, else `rollcall` below one of the XDG base directories.

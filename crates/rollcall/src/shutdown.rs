@@ -1,11 +1,11 @@
 //! The end of a command, as a value.
 
-use std::time::Duration;
+use std::{fs, future::pending, time::Duration};
 
 use anyhow::Context;
 use futures::FutureExt;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(8);
 /// How long blocking calls may take after that, such as a commit that no broker answers. Then they are abandoned.
 pub(crate) const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The tasks of a command, and the token that SIGTERM and SIGINT cancel. Dropping it aborts the tasks.
+/// The tasks of a command, and the token that SIGTERM, SIGINT and SIGHUP cancel. Dropping it aborts the tasks.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     running: JoinSet<anyhow::Result<()>>,
@@ -33,11 +33,16 @@ impl Tasks {
         let cancelled = shutdown.clone();
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        let mut hang_up = None;
+        if !hang_up_is_ignored() {
+            hang_up = Some(signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?);
+        }
         let mut running = JoinSet::new();
         running.spawn(async move {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
+                () = received(hang_up.as_mut()) => "SIGHUP",
                 () = cancelled.cancelled() => return Ok(()),
             };
             info!(signal = name, "stopping");
@@ -99,4 +104,21 @@ impl Tasks {
         }
         outcome
     }
+}
+
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
+    }
+}
+
+/// Whether whoever started this process wants it to outlive its terminal, as `nohup` does. To listen would undo that.
+fn hang_up_is_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A bit for each signal, from 1 on.
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let bit = SignalKind::hangup().as_raw_value() - 1;
+    ignored.is_some_and(|mask| mask >> bit & 1 == 1)
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use embedded::{Broker, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use query::Scope;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     api::{self, Bound},
@@ -34,6 +34,7 @@ pub(crate) struct Stack {
     api_key: String,
     engine: Option<EmbeddedEngine>,
     broker: Option<Broker>,
+    data_dir: PathBuf,
     _lock: std::fs::File,
 }
 
@@ -82,10 +83,18 @@ impl Stack {
         };
 
         let store = Store::new(&settings.clickhouse);
+        let mut count = 0_u32;
+        let migrated = |name: &str| {
+            debug!(name, "migrated");
+            count += 1;
+        };
         store
-            .migrate(|name| info!(name, "migrated"))
+            .migrate(migrated)
             .await
             .context("cannot upgrade the schema")?;
+        if count > 0 {
+            info!(migrations = count, "the schema is upgraded");
+        }
         Ok(Self {
             settings,
             store,
@@ -93,6 +102,7 @@ impl Stack {
             api_key,
             engine,
             broker,
+            data_dir,
             _lock: lock,
         })
     }
@@ -120,8 +130,9 @@ impl Stack {
     /// # Errors
     /// That of the first task that failed.
     pub(crate) async fn run(self, mut tasks: Tasks, metrics: PrometheusHandle) -> anyhow::Result<()> {
+        let _announcement = self.ready().announce(&self.data_dir)?;
         let kafka = self.settings.kafka.clone();
-        let checks = api::checks(&self.store, &kafka)?;
+        let checks = vec![api::clickhouse_check(&self.store), api::kafka_check(&kafka)?];
         let settings = self.settings.query();
         let router = query::router(settings, self.store.clone(), checks, move || metrics.render());
         tasks.spawn(ingestion::run(kafka, self.store, tasks.shutdown()));
@@ -150,9 +161,7 @@ pub(crate) fn start_broker(kafka: &consumer::Settings) -> anyhow::Result<Broker>
         servers = broker.bootstrap_servers(),
         "the embedded Kafka broker runs"
     );
-    warn!(
-        "the embedded broker keeps records in memory: those not ingested yet are lost when this process ends"
-    );
+    warn!("the embedded broker forgets what is not ingested when it stops");
     Ok(broker)
 }
 

@@ -64,6 +64,11 @@ impl Kafka {
         }
     }
 
+    /// The directory of its archives, with those of Java's clients.
+    pub fn libraries(&self) -> &Path {
+        &self.lib
+    }
+
     /// Writes the configuration, with further properties. Called before each start, as another process may have taken
     /// the earlier ports.
     ///

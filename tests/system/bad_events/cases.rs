@@ -194,7 +194,7 @@ fn attributes() -> impl Iterator<Item = Case> {
         (
             "org",
             Some(json!(["good"])),
-            "org: expected a string, found an array",
+            "org: expected a string or an integer, found an array",
             "wrong_type",
         ),
     ];

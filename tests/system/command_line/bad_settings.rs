@@ -71,7 +71,18 @@ async fn a_bad_variable_is_named() {
         ("AUTH__ORGS", "a b", "auth.orgs"),
         ("LOG__FORMAT", "xml", "log.format"),
         ("LOG__FILTER", "a=b=c", "log.filter"),
+        ("LOG__FILTER", "verbose", "log.filter: \"verbose\""),
+        ("LOG__FILTER", "rolcall=debug", "log.filter: \"rolcall=debug\""),
         ("NO_SUCH__SETTING", "x", "no_such"),
+        ("NO_SUCH__SETTING", "x", "ROLLCALL__NO_SUCH__SETTING"),
+        ("KAFKA__TOPPIC", "x", "ROLLCALL__KAFKA__TOPPIC"),
+        ("LOG_FILTER", "x", "ROLLCALL__LOG_FILTER"),
+        ("KAFKA__PARTITIONS", "0", "ROLLCALL__KAFKA__PARTITIONS"),
+        (
+            "KAFKA__PROPERTIES__SOCKET__NO_SUCH",
+            "x",
+            "kafka.properties.socket.no.such",
+        ),
     ] {
         let name = format!("ROLLCALL__{variable}");
         let mut variables = vec![("ROLLCALL__HTTP__ADDR", addr.as_str())];
@@ -111,6 +122,15 @@ async fn a_bad_file_is_named_with_what_is_wrong_in_it() {
             "[kafka.properties]\n\"socket.timeout.ms\" = \"soon\"\n",
             "socket.timeout.ms",
         ),
+        (
+            "[kafka.properties]\nsecurity.protocol = \"no-such\"\n",
+            "kafka.properties.security.protocol has a value",
+        ),
+        (
+            "[kafka]\ntoppic = \"x\"\n",
+            "settings.toml: unknown field `toppic`",
+        ),
+        ("[kakfa]\ntopic = \"x\"\n", "settings.toml: unknown field `kakfa`"),
         ("[kafka\n", "settings.toml"),
     ] {
         std::fs::write(&path, toml).unwrap();
@@ -142,6 +162,12 @@ async fn a_bad_argument_is_named() {
         (&["serve", "--no-such"], "--no-such"),
         (&["produce"], "<FILE>"),
         (&["demo", "--days", "0"], "--days"),
+        (&["demo", "--rate=-5"], "--rate"),
+        (&["demo", "--rate=nan"], "--rate"),
+        (&["demo", "--rate=inf"], "--rate"),
+        (&["demo", "--rate=1e9"], "--rate"),
+        (&["produce", "--ready-file", "x", "-"], "--ready-file"),
+        (&["migrate", "--ready-file", "x"], "--ready-file"),
         (&["nonsense"], "nonsense"),
     ] {
         let ended = run(args, &[]).await;
@@ -168,6 +194,29 @@ async fn a_port_in_use_is_named_before_anything_starts() {
         !dir.path().join("data/clickhouse").exists(),
         "the engine has started already"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_has_a_port_of_its_own_by_default() {
+    // Where one is in use already, that is as good.
+    let _taken = [8080, 8081, 8123].map(|port| TcpListener::bind(("127.0.0.1", port)));
+    let dir = tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    for (command, port) in [
+        (&["serve"][..], 8080),
+        (&["up"], 8080),
+        (&["ingest"], 8081),
+        (&["dev", "clickhouse"], 8123),
+    ] {
+        let ended = run(&[command, &["--data-dir", data]].concat(), &[]).await;
+        assert_refused(&ended, &format!("127.0.0.1:{port}"), command[0]);
+    }
+    // The address of the API is not that of an engine.
+    let config = dir.path().join("settings.toml");
+    std::fs::write(&config, "[http]\naddr = \"localhost:9\"\n").unwrap();
+    let dev = ["dev", "clickhouse", "--data-dir", data, "--config"];
+    let ended = run(&[&dev[..], &[config.to_str().unwrap()]].concat(), &[]).await;
+    assert_refused(&ended, "127.0.0.1:8123", "dev clickhouse with http.addr");
 }
 
 #[tokio::test(flavor = "multi_thread")]

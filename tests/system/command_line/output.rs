@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::run;
-use crate::harness::{Parts, Process};
+use crate::harness::{Parts, Process, on_free_port};
 
 const ENGINE: [&str; 4] = [
     "clickhouse_url",
@@ -89,6 +89,45 @@ async fn the_ready_file_has_the_fields_that_apply() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn serve_is_ready_without_kafka_and_ingest_is_not() {
+    let dir = tempdir().unwrap();
+    let parts = Parts::start(dir.path()).await;
+    let away = [("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")];
+    let serve = parts.serve(&away).await;
+    let answer = serve
+        .fetch(&format!("{}/readyz", serve.ready.api_url.as_deref().unwrap()))
+        .await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(
+        answer.text().await.unwrap(),
+        r#"{"status":"ready","checks":{"clickhouse":"ok"}}"#
+    );
+
+    let ingest = parts.ingest(&away).await;
+    let answer = reqwest::get(format!("{}/readyz", ingest.ready.api_url.as_deref().unwrap()))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.unwrap().contains("kafka is not ready"));
+    let metrics = reqwest::get(format!("{}/metrics", ingest.ready.api_url.as_deref().unwrap()))
+        .await
+        .unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for sample in [
+        "rollcall_records_lost_total 0",
+        "rollcall_records_total{outcome=\"rejected\",reason=\"tombstone\"} 0",
+        "rollcall_retries_total{what=\"insert\"} 0",
+        "rollcall_build_info{version=",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(
+            metrics.lines().any(|line| line.starts_with(sample)),
+            "{sample}: {metrics}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_ready_file_of_up_has_every_field() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
@@ -128,9 +167,33 @@ async fn the_command_line_overrides_the_environment_and_that_the_file() {
     assert_eq!(kafka.ready.dead_letter_topic.as_deref(), Some("dead-of-file"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn up_logs_its_start_in_a_few_lines() {
+    let dir = tempdir().unwrap();
+    let log = dir.path().join("log");
+    let variables = [("ROLLCALL__LOG__FILTER", "info")];
+    let data = dir.path().join("data");
+    let args = on_free_port(&["up"], &data);
+    let up = Process::start_logging(
+        dir.path(),
+        &args,
+        &variables,
+        std::fs::File::create(&log).unwrap().into(),
+    )
+    .await;
+    up.publish([super::data::event(1)]).await;
+    up.settled().await;
+    let log = std::fs::read_to_string(log).unwrap();
+    for line in ["assigned", "the schema is upgraded"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    }
+    assert!(log.lines().count() < 15, "{log}");
+}
+
 #[tokio::test]
 async fn help_names_what_a_command_takes() {
     let common = ["--config", "--data-dir", "--ready-file"];
+    let client = ["--config", "--data-dir"];
     let http = ["--http-addr"];
     let cases: &[(&[&str], &[&[&str]])] = &[
         (
@@ -150,8 +213,14 @@ async fn help_names_what_a_command_takes() {
         (&["up"], &[&common, &http, &["--kafka", "--clickhouse"]]),
         (&["ingest"], &[&common, &http]),
         (&["serve"], &[&common, &http]),
-        (&["migrate"], &[&common]),
-        (&["produce"], &[&common, &["<FILE>", "standard input", "gzipped"]]),
+        (&["migrate"], &[&client]),
+        (&["verify"], &[&client]),
+        (&["rebuild"], &[&client, &["--all"]]),
+        (&["replay"], &[&client, &["--dead-letters"]]),
+        (
+            &["produce"],
+            &[&client, &["<FILE>", "standard input", "gzipped", "--force"]],
+        ),
         (&["dev"], &[&["clickhouse", "kafka"]]),
         (&["dev", "clickhouse"], &[&common, &http, &["--allow-remote"]]),
         (&["dev", "kafka"], &[&common]),
@@ -166,6 +235,12 @@ async fn help_names_what_a_command_takes() {
                 "{command:?} --help does not name {word}"
             );
         }
+        let serves = words
+            .iter()
+            .copied()
+            .flatten()
+            .any(|word| *word == "--ready-file");
+        assert_eq!(ended.stdout.contains("--ready-file"), serves, "{command:?}");
     }
     let version = run(&["--version"], &[]).await;
     assert_eq!(

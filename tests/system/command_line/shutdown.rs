@@ -1,4 +1,4 @@
-//! How commands end on SIGTERM and SIGINT.
+//! How commands end on SIGTERM, SIGINT and SIGHUP.
 
 use std::{
     io::Write,
@@ -16,7 +16,10 @@ use tempfile::tempdir;
 use tokio::net::TcpListener;
 
 use super::data::event;
-use crate::harness::{Parts, Process, ROLLCALL, Running, until};
+use crate::{
+    harness::{Parts, Process, ROLLCALL, Running, until},
+    tools,
+};
 
 /// How long a command may take to end.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -42,7 +45,7 @@ fn half_a_request(url: &str) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_command_ends_in_time() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let dir = tempdir().unwrap();
         let parts = Parts::start(dir.path()).await;
         let (ingest, serve) = (parts.ingest(&[]).await, parts.serve(&[]).await);
@@ -79,6 +82,55 @@ async fn up_ends_in_time_idle_or_under_load() {
         }
         assert_ends(up, signal, "up, under load").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_whose_terminal_is_closed_removes_its_data() {
+    let dir = tempdir().unwrap();
+    let args = [
+        "--hang-up",
+        "Ctrl-C stops it",
+        ROLLCALL,
+        "demo",
+        "--days",
+        "1",
+        "--http-addr",
+        "127.0.0.1:0",
+    ];
+    let mut demo = Command::new(tools::python().join("bin/python"));
+    demo.arg(tools::python().join("terminal.py")).args(args);
+    let demo = demo
+        .env("TMPDIR", dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    assert!(Running(demo).end().await.success(), "after {:?}", began.elapsed());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nohup_lets_a_command_outlive_its_terminal() {
+    let dir = tempdir().unwrap();
+    let ready_file = dir.path().join("ready.json");
+    let kafka = Command::new("nohup")
+        .args([
+            ROLLCALL,
+            "dev",
+            "kafka",
+            "--ready-file",
+            ready_file.to_str().unwrap(),
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut kafka = Running(kafka);
+    until("it is ready", async || ready_file.exists().then_some(())).await;
+    kafka.send("HUP");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(kafka.0.try_wait().unwrap().is_none(), "it still runs");
+    assert!(kafka.signal("TERM").await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,12 +152,7 @@ impl Question {
                     start: *start,
                     end: *end,
                     mentor: mentor.clone(),
-                    // The API reads a name with a comma in it as two names.
-                    topics: topics
-                        .iter()
-                        .flat_map(|name| name.split(','))
-                        .map(str::to_owned)
-                        .collect(),
+                    topics: topics.clone(),
                 };
                 oracle.transcripts(org, &filter).iter().map(transcript).collect()
             }
@@ -230,12 +225,25 @@ impl Question {
                 parameters.extend(start.map(|day| ("start_date", day.to_string())));
                 parameters.extend(end.map(|day| ("end_date", day.to_string())));
                 parameters.extend(mentor.clone().map(|mentor| ("mentor", mentor)));
-                if !topics.is_empty() {
+                // In one list, or each on its own: both mean the same.
+                let topics: Vec<_> = topics.iter().map(|name| quoted(name)).collect();
+                if topics.len() == 2 {
+                    parameters.extend(topics.into_iter().map(|name| ("topics", name)));
+                } else if !topics.is_empty() {
                     parameters.push(("topics", topics.join(",")));
                 }
                 ("transcripts/", parameters)
             }
         }
+    }
+}
+
+/// The name of a topic as the API reads it in a list.
+fn quoted(name: &str) -> String {
+    if name.contains([',', '"']) {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    } else {
+        name.to_owned()
     }
 }
 

@@ -130,7 +130,7 @@ fn question() -> impl Strategy<Value = Question> {
                 new_users_by,
             }
         });
-    let asked_topic = prop_oneof![3 => topic(), 1 => select(vec!["MATHS ", "art", "\u{c9}TUDE", "nothing"])];
+    let asked_topic = prop_oneof![3 => topic(), 1 => select(vec!["MATHS ", "art", "\u{c9}TUDE", "STRASSE", "a, \"B\"", "nothing"])];
     let topics = prop_oneof![2 => Just(Vec::new()), 3 => vec(asked_topic.prop_map(str::to_owned), 1..4)];
     let page_size = option::weighted(0.3, 1..8_usize);
     let ends = (range(), any::<(bool, bool)>());
@@ -264,5 +264,13 @@ fn word() -> impl Strategy<Value = &'static str> {
 }
 
 fn topic() -> impl Strategy<Value = &'static str> {
-    select(vec!["Maths", " maths", "art", "\u{e9}tude", "Maths "])
+    select(vec![
+        "Maths",
+        " maths",
+        "art",
+        "\u{e9}tude",
+        "Maths ",
+        "Stra\u{df}e",
+        "a, \"b\"",
+    ])
 }

@@ -1,24 +1,31 @@
-"""Runs a program in a pseudo-terminal until its screen shows a text, and ends it with Ctrl-C.
+"""Runs a program in a pseudo-terminal of 80 columns until its screen shows a text, and ends it with Ctrl-C.
 
-Arguments: the text, the program, its arguments. Writes the bytes that the screen showed; ends with 1 where the text was not
-shown in time, or the program did not end with 0.
+Arguments: the text, the program, its arguments. Before them, `--hang-up` closes the terminal instead of Ctrl-C, and
+`--end` waits for the end. Writes the bytes that the screen showed; ends with 1 where the text was not shown in time, or the
+program did not end with 0.
 """
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import sys
+import termios
 import time
 
 LIMIT = 180
 
 
 def main():
-    text, program = sys.argv[1].encode(), sys.argv[2:]
+    arguments = sys.argv[1:]
+    end = arguments.pop(0) if arguments[0].startswith("--") else "--interrupt"
+    text, program = arguments[0].encode(), arguments[1:]
     pid, terminal = pty.fork()
     if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         os.execv(program[0], program)
-    screen, interrupted = b"", False
+    screen, shown = b"", False
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 1)[0]:
@@ -29,14 +36,18 @@ def main():
             if not piece:
                 break
             screen += piece
-        if text in screen and not interrupted:
-            os.write(terminal, b"\x03")
-            interrupted = True
-    if not interrupted:
+        if text in screen and not shown:
+            shown = True
+            if end == "--hang-up":
+                os.close(terminal)
+                break
+            if end == "--interrupt":
+                os.write(terminal, b"\x03")
+    if not shown:
         os.kill(pid, 9)
     _, status = os.waitpid(pid, 0)
     sys.stdout.buffer.write(screen)
-    sys.exit(0 if interrupted and os.waitstatus_to_exitcode(status) == 0 else 1)
+    sys.exit(0 if shown and os.waitstatus_to_exitcode(status) == 0 else 1)
 
 
 main()

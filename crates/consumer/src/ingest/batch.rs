@@ -24,14 +24,14 @@ pub(crate) struct Batch<R> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) kept: u64,
-    pub(crate) skipped: u64,
+    pub(crate) skipped: TypeCounts,
     /// By the code of their reason.
     pub(crate) rejected: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
     pub(crate) fn records(&self) -> u64 {
-        self.kept + self.skipped + self.rejected.values().sum::<u64>()
+        self.kept + self.skipped.sum() + self.rejected.values().sum::<u64>()
     }
 
     /// Notes that the sink has refused this many of the kept records.
@@ -40,6 +40,38 @@ impl Tally {
             self.kept -= records;
             *self.rejected.entry(Reason::REFUSED).or_default() += records;
         }
+    }
+}
+
+/// Counts of skipped records by their type. A producer may make up any number of names, of any length: those beyond the
+/// first [`TypeCounts::MAX_NAMES`] count as `other`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TypeCounts(BTreeMap<String, u64>);
+
+impl TypeCounts {
+    const MAX_NAMES: usize = 20;
+    const MAX_CHARACTERS: usize = 100;
+    const OTHER: &str = "other";
+
+    /// Adds to the count of a type. The name that it is counted by, and whether that is new.
+    pub(crate) fn add(&mut self, event_type: &str, count: u64) -> (String, bool) {
+        let mut name: String = event_type.chars().take(Self::MAX_CHARACTERS).collect();
+        if self.0.len() >= Self::MAX_NAMES && !self.0.contains_key(&name) {
+            Self::OTHER.clone_into(&mut name);
+        }
+        let known = self.0.entry(name.clone()).or_default();
+        let is_new = *known == 0;
+        *known += count;
+        (name, is_new)
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The names with their counts.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, count)| (name.as_str(), *count))
     }
 }
 
@@ -64,8 +96,8 @@ impl<R: Rows> Batch<R> {
     }
 
     /// Adds a skipped record.
-    pub(crate) fn skip(&mut self, span: Span) {
-        self.tally.skipped += 1;
+    pub(crate) fn skip(&mut self, span: Span, event_type: &str) {
+        self.tally.skipped.add(event_type, 1);
         self.spans.add(span);
     }
 
@@ -90,5 +122,26 @@ impl<R: Rows> Batch<R> {
     /// How much memory it takes, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.rows.bytes() + self.dead_letter_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_beyond_the_first_twenty_are_counted_together() {
+        let mut counts = TypeCounts::default();
+        let long = "t".repeat(1_000);
+        for event_type in (0..30).map(|number| format!("{number}")).chain([long]) {
+            counts.add(&event_type, 2);
+            counts.add(&event_type, 1);
+        }
+        assert_eq!(counts.add("7", 1), ("7".to_owned(), false));
+        assert_eq!(counts.sum(), 94);
+        assert_eq!(counts.iter().count(), TypeCounts::MAX_NAMES + 1);
+        assert_eq!(counts.0["other"], 33);
+        let name = TypeCounts::default().add(&"é".repeat(1_000), 1).0;
+        assert_eq!(name, "é".repeat(TypeCounts::MAX_CHARACTERS));
     }
 }

@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::error::{Error, Stop};
+use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
+use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
 use crate::ingest::ledger::{Jump, Span};
@@ -77,7 +79,7 @@ pub async fn run<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     settings.validate()?;
-    metric::describe();
+    register_metrics();
     let settings = settings.clone();
     let runtime = Handle::current();
     // Dropping this future ends the run.
@@ -117,6 +119,7 @@ async fn ingest<S: Sink>(
         in_flight_bytes: 0,
         commits: JoinSet::new(),
         reading: Reading::Open,
+        skipped: TypeCounts::default(),
         summary: Summary::default(),
     };
     let mut outcome = pipeline.flow(shutdown).await;
@@ -150,6 +153,7 @@ struct Pipeline<'a, S: Sink, C> {
     /// The commit that is on its way, at most one.
     commits: JoinSet<bool>,
     reading: Reading,
+    skipped: TypeCounts,
     summary: Summary,
 }
 
@@ -239,7 +243,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             Outcome::Kept(event) => self.batcher.open().keep(span, &event),
             Outcome::Skipped { event_type } => {
                 debug!(partition, offset, ?event_type, "skipped");
-                self.batcher.open().skip(span);
+                self.batcher.open().skip(span, &event_type);
             }
             Outcome::Rejected(reason) => {
                 debug!(partition, offset, "rejected: {reason}");
@@ -305,13 +309,20 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         gauge!(metric::IN_FLIGHT).set(gauge_value(self.in_flight_bytes));
         counter!(metric::BATCHES).increment(1);
         counter!(metric::RECORDS, "outcome" => "kept", "reason" => "").increment(tally.kept);
-        counter!(metric::RECORDS, "outcome" => "skipped", "reason" => "").increment(tally.skipped);
+        counter!(metric::RECORDS, "outcome" => "skipped", "reason" => "").increment(tally.skipped.sum());
+        for (event_type, count) in tally.skipped.iter() {
+            let (event_type, is_new) = self.skipped.add(event_type, count);
+            if is_new {
+                warn!(event_type, "records of a type that is none of ours are skipped");
+            }
+            counter!(metric::SKIPPED, "type" => event_type).increment(count);
+        }
         for (reason, count) in &tally.rejected {
             counter!(metric::RECORDS, "outcome" => "rejected", "reason" => *reason).increment(*count);
         }
         self.summary.batches += 1;
         self.summary.kept += tally.kept;
-        self.summary.skipped += tally.skipped;
+        self.summary.skipped += tally.skipped.sum();
         self.summary.rejected += tally.rejected.values().sum::<u64>();
         Ok(())
     }

@@ -48,11 +48,22 @@ impl Reason {
     /// The code of [`Reason::Refused`].
     pub(crate) const REFUSED: &'static str = "refused";
 
+    const TOO_LARGE: &'static str = "record_too_large";
+    const HEADER_NAME: &'static str = "header_name_not_utf8";
+
+    /// All codes.
+    pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
+        let rejections = events::Rejection::codes().iter().copied();
+        [Self::TOO_LARGE, Self::HEADER_NAME, Self::REFUSED]
+            .into_iter()
+            .chain(rejections)
+    }
+
     /// A short name that does not change, for metrics and for readers of the dead letters.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::TooLarge { .. } => "record_too_large",
-            Self::HeaderName => "header_name_not_utf8",
+            Self::TooLarge { .. } => Self::TOO_LARGE,
+            Self::HeaderName => Self::HEADER_NAME,
             Self::Broken(rejection) => rejection.code(),
             Self::Refused(_) => Self::REFUSED,
         }

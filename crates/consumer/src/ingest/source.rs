@@ -220,7 +220,7 @@ impl Membership {
                 .ok()
                 .and_then(|list| list.find_partition(&self.topic, partition.0));
             let offset = known.and_then(|element| absolute(element.offset()));
-            info!(
+            debug!(
                 topic = self.topic,
                 partition = partition.0,
                 committed = offset.map(|offset| offset.0),
@@ -228,6 +228,7 @@ impl Membership {
             );
             ledger.assign(partition, offset);
         }
+        info!(topic = self.topic, partitions = partitions.count(), "assigned");
     }
 
     /// Commits what is settled and closes accounts. What is read and not settled is left to the next member.
@@ -240,17 +241,24 @@ impl Membership {
         };
         let committed = settled.is_empty() || self.commit(consumer, &settled);
         for partition in numbers(partitions) {
-            info!(topic = self.topic, partition = partition.0, committed, "revoked");
+            debug!(topic = self.topic, partition = partition.0, "revoked");
         }
+        info!(
+            topic = self.topic,
+            partitions = partitions.count(),
+            committed,
+            "revoked"
+        );
     }
 
     /// Closes accounts of partitions that another member may be reading already.
     fn lost(&self, partitions: &TopicPartitionList) {
         let mut ledger = self.ledger();
         for partition in numbers(partitions) {
-            warn!(topic = self.topic, partition = partition.0, "lost");
+            debug!(topic = self.topic, partition = partition.0, "lost");
             ledger.lose(partition);
         }
+        warn!(topic = self.topic, partitions = partitions.count(), "lost");
     }
 }
 

@@ -13,6 +13,12 @@ use crate::{Annotation, Body, Message, Registration, Role, Sentiment, Timestamp}
 /// The data as a whole.
 pub(super) const DATA: Field = Field::Named("data");
 
+/// 2000-01-01T00:00:00Z: nothing is older. A year 1 or 1970 stands for a time that was not set.
+const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
+
+/// How far a producer's clock may be ahead of ours.
+const AHEAD_MILLIS: i64 = 5 * 60 * 1000;
+
 /// How many Unicode characters the id of a user or mentor and the name of a topic may have.
 const NAME_LIMIT: usize = 255;
 
@@ -43,24 +49,31 @@ impl Kind {
     }
 }
 
-/// Reads the data of an event of this kind.
-pub(super) fn body(kind: Kind, json: &str) -> Result<Body<'_>, Rejection> {
+/// Reads the data of an event of this kind, which was read at `now`.
+pub(super) fn body(kind: Kind, json: &str, now: Timestamp) -> Result<Body<'_>, Rejection> {
     match kind {
         Kind::Message => json::object::<WireMessage<'_>>(DATA, json)?
             .message()
             .map(Body::Message),
         Kind::Annotation => json::object::<WireAnnotation<'_>>(DATA, json)?
-            .annotation()
+            .annotation(now)
             .map(Body::Annotation),
         Kind::Registration => json::object::<WireRegistration<'_>>(DATA, json)?
-            .registration()
+            .registration(now)
             .map(Body::Registration),
     }
 }
 
-/// Reads a date and time of RFC 3339.
-pub(super) fn timestamp(field: Field, text: &str) -> Result<Timestamp, Rejection> {
-    Timestamp::parse_rfc3339(text).ok_or(Rejection::NotATimestamp(field))
+/// Reads a date and time of RFC 3339, which must not lie before this century or more than five minutes after `now`.
+pub(super) fn timestamp(field: Field, text: &str, now: Timestamp) -> Result<Timestamp, Rejection> {
+    let time = Timestamp::parse_rfc3339(text).ok_or(Rejection::NotATimestamp(field))?;
+    if time < EARLIEST {
+        Err(Rejection::TimeTooEarly(field))
+    } else if time.as_millis() > now.as_millis().saturating_add(AHEAD_MILLIS) {
+        Err(Rejection::TimeTooLate(field))
+    } else {
+        Ok(time)
+    }
 }
 
 #[derive(Deserialize)]
@@ -113,25 +126,27 @@ impl<'a> WireMessage<'a> {
 }
 
 impl<'a> WireAnnotation<'a> {
-    fn annotation(self) -> Result<Annotation<'a>, Rejection> {
+    fn annotation(self, now: Timestamp) -> Result<Annotation<'a>, Rejection> {
         Ok(Annotation {
             conversation_id: uuid(Field::Named("data.conversation_id"), self.conversation_id)?,
             topics: topics(self.topics)?,
             user_sentiment: sentiment(self.user_sentiment)?,
-            annotated_at: required_timestamp(Field::Named("data.annotated_at"), self.annotated_at)?,
+            annotated_at: required_timestamp(ANNOTATED_AT, self.annotated_at, now)?,
         })
     }
 }
 
 impl<'a> WireRegistration<'a> {
-    fn registration(self) -> Result<Registration<'a>, Rejection> {
+    fn registration(self, now: Timestamp) -> Result<Registration<'a>, Rejection> {
         Ok(Registration {
             user_id: user(self.user_id)?,
-            registered_at: required_timestamp(Field::Named("data.registered_at"), self.registered_at)?,
+            registered_at: required_timestamp(REGISTERED_AT, self.registered_at, now)?,
         })
     }
 }
 
+pub(super) const ANNOTATED_AT: Field = Field::Named("data.annotated_at");
+pub(super) const REGISTERED_AT: Field = Field::Named("data.registered_at");
 const USER_ID: Field = Field::Named("data.user_id");
 const MENTOR_ID: Field = Field::Named("data.mentor_id");
 
@@ -156,21 +171,22 @@ pub(super) fn mentor(member: Member<'_>) -> Result<Option<Cow<'_, str>>, Rejecti
     }
 }
 
-/// The id of a user or mentor: a string, or an integer of any size by its decimal digits.
+/// The id of a user or mentor.
 fn id(field: Field, member: Member<'_>) -> Result<Cow<'_, str>, Rejection> {
-    let raw = json::required(field, member)?;
-    let text = match json::type_name(raw) {
-        STRING => json::string(field, raw)?,
-        NUMBER => Cow::Borrowed(integer(field, raw.get())?),
-        found => {
-            return Err(Rejection::WrongType {
-                field,
-                expected: "a string or an integer",
-                found,
-            });
-        }
-    };
-    name(field, text)
+    name(field, text_or_integer(field, json::required(field, member)?)?)
+}
+
+/// A string, or an integer of any size by its decimal digits.
+pub(super) fn text_or_integer(field: Field, raw: &RawValue) -> Result<Cow<'_, str>, Rejection> {
+    match json::type_name(raw) {
+        STRING => json::string(field, raw),
+        NUMBER => integer(field, raw.get()).map(Cow::Borrowed),
+        found => Err(Rejection::WrongType {
+            field,
+            expected: "a string or an integer",
+            found,
+        }),
+    }
 }
 
 /// The decimal digits of a JSON number, which must be written as an integer.
@@ -219,8 +235,8 @@ fn sentiment(member: Member<'_>) -> Result<Sentiment, Rejection> {
     text.parse().map_err(|_| Rejection::UnknownSentiment)
 }
 
-fn required_timestamp(field: Field, member: Member<'_>) -> Result<Timestamp, Rejection> {
-    timestamp(field, &json::text(field, member)?)
+fn required_timestamp(field: Field, member: Member<'_>, now: Timestamp) -> Result<Timestamp, Rejection> {
+    timestamp(field, &json::text(field, member)?, now)
 }
 
 /// The names of an annotation's topics.

@@ -8,19 +8,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::data::{self, DATA};
-use super::json::{self, Member};
+use super::json::{self, Member, STRING};
 use super::rejection::{Field, Rejection};
-use crate::Timestamp;
-
-/// 2000-01-01T00:00:00Z: no event is older.
-const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
-
-/// How far a producer's clock may be ahead of ours.
-const AHEAD_MILLIS: i64 = 5 * 60 * 1000;
 
 const ORG_LIMIT: usize = 64;
 
 const VALUE: Field = Field::Named("value");
+
+pub(super) const TIME: Field = Field::Named("time");
 
 /// A CloudEvent whose attributes and data are not read yet, so that those of an unknown type may hold anything.
 /// In structured mode it is the record's value.
@@ -34,6 +29,7 @@ pub(super) struct Envelope<'a> {
     pub(super) source: Attribute<'a>,
     pub(super) time: Attribute<'a>,
     pub(super) org: Attribute<'a>,
+    datacontenttype: Attribute<'a>,
     /// Like `data_base64` absent in binary mode, where the record's value is the data.
     data: Member<'a>,
     data_base64: Member<'a>,
@@ -65,39 +61,22 @@ pub(super) struct Headers<'a> {
     pub(super) attributes: Envelope<'a>,
     /// Whether there is any header of binary mode, known or not.
     any_attribute: bool,
+    /// Whether there is any header of the name that it would have in HTTP.
+    any_hyphenated: bool,
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads the value of a record in structured mode as a CloudEvent. One whose content type does not declare it
-    /// must look like one.
-    pub(super) fn structured(declared: bool, value: Option<&'a [u8]>) -> Result<Self, Rejection> {
-        let value = not_empty(value)?;
-        if !declared && json::first_byte(value) != Some(b'{') {
-            return Err(Rejection::NotACloudEvent);
-        }
-        let envelope: Self = json::object(VALUE, utf8(VALUE, value)?)?;
-        if !declared && matches!(envelope.specversion, Attribute::Absent) {
-            return Err(Rejection::NotACloudEvent);
-        }
-        Ok(envelope)
-    }
-
-    /// Checks that this is a CloudEvent of version 1.0.
-    pub(super) fn check_version(&self) -> Result<(), Rejection> {
-        match &*self.specversion.text("specversion")? {
-            "1.0" => Ok(()),
-            _ => Err(Rejection::UnsupportedSpecVersion),
-        }
-    }
-
     /// The data as JSON, which must be there.
     pub(super) fn data(&self, mode: Mode, value: Option<&'a [u8]>) -> Result<Cow<'a, str>, Rejection> {
         const BASE64: Field = Field::Named("data_base64");
         if mode == Mode::Binary {
-            return utf8(DATA, not_empty(value)?).map(Cow::Borrowed);
+            return utf8(DATA, plain(value)?).map(Cow::Borrowed);
         }
         match (self.data, self.data_base64) {
             (Some(_), Some(_)) => Err(Rejection::TwoPayloads),
+            (Some(data), None) if json::type_name(data) == STRING && !self.has_json_data()? => {
+                Ok(mended(json::string(DATA, data)?))
+            }
             (Some(data), None) => Ok(Cow::Borrowed(data.get())),
             (None, Some(encoded)) => {
                 let encoded = json::string(BASE64, encoded)?;
@@ -105,10 +84,24 @@ impl<'a> Envelope<'a> {
                     .decode(encoded.as_bytes())
                     .map_err(|_| Rejection::NotBase64)?;
                 let text = String::from_utf8(bytes).map_err(|_| Rejection::NotUtf8(BASE64))?;
-                Ok(Cow::Owned(text))
+                Ok(mended(Cow::Owned(text)))
             }
             (None, None) => Err(Rejection::Missing(DATA)),
         }
+    }
+
+    /// Whether the data is declared as JSON, which it is by default. A string that is not is the text of the data.
+    fn has_json_data(&self) -> Result<bool, Rejection> {
+        if matches!(self.datacontenttype, Attribute::Absent) {
+            return Ok(true);
+        }
+        let content_type = self.datacontenttype.text("datacontenttype")?.to_ascii_lowercase();
+        let subtype = content_type
+            .split(';')
+            .next()
+            .and_then(|media| media.split('/').nth(1));
+        let subtype = subtype.unwrap_or_default().trim_ascii();
+        Ok(subtype == "json" || subtype.ends_with("+json"))
     }
 }
 
@@ -123,6 +116,14 @@ impl<'a> Attribute<'a> {
                 Err(_) => Err(Rejection::HeaderNotUtf8(name)),
             },
             Self::Json(raw) => json::string(field, raw),
+        }
+    }
+
+    /// As [`Attribute::text`], but JSON may hold an integer.
+    pub(super) fn text_or_integer(self, name: &'static str) -> Result<Cow<'a, str>, Rejection> {
+        match self {
+            Self::Json(raw) => data::text_or_integer(Field::Named(name), raw),
+            Self::Absent | Self::Header(_) => self.text(name),
         }
     }
 
@@ -154,6 +155,8 @@ impl<'a> Headers<'a> {
                 }
             } else if name.eq_ignore_ascii_case("content-type") {
                 found.content_type = value;
+            } else if strip_prefix_ignoring_case(name, "ce-").is_some() {
+                found.any_hyphenated = true;
             }
         }
         found
@@ -183,6 +186,46 @@ impl<'a> Headers<'a> {
         })
     }
 
+    /// Reads the value of a record in structured mode as a CloudEvent. One whose content type does not declare it
+    /// must look like one.
+    pub(super) fn structured(
+        &self,
+        declared: bool,
+        value: Option<&'a [u8]>,
+    ) -> Result<Envelope<'a>, Rejection> {
+        let value = plain(value)?;
+        let no_event = if self.any_hyphenated {
+            Rejection::HyphenatedHeaders
+        } else {
+            Rejection::NotACloudEvent
+        };
+        if !declared && json::first_byte(value) != Some(b'{') {
+            return Err(no_event);
+        }
+        let envelope: Envelope<'a> = json::object(VALUE, utf8(VALUE, value)?)?;
+        if !declared && matches!(envelope.specversion, Attribute::Absent) {
+            return Err(no_event);
+        }
+        Ok(envelope)
+    }
+
+    /// Checks that this is a CloudEvent of version 1.0.
+    pub(super) fn check_version(
+        &self,
+        envelope: &Envelope<'a>,
+        mode: Mode,
+        value: Option<&'a [u8]>,
+    ) -> Result<(), Rejection> {
+        match envelope.specversion {
+            Attribute::Absent if mode == Mode::Binary && self.structured(false, value).is_ok() => {
+                Err(Rejection::StructuredWithHeaders)
+            }
+            Attribute::Header([b'"', .., b'"']) => Err(Rejection::QuotedHeader),
+            version if version.text("specversion")? == "1.0" => Ok(()),
+            _ => Err(Rejection::UnsupportedSpecVersion),
+        }
+    }
+
     /// Whether the content type says that the value is a whole CloudEvent, in the one format that is read.
     fn declares_structured(&self) -> Result<bool, Rejection> {
         let Some(content_type) = self.content_type else {
@@ -201,18 +244,6 @@ impl<'a> Headers<'a> {
             Err(Rejection::UnsupportedFormat)
         }
     }
-}
-
-/// Reads the attribute `time`, which must not lie before this century or more than five minutes after `now`.
-pub(super) fn time(text: &str, now: Timestamp) -> Result<Timestamp, Rejection> {
-    let time = data::timestamp(Field::Named("time"), text)?;
-    if time < EARLIEST {
-        return Err(Rejection::TimeTooEarly);
-    }
-    if time.as_millis() > now.as_millis().saturating_add(AHEAD_MILLIS) {
-        return Err(Rejection::TimeTooLate);
-    }
-    Ok(time)
 }
 
 /// Reads the extension `org`.
@@ -235,11 +266,22 @@ pub(super) fn org(text: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
     }
 }
 
-/// The value of a record, which must be there.
-fn not_empty(value: Option<&[u8]>) -> Result<&[u8], Rejection> {
-    value
-        .filter(|value| !value.is_empty())
-        .ok_or(Rejection::Tombstone)
+/// The value of a record, which must be there and have nothing before its JSON.
+fn plain(value: Option<&[u8]>) -> Result<&[u8], Rejection> {
+    match value.unwrap_or_default() {
+        [] => Err(Rejection::Tombstone),
+        [0, _, _, _, _, ..] => Err(Rejection::SchemaRegistryFraming),
+        [0xEF, 0xBB, 0xBF, ..] => Err(Rejection::ByteOrderMark),
+        value => Ok(value),
+    }
+}
+
+/// As [`json::mend_surrogates`], of data that is written inside the record's JSON.
+fn mended(json: Cow<'_, str>) -> Cow<'_, str> {
+    match json::mend_surrogates(json.as_bytes()).map(String::from_utf8) {
+        Some(Ok(mended)) => Cow::Owned(mended),
+        _ => json,
+    }
 }
 
 fn utf8(field: Field, bytes: &[u8]) -> Result<&str, Rejection> {

@@ -94,3 +94,37 @@ pub(super) fn string(field: Field, raw: &RawValue) -> Result<Cow<'_, str>, Rejec
         }),
     }
 }
+
+/// The JSON with each escape of half a surrogate pair replaced by that of U+FFFD, which is as long. `None` if it has
+/// no such escape.
+pub(super) fn mend_surrogates(json: &[u8]) -> Option<Vec<u8>> {
+    const ESCAPE: usize = r"\uXXXX".len();
+    let mut mended: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(found) = json.iter().skip(at).position(|byte| *byte == b'\\') {
+        let escape = at + found;
+        at = match code_unit(json, escape) {
+            Some(0xD800..=0xDBFF) if matches!(code_unit(json, escape + ESCAPE), Some(0xDC00..=0xDFFF)) => {
+                escape + 2 * ESCAPE
+            }
+            Some(0xD800..=0xDFFF) => {
+                let mended = mended.get_or_insert_with(|| json.to_vec());
+                mended.splice(escape..escape + ESCAPE, *br"\ufffd");
+                escape + ESCAPE
+            }
+            Some(_) => escape + ESCAPE,
+            // Of one character, which may be a backslash.
+            None => escape + 2,
+        };
+    }
+    mended
+}
+
+/// What the escape `\uXXXX` at this place stands for; `None` if it is another.
+fn code_unit(json: &[u8], at: usize) -> Option<u16> {
+    let digits = json.get(at..at + 6)?.strip_prefix(br"\u")?;
+    digits.iter().try_fold(0, |unit, digit| {
+        let digit = char::from(*digit).to_digit(16)?;
+        Some(unit << 4 | u16::try_from(digit).ok()?)
+    })
+}

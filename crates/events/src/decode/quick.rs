@@ -71,16 +71,16 @@ impl<'a> WireEvent<'a> {
         }
         let kind = Kind::of(&self.event_type.0)?;
         Some(Event {
-            time: envelope::time(&self.time.0, now).ok()?,
+            time: data::timestamp(envelope::TIME, &self.time.0, now).ok()?,
             org: envelope::org(self.org.0).ok()?,
             id: self.id.0,
-            body: self.data.0.body(kind)?,
+            body: self.data.0.body(kind, now)?,
         })
     }
 }
 
 impl<'a> WireData<'a> {
-    fn body(self, kind: Kind) -> Option<Body<'a>> {
+    fn body(self, kind: Kind, now: Timestamp) -> Option<Body<'a>> {
         Some(match kind {
             Kind::Message => Body::Message(Message {
                 message_id: data::parse_uuid(&self.message_id?.0)?,
@@ -95,11 +95,11 @@ impl<'a> WireData<'a> {
                 conversation_id: data::parse_uuid(&self.conversation_id?.0)?,
                 topics: data::topics(self.topics).ok()?,
                 user_sentiment: self.user_sentiment?.0.parse().ok()?,
-                annotated_at: Timestamp::parse_rfc3339(&self.annotated_at?.0)?,
+                annotated_at: data::timestamp(data::ANNOTATED_AT, &self.annotated_at?.0, now).ok()?,
             }),
             Kind::Registration => Body::Registration(Registration {
                 user_id: data::user(self.user_id).ok()?,
-                registered_at: Timestamp::parse_rfc3339(&self.registered_at?.0)?,
+                registered_at: data::timestamp(data::REGISTERED_AT, &self.registered_at?.0, now).ok()?,
             }),
         })
     }

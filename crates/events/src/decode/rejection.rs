@@ -4,12 +4,33 @@ use std::fmt;
 
 /// The rule that a record breaks. `Display` names the field and says what is wrong with it, without repeating
 /// what it holds: the dead letter carries the record itself.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Rejection {
     /// The record has no value, or one of no bytes, where the event or its data must be.
     #[error("value: empty")]
     Tombstone,
+    /// The value begins as the serializers of a schema registry write it: a zero byte, and four of a schema's id.
+    #[error(
+        "value: begins with a schema registry's framing (a zero byte and a schema id): publish the JSON alone, with \
+         a string or bytes serializer"
+    )]
+    SchemaRegistryFraming,
+    /// The value begins with a byte-order mark, which JSON does not allow.
+    #[error("value: begins with a byte-order mark of UTF-8")]
+    ByteOrderMark,
+    /// Attributes are in headers named as in HTTP.
+    #[error("header ce-…: in Kafka the headers of attributes begin with ce_, not with ce-")]
+    HyphenatedHeaders,
+    /// A header of an attribute asks for binary mode, but the value is the whole event.
+    #[error(
+        "value: a structured event, but a ce_ header without ce_specversion makes it binary mode: leave out the ce_ \
+         headers, or set the content-type application/cloudevents+json"
+    )]
+    StructuredWithHeaders,
+    /// The header `ce_specversion` was encoded as JSON, and with it probably all others.
+    #[error("header ce_specversion: in quotes, as if encoded as JSON: send headers as plain text")]
+    QuotedHeader,
     /// Neither the headers nor the value say that this is a CloudEvent.
     #[error(
         "value: not a CloudEvent: no content-type application/cloudevents+json, no ce_ header and no JSON \
@@ -73,12 +94,12 @@ pub enum Rejection {
     /// A text is not a date and time as RFC 3339 writes them.
     #[error("{0}: not a date and time of RFC 3339")]
     NotATimestamp(Field),
-    /// The event is older than any chat can be.
-    #[error("time: before 2000-01-01T00:00:00Z")]
-    TimeTooEarly,
-    /// The event is further in the future than clocks may differ.
-    #[error("time: more than 5 minutes ahead")]
-    TimeTooLate,
+    /// A time is older than any chat can be, such as one that was not set.
+    #[error("{0}: before 2000-01-01T00:00:00Z")]
+    TimeTooEarly(Field),
+    /// A time is further in the future than clocks may differ.
+    #[error("{0}: more than 5 minutes ahead")]
+    TimeTooLate(Field),
     /// A text is not a UUID with its hyphens.
     #[error("{0}: not a hyphenated UUID")]
     NotAUuid(Field),
@@ -100,6 +121,11 @@ impl Rejection {
     /// The rule's name in snake case, for metrics: it stays the same when the message changes.
     pub fn code(&self) -> &'static str {
         self.into()
+    }
+
+    /// The codes of all rules.
+    pub const fn codes() -> &'static [&'static str] {
+        <Self as strum::VariantNames>::VARIANTS
     }
 }
 

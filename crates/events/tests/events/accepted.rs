@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use events::{Body, Event, Message, Role, Sentiment, Timestamp};
 
 use crate::wire::{Draft, Header, NOW, borrowed, event, read};
@@ -227,19 +229,19 @@ fn a_clock_at_the_end_of_time_does_not_overflow() {
 }
 
 #[test]
-fn when_a_user_registered_has_no_bounds() {
-    for time in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"] {
-        let draft = Draft::registration().datum("registered_at", Some(&format!("\"{time}\"")));
-        let Body::Registration(registration) = draft.event().body else {
-            panic!("not a registration")
-        };
-        assert_eq!(
-            registration.registered_at,
-            Timestamp::parse_rfc3339(time).unwrap()
-        );
+fn the_times_in_data_have_the_bounds_of_time() {
+    for time in ["2000-01-01T00:00:00Z", "2024-05-15T12:05:00Z"] {
+        let json = format!("\"{time}\"");
+        let expected = Timestamp::parse_rfc3339(time).unwrap();
+        let registration = Draft::registration().datum("registered_at", Some(&json)).event();
+        let annotation = Draft::annotation().datum("annotated_at", Some(&json)).event();
+        let found = [registration.body, annotation.body].map(|body| match body {
+            Body::Registration(registration) => registration.registered_at,
+            Body::Annotation(annotation) => annotation.annotated_at,
+            Body::Message(_) => panic!("a message"),
+        });
+        assert_eq!(found, [expected; 2]);
     }
-    let draft = Draft::annotation().datum("annotated_at", Some(r#""1970-01-01T00:00:00Z""#));
-    assert!(matches!(draft.event().body, Body::Annotation(_)));
 }
 
 #[test]
@@ -252,9 +254,8 @@ fn an_org_may_have_64_characters() {
 
 #[test]
 fn data_may_come_in_base64() {
-    use base64::Engine;
     for draft in [Draft::message(), Draft::annotation(), Draft::registration()] {
-        let data = base64::engine::general_purpose::STANDARD.encode(format!(" {}\n", draft.data()));
+        let data = STANDARD.encode(format!(" {}\n", draft.data()));
         let escaped = data.replace('/', r"\/");
         for member in [
             format!(r#""data_base64":"{data}""#),
@@ -340,4 +341,80 @@ fn white_space_around_the_json_is_allowed() {
     let value = format!("\r\n\t {}\n", Draft::message().structured());
     assert_eq!(event(read(&[], value.as_bytes())), Draft::message().event());
     assert_eq!(NOW.to_rfc3339(), "2024-05-15T12:00:00.000Z");
+}
+
+#[test]
+fn half_a_surrogate_pair_is_read_as_the_replacement_character() {
+    let cases = [
+        (r#""ok \ud83d""#, "ok \u{FFFD}"),
+        (r#""\uDC00""#, "\u{FFFD}"),
+        (r#""\ud83dx""#, "\u{FFFD}x"),
+        (r#""\ud83d\ud83d\ude00""#, "\u{FFFD}😀"),
+        (r#""\ud83d\ude00\ude00""#, "😀\u{FFFD}"),
+        (r#""\\ud83d \\\ud83d""#, "\\ud83d \\\u{FFFD}"),
+        (r#""\ud83d\n""#, "\u{FFFD}\n"),
+        (r#""\\ud83d""#, "\\ud83d"),
+    ];
+    for (json, expected) in cases {
+        let draft = Draft::message().datum("content", Some(json));
+        assert_eq!(message(&draft).content, expected, "{json}");
+        let base64 = STANDARD.encode(draft.data());
+        let encoded = draft.structured_with(&format!(r#""data_base64":"{base64}""#));
+        assert_eq!(event(read(&[], encoded.as_bytes())), draft.event(), "{json}");
+    }
+    let half = Some(r#""a\ud83d""#);
+    let Body::Annotation(annotation) = Draft::annotation()
+        .datum("topics", Some(r#"[{"name":"a\ud83d"}]"#))
+        .event()
+        .body
+    else {
+        panic!("not an annotation")
+    };
+    assert_eq!(annotation.topics, ["a\u{FFFD}"]);
+    let everywhere = Draft::message()
+        .datum("user_id", half)
+        .datum("mentor_id", half)
+        .datum("model", half)
+        .datum("\\ud83d", half);
+    let everywhere = message(&everywhere);
+    let names = [everywhere.user_id, everywhere.mentor_id, everywhere.model];
+    assert_eq!(names.map(Option::unwrap), ["a\u{FFFD}"; 3]);
+    let id = Draft::message().attribute("id", half).structured();
+    assert_eq!(event(read(&[], id.as_bytes())).id, "a\u{FFFD}");
+}
+
+#[test]
+fn data_that_is_text_is_read_where_its_content_type_is_not_json() {
+    let draft = Draft::message().datum("content", Some(r#""ok \ud83d""#));
+    let text = serde_json::to_string(&draft.data()).unwrap();
+    let expected = draft.event();
+    for content_type in [
+        "text/plain",
+        "text/plain; charset=utf-8",
+        "application/octet-stream",
+    ] {
+        let value = draft.structured_with(&format!(r#""datacontenttype":"{content_type}","data":{text}"#));
+        assert_eq!(event(read(&[], value.as_bytes())), expected, "{content_type}");
+        let object = draft.structured_with(&format!(
+            r#""datacontenttype":"{content_type}","data":{}"#,
+            draft.data()
+        ));
+        assert_eq!(event(read(&[], object.as_bytes())), expected, "{content_type}");
+    }
+    for content_type in [
+        "application/json",
+        "text/JSON; charset=utf-8",
+        "application/problem+json",
+    ] {
+        let value = draft.structured_with(&format!(r#""datacontenttype":"{content_type}","data":{text}"#));
+        let rejection = read(&[], value.as_bytes()).unwrap_err();
+        assert_eq!(rejection.to_string(), "data: expected an object, found a string");
+    }
+}
+
+#[test]
+fn an_integer_is_an_organisation_in_both_modes() {
+    let value = Draft::message().attribute("org", Some("4244")).structured();
+    let text = Draft::message().attribute("org", Some(r#""4244""#)).event();
+    assert_eq!(event(read(&[], value.as_bytes())), text);
 }

@@ -1,6 +1,6 @@
 //! Kinds of parameters: how each is read from a query, and how it is described.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
 
 use axum::http::Uri;
 use events::Day;
@@ -12,9 +12,9 @@ use utoipa::openapi::{
 
 use crate::parameter_error::ParameterError;
 
-/// The query parameters of a request, by name.
+/// The query parameters of a request, in their order.
 #[derive(Debug)]
-pub(crate) struct Query<'a>(HashMap<Cow<'a, str>, Cow<'a, str>>);
+pub(crate) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
     /// The query parameters of an address.
@@ -22,27 +22,31 @@ impl<'a> Query<'a> {
         Self::parse(uri.query().unwrap_or_default())
     }
 
-    /// Reads `application/x-www-form-urlencoded`, which cannot fail; the last of a repeated name counts.
+    /// Reads `application/x-www-form-urlencoded`, which cannot fail.
     pub(super) fn parse(text: &'a str) -> Self {
         Self(form_urlencoded::parse(text.as_bytes()).collect())
     }
 
+    /// The last value of a parameter; none where that is blank.
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(AsRef::as_ref)
+        let mut values = self.0.iter().rev().filter(|(given, _)| given == name);
+        values
+            .next()
+            .map(|(_, value)| value.as_ref())
+            .filter(|value| !is_blank(value))
     }
+}
 
-    /// The value of a parameter, if it is there; whitespace alone is not a value.
-    fn not_blank(&self, name: &'static str) -> Result<Option<&str>, ParameterError> {
-        match self.get(name) {
-            Some(value) if value.trim().is_empty() => Err(ParameterError::Blank(name)),
-            value => Ok(value),
-        }
-    }
+/// Whether a value stands for none: it is empty, or spaces. Other white space may be a name.
+pub(super) fn is_blank(value: &str) -> bool {
+    value.bytes().all(|byte| byte == b' ')
 }
 
 /// A day of the calendar, from year 1 to 9999.
 pub(super) struct Date {
     pub(super) name: &'static str,
+    /// Another name, which is read where the first has no value.
+    pub(super) alias: &'static str,
     pub(super) description: &'static str,
 }
 
@@ -52,10 +56,11 @@ impl Date {
     }
 
     pub(super) fn optional(&self, query: &Query<'_>) -> Result<Option<Day>, ParameterError> {
-        let Some(text) = query.not_blank(self.name)? else {
+        let named = |name| query.get(name).map(|text| (name, text));
+        let Some((name, text)) = named(self.name).or_else(|| named(self.alias)) else {
             return Ok(None);
         };
-        let day = text.parse().map_err(|_| ParameterError::NotADate(self.name))?;
+        let day = text.parse().map_err(|_| ParameterError::NotADate(name))?;
         Ok(Some(day))
     }
 
@@ -76,7 +81,7 @@ pub(super) struct Choice<T: 'static> {
 
 impl<T: Copy> Choice<T> {
     pub(super) fn read(&self, query: &Query<'_>) -> Result<T, ParameterError> {
-        let given = query.not_blank(self.name)?;
+        let given = query.get(self.name);
         let mut options = self.options.iter();
         let option = match given {
             None => options.next(),
@@ -102,36 +107,28 @@ impl<T: Copy> Choice<T> {
     }
 }
 
-/// Any text.
+/// A name, or several.
 pub(super) struct Text {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
-    /// Whether whitespace is a value like any other and an empty text means no value; otherwise both are refused.
-    pub(super) blank_is_value: bool,
 }
 
 impl Text {
     /// Reads a single name.
-    pub(super) fn read(&self, query: &Query<'_>) -> Result<Option<String>, ParameterError> {
-        Ok(self.read_whole(query)?.map(truncate))
+    pub(super) fn read(&self, query: &Query<'_>) -> Option<String> {
+        query.get(self.name).map(|name| truncate(name, 1))
     }
 
-    /// Reads the text, however long it is.
-    pub(super) fn read_whole<'q>(&self, query: &'q Query<'_>) -> Result<Option<&'q str>, ParameterError> {
-        if self.blank_is_value {
-            Ok(query.get(self.name).filter(|text| !text.is_empty()))
-        } else {
-            query.not_blank(self.name)
-        }
+    /// Reads each value that is not blank, however long it is.
+    pub(super) fn read_all<'q>(&self, query: &'q Query<'_>) -> impl Iterator<Item = &'q str> {
+        let values = query.0.iter().filter(|(name, _)| name == self.name);
+        values
+            .map(|(_, value)| value.as_ref())
+            .filter(|value| !is_blank(value))
     }
 
     pub(super) fn describe(&self) -> Parameter {
-        let schema = if self.blank_is_value {
-            string()
-        } else {
-            string().min_length(Some(1))
-        };
-        parameter(self.name, self.description, schema).build()
+        parameter(self.name, self.description, string()).build()
     }
 }
 
@@ -146,7 +143,7 @@ pub(super) struct PositiveInteger {
 impl PositiveInteger {
     /// Reads the number. Without a maximum, a number above 64 bits is read as the largest of 64 bits.
     pub(super) fn read(&self, query: &Query<'_>) -> Result<Option<u64>, ParameterError> {
-        let Some(text) = query.not_blank(self.name)? else {
+        let Some(text) = query.get(self.name) else {
             return Ok(None);
         };
         let broken = ParameterError::NotWhole {
@@ -178,10 +175,10 @@ impl PositiveInteger {
 /// A name to compare with the names of events, cut to a length that no such name has, so that queries to the store have
 /// a bounded size.
 ///
-/// Names of events have at most 255 characters, twice as many in lower case. One of more characters equals none
-/// of them, and neither does what is left of it here.
-pub(super) fn truncate(name: &str) -> String {
-    name.chars().take(2 * 255 + 1).collect()
+/// Names of events have at most 255 characters, and up to `folded` times as many as they are compared. One of more
+/// characters equals none of them, and neither does what is left of it here.
+pub(super) fn truncate(name: &str, folded: usize) -> String {
+    name.chars().take(folded * 255 + 1).collect()
 }
 
 fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> ParameterBuilder {

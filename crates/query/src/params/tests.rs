@@ -73,27 +73,65 @@ fn the_last_of_a_repeated_parameter_holds_and_unknown_ones_are_ignored() {
 }
 
 #[test]
-fn topics_are_trimmed_lowercased_and_not_repeated() {
+fn topics_are_trimmed_folded_and_not_repeated() {
     let topics =
         transcripts("topics=%20Math%20,,math,+Stra%C3%9Fe,%C3%84pfel+und+Birnen,").map(|asked| asked.topics);
     assert_eq!(
         topics,
-        Ok(["math", "straße", "äpfel und birnen"].map(str::to_owned).to_vec())
+        Ok(["math", "strasse", "äpfel und birnen"]
+            .map(str::to_owned)
+            .to_vec())
     );
+    let topics = transcripts("topics=b&topics=&topics=%22x,+Y%22,a&topics=%C2%A0").map(|asked| asked.topics);
+    assert_eq!(topics, Ok(["", "a", "b", "x, y"].map(str::to_owned).to_vec()));
     assert_eq!(transcripts("topics=,%20,"), Err(ParameterError::Blank("topics")));
 }
 
 #[test]
-fn an_empty_mentor_id_is_no_filter_but_whitespace_is_one() {
-    for (query, mentor) in [
-        ("mentor_id=", None),
-        ("mentor_id=m&mentor_id=", None),
-        ("mentor_id=%20", Some(" ")),
-        ("mentor_id=%20m", Some(" m")),
+fn spaces_are_no_mentor_but_other_white_space_is_one() {
+    for (value, mentor) in [
+        ("", None),
+        ("%20", None),
+        ("+%20", None),
+        ("%20m", Some(" m")),
+        ("%C2%A0", Some("\u{a0}")),
+        ("%09", Some("\t")),
     ] {
-        let asked: UserCohorts = ask(&format!("{JANUARY}&{query}")).unwrap();
-        assert_eq!(asked.mentor.as_deref(), mentor, "{query}");
+        let asked: UserCohorts = ask(&format!("{JANUARY}&mentor_id=m&mentor_id={value}")).unwrap();
+        assert_eq!(asked.mentor.as_deref(), mentor, "{value}");
+        let asked = transcripts(&format!("mentor=m&mentor={value}")).unwrap();
+        assert_eq!(asked.mentor.as_deref(), mentor, "{value}");
     }
+}
+
+#[test]
+fn a_blank_optional_parameter_is_absent() {
+    let blank = "start_date=&end_date=%20&mentor=&topics=+&page=&page_size=%20%20&startDate&endDate=";
+    let absent = Transcripts {
+        filter: TranscriptFilter::default(),
+        page: None,
+    };
+    assert_eq!(ask(blank), Ok(absent));
+    let blank = format!("{JANUARY}&group_by=&aggregation=%20&new_users_by");
+    assert_eq!(ask::<UsageSummary>(&blank), ask(JANUARY));
+    assert_eq!(ask::<UserCohorts>(&blank), ask(JANUARY));
+}
+
+#[test]
+fn the_dates_of_the_web_client_are_read_where_the_others_are_absent() {
+    for query in [
+        "startDate=2024-01-01&endDate=2024-01-31",
+        "startDate=2024-01-01&endDate=2024-01-31&start_date=&end_date=%20",
+        "startDate=x&endDate=x&start_date=2024-01-01&end_date=2024-01-31",
+    ] {
+        assert_eq!(ask::<UsageSummary>(query), ask(JANUARY), "{query}");
+        assert_eq!(ask::<UserCohorts>(query), ask(JANUARY), "{query}");
+        assert_eq!(transcripts(query), transcripts(JANUARY), "{query}");
+    }
+    assert_eq!(
+        ask::<UsageSummary>("startDate=x&endDate=2024-01-31"),
+        Err(ParameterError::NotADate("startDate"))
+    );
 }
 
 #[test]
@@ -125,16 +163,29 @@ fn a_hundred_topics_are_the_most_and_none_counts_twice() {
     assert_eq!(read(&format!("{0},{0}", topics(100))), Ok(100));
     let error = read(&topics(101)).unwrap_err().to_string();
     assert_eq!(error, "topics names 101 topics; at most 100 are taken");
+    let long = |count: u32| {
+        (10..10 + count)
+            .map(|n| n.to_string().repeat(300))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    assert_eq!(read(&long(90)), Ok(90));
+    // Folded, this letter takes three times as many bytes.
+    let more = ["a", "b", "c", "d", "e"].map(|first| format!("{first}{}", "\u{390}".repeat(255)));
+    let error = read(&format!("{},{}", long(90), more.join(",")))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "topics is too long; at most 60000 bytes are taken");
 }
 
 #[test]
 fn a_name_longer_than_any_of_an_event_is_cut_but_stays_longer() {
     let mentor = |name: &str| transcripts(&format!("mentor={name}")).unwrap().mentor;
     let topics = |name: &str| transcripts(&format!("topics={name}")).unwrap().topics;
-    // In lower case this letter becomes two.
-    let longest = "\u{130}".repeat(255);
-    assert_eq!(topics(&longest), [longest.to_lowercase()]);
-    assert_eq!(topics(&longest.repeat(9))[0].chars().count(), 511);
+    // Folded, this letter becomes three.
+    let longest = "\u{390}".repeat(255);
+    assert_eq!(topics(&longest), ["\u{3b9}\u{308}\u{301}".repeat(255)]);
+    assert_eq!(topics(&longest.repeat(9))[0].chars().count(), 766);
     assert_eq!(mentor(&longest), Some(longest.clone()));
-    assert_eq!(mentor(&longest.repeat(9)).unwrap().chars().count(), 511);
+    assert_eq!(mentor(&longest.repeat(9)).unwrap().chars().count(), 256);
 }

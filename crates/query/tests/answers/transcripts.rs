@@ -93,6 +93,47 @@ async fn filters_choose_conversations() {
 }
 
 #[tokio::test]
+async fn topics_are_found_by_case_folding_and_may_hold_commas() {
+    let mut world = World::default();
+    let names = [
+        "Stra\u{df}e",
+        "\u{3a3}\u{39f}\u{3a6}\u{39f}\u{3a3}",
+        "Sines, cosines",
+        "\"quoted\"",
+        "\u{a0}",
+    ];
+    for (conversation, name) in (1..).zip(names) {
+        let time = format!("2024-01-01T0{conversation}:00:00Z");
+        world = world
+            .say(conversation, &time, Role::User, "ada", "euclid")
+            .annotate(conversation, &[name]);
+    }
+    let service = world.serve("transcripts_folded").await;
+    for (query, expected) in [
+        ("topics=STRASSE", vec![1]),
+        ("topics=stra%C3%9Fe", vec![1]),
+        ("topics=STRA%E1%BA%9EE", vec![1]),
+        ("topics=%CF%83%CE%BF%CF%86%CE%BF%CF%83", vec![2]),
+        ("topics=%CF%83%CE%BF%CF%86%CE%BF%CF%82", vec![2]),
+        ("topics=sines,+cosines", vec![]),
+        ("topics=%22sines,+cosines%22", vec![3]),
+        (
+            "topics=strasse&topics=nothing&topics=+%22SINES,+cosines%22+",
+            vec![3, 1],
+        ),
+        ("topics=%22quoted%22", vec![]),
+        ("topics=%22%22%22Quoted%22%22%22", vec![4]),
+        ("topics=%C2%A0", vec![5]),
+        ("topics=", vec![5, 4, 3, 2, 1]),
+    ] {
+        for page in ["", "&page=1"] {
+            let list = service.ask(&format!("transcripts/?{query}{page}")).await;
+            assert_eq!(ids(&list), expected, "{query}{page}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn links_lead_through_all_pages_of_a_list() {
     let mut world = World::default();
     for hour in 0..7 {

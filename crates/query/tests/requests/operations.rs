@@ -1,16 +1,27 @@
 //! What is served in addition to the endpoints, and what every route does.
 
-use std::{future::ready, time::Duration};
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, StatusCode},
+    http::{Method, Request, StatusCode, Version},
 };
+use futures::{FutureExt, future::join_all};
 use query::{Check, Settings};
 use tokio::net::TcpListener;
 
-use crate::service::{ACME, get, send, service, settings, unreachable_store};
+use crate::{
+    http::send_as_it_is,
+    service::{ACME, get, send, service, settings, unreachable_store},
+};
 
 const ROUTES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/"];
 
@@ -67,6 +78,73 @@ async fn a_check_that_fails_or_hangs_is_named() {
         serde_json::from_str::<serde_json::Value>(&answer.body).unwrap(),
         expected
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_readiness_is_given_for_a_second() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let probe = {
+        let runs = Arc::clone(&runs);
+        move || {
+            runs.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).map(Ok)
+        }
+    };
+    let checks = vec![Check::new("clickhouse", probe)];
+    let service = query::operator_router(checks, String::new);
+    // Those that ask at the same time share one answer, and one who goes away leaves it to the others.
+    let gone = tokio::time::timeout(Duration::from_millis(1), get(&service, "/readyz")).await;
+    assert!(gone.is_err());
+    let answers = join_all((0..100).map(|_| get(&service, "/readyz"))).await;
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
+    get(&service, "/metrics").await;
+    tokio::time::advance(Duration::from_millis(890)).await;
+    get(&service, "/readyz").await;
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    tokio::time::advance(Duration::from_millis(20)).await;
+    get(&service, "/readyz").await;
+    assert_eq!(runs.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_request_of_http_1_1_has_one_host() {
+    for (version, hosts, status) in [
+        (Version::HTTP_11, 0, 400),
+        (Version::HTTP_11, 1, 200),
+        (Version::HTTP_11, 2, 400),
+        (Version::HTTP_10, 0, 200),
+    ] {
+        let mut request = Request::get("/healthz").version(version);
+        for _ in 0..hosts {
+            request = request.header("host", "rollcall.example");
+        }
+        let answer = send_as_it_is(&service(), request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status.as_u16(), status, "{version:?} {hosts}");
+        if status == 400 {
+            assert_eq!(
+                answer.body,
+                r#"{"detail":"the request must have one Host header"}"#
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_varies_by_accept_and_nothing_else_does() {
+    let refused = format!("{ACME}/usage-summary/");
+    for (path, vary) in [
+        (refused.as_str(), "accept"),
+        ("/nowhere", "accept"),
+        ("/healthz", ""),
+    ] {
+        for accept in ["application/problem+json", "*/*"] {
+            let request = Request::get(path)
+                .header("accept", accept)
+                .header("authorization", "acme-key");
+            let answer = send(&service(), request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.header("vary"), vary, "{path} {accept}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, StatusCode},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -28,8 +28,15 @@ impl Answer {
     }
 }
 
-/// Sends a request and reads all of its response.
-pub(crate) async fn send(service: &Router, request: Request<Body>) -> Answer {
+/// Sends a request to some host and reads all of its response.
+pub(crate) async fn send(service: &Router, mut request: Request<Body>) -> Answer {
+    let host = HeaderValue::from_static("rollcall.example");
+    request.headers_mut().entry(header::HOST).or_insert(host);
+    send_as_it_is(service, request).await
+}
+
+/// Sends a request, with or without a `Host`, and reads all of its response.
+pub(crate) async fn send_as_it_is(service: &Router, request: Request<Body>) -> Answer {
     let (parts, body) = service.clone().oneshot(request).await.unwrap().into_parts();
     let bytes = body
         .collect()

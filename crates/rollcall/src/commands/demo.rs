@@ -45,8 +45,8 @@ pub(crate) async fn run(
     ready_file: Option<&Path>,
 ) -> anyhow::Result<()> {
     settings.http.addr = Some(settings.http.addr.unwrap_or_else(default_or_free));
-    let (data_dir, _temporary) = data_dir(&settings)?;
     let mut tasks = Tasks::new()?;
+    let (data_dir, _temporary) = data_dir(&settings)?;
     let metrics = telemetry::start_metrics(&mut tasks)?;
     let spinner = progress::spinner("starting broker and engine");
     let started = tasks

@@ -1,24 +1,33 @@
 //! `rollcall dev`
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
 use tracing::info;
 
-use crate::{api::Bound, engine::EmbeddedEngine, ready::Ready, settings::Settings, shutdown::Tasks, stack};
+use crate::{
+    api::Bound,
+    engine::EmbeddedEngine,
+    ready::Ready,
+    settings::{Settings, loopback},
+    shutdown::Tasks,
+    stack,
+};
 
 /// ClickHouse's port, where no other address is asked for.
 const CLICKHOUSE_PORT: u16 = 8123;
 
-/// The embedded engine alone, until stopped.
+/// The embedded engine alone, on the address that was asked for, until stopped. `http.addr` is that of the API: an engine
+/// there would leave no place for it, and would not be where `clickhouse.url` says.
 ///
 /// # Errors
 /// Where the engine does not start, or would be reached from other machines without `allow_remote`.
 pub(crate) async fn clickhouse(
     settings: Settings,
+    http_addr: Option<SocketAddr>,
     allow_remote: bool,
     ready_file: Option<&Path>,
 ) -> anyhow::Result<()> {
-    let addr = settings.http.addr_or(CLICKHOUSE_PORT);
+    let addr = http_addr.unwrap_or_else(|| loopback(CLICKHOUSE_PORT));
     if !addr.ip().is_loopback() && !allow_remote {
         anyhow::bail!(
             "http.addr: {addr} is reached from other machines; --allow-remote serves it there under the password of \
@@ -34,7 +43,9 @@ pub(crate) async fn clickhouse(
     let Some(embedded) = tasks.unless_stopped(starting).await? else {
         return Ok(());
     };
-    embedded.ready().write(ready_file)?;
+    let ready = embedded.ready();
+    let _announcement = ready.announce(&data_dir)?;
+    ready.write(ready_file)?;
     tasks.shutdown().cancelled().await;
     embedded.engine.shutdown().await;
     Ok(())

@@ -1,66 +1,62 @@
 //! `rollcall produce`
 
+mod check;
+mod lines;
+
 use std::{
-    borrow::Cow,
-    fs::File,
-    io::{BufRead, BufReader, Read, stdin},
     path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use consumer::Publisher;
-use flate2::bufread::MultiGzDecoder;
-use indicatif::ProgressBar;
-use serde::Deserialize;
-use serde_json::Value;
-use tokio::sync::mpsc;
 
 use super::EVENT_HEADERS;
 use crate::{
-    progress,
+    cli::ProduceOptions,
     settings::Settings,
     shutdown::{GRACE, Tasks},
 };
+use check::Check;
+use lines::Input;
 
 /// How long the brokers may take for the last records.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
-/// The maximum size of a chunk of lines, in lines and in bytes. A chunk is sent on as soon as no other line has been
-/// read, and at most two wait.
-const CHUNK_LINES: usize = 1_000;
-const CHUNK_BYTES: usize = 1 << 20;
-/// How much is read at once, in bytes.
-const READ_BUFFER_BYTES: usize = 256 << 10;
 /// How many bytes a line may have beyond the size of an accepted record: a record that is too large can be published,
 /// and be rejected.
 const EXTRA_LINE_BYTES: usize = 1 << 20;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-type Lines = Vec<Vec<u8>>;
-
-/// Publishes the lines of a file, gzipped or not, or of standard input (`-`), each as soon as it is read. Every line that is
-/// not blank is published as it is: whether it is an event is for `ingest` to decide.
+/// Publishes the lines of a file, gzipped or not, or of standard input (`-`). A line that `ingest` would reject is not
+/// published: where the input is a file, nothing of it is, else nothing from that line on.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
-pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> {
+pub(crate) async fn run(settings: &Settings, options: &ProduceOptions) -> anyhow::Result<()> {
     let began = Instant::now();
-    let (input, bar) = open(file)?;
-    let publisher = Publisher::new(&settings.kafka)?;
+    let file = options.file.as_path();
+    let limit = settings.kafka.max_record_bytes.get();
+    let longest = limit.saturating_add(EXTRA_LINE_BYTES);
     let tasks = Tasks::new()?;
+    let mut check = (!options.force).then(|| Check::new(file, limit));
+    // What is not a file, as a pipe, can be read once only.
+    if file != Path::new("-")
+        && file.is_file()
+        && let Some(mut check) = check.take()
+    {
+        let checked = check.file(Input::open(file, longest, "checking")?);
+        if tasks.unless_stopped(checked).await?.is_none() {
+            return Ok(());
+        }
+    }
+
+    let input = Input::open(file, longest, "publishing")?;
+    let bar = input.bar.clone();
+    let publisher = Publisher::new(&settings.kafka)?;
     let topics = tasks.unless_stopped(consumer::ensure_topics(&settings.kafka));
     if topics.await?.is_none() {
         return Ok(());
     }
-
-    let (sender, lines) = mpsc::channel(2);
-    let gzipped = file.extension().is_some_and(|extension| extension == "gz");
-    let longest = settings
-        .kafka
-        .max_record_bytes
-        .get()
-        .saturating_add(EXTRA_LINE_BYTES);
-    // A thread of its own: nothing else can wait on a standard input that never ends.
-    std::thread::Builder::new().spawn(move || read_lines(input, gzipped, longest, &sender))?;
-    let outcome = tasks.unless_stopped(publish(&publisher, lines, file)).await;
+    let outcome = tasks
+        .unless_stopped(publish(&publisher, input, check, file))
+        .await;
     let flushed = match tasks.unless_stopped(publisher.flush(FLUSH_TIMEOUT)).await {
         Ok(None) => publisher.flush(GRACE).await,
         flushed => flushed.map(|_| ()),
@@ -79,181 +75,29 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Opens the input, with a bar that shows how much of it is read, or a spinner where its length is unknown.
-fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, ProgressBar)> {
-    if path == Path::new("-") {
-        let bar = progress::spinner("publishing");
-        return Ok((Box::new(bar.wrap_read(stdin())), bar));
-    }
-    let unreadable = || format!("cannot read {}", path.display());
-    let file = File::open(path).with_context(unreadable)?;
-    let length = file.metadata().with_context(unreadable)?.len();
-    let bar = progress::bytes("publishing", length);
-    Ok((Box::new(bar.wrap_read(file)), bar))
-}
-
-/// Publishes the lines.
+/// Publishes the lines, up to the first that a check refuses.
 async fn publish(
     publisher: &Publisher,
-    mut lines: mpsc::Receiver<std::io::Result<Lines>>,
+    mut input: Input<'_>,
+    mut check: Option<Check<'_>>,
     file: &Path,
 ) -> anyhow::Result<()> {
-    let mut number = 0_u64;
-    while let Some(chunk) = lines.recv().await {
-        let chunk = chunk.with_context(|| format!("cannot read {} after line {number}", file.display()))?;
+    while let Some(chunk) = input.next().await? {
         for line in chunk {
-            number += 1;
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
+            if let Some(Err(reason)) = check.as_mut().map(|check| check.line(&line)) {
+                anyhow::bail!(
+                    "{}: line {} is not an event that ingest accepts (--force publishes it all the same): {reason}",
+                    file.display(),
+                    line.number
+                );
             }
-            let key = key(&line);
+            let key = line.key();
+            let key = key.as_deref().map(str::as_bytes);
             publisher
-                .publish(key.as_deref().map(str::as_bytes), &EVENT_HEADERS, Some(&line))
+                .publish(key, &EVENT_HEADERS, Some(&line.value))
                 .await
-                .with_context(|| format!("{}: line {number} is not published", file.display()))?;
+                .with_context(|| format!("{}: line {} is not published", file.display(), line.number))?;
         }
     }
     Ok(())
-}
-
-/// Sends the lines on, without their ends, until the input or the receiver ends.
-fn read_lines(
-    input: impl Read + Send + 'static,
-    gzipped: bool,
-    longest: usize,
-    sender: &mpsc::Sender<std::io::Result<Lines>>,
-) {
-    let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, input);
-    let gzipped = gzipped || input.fill_buf().is_ok_and(|start| start.starts_with(&GZIP_MAGIC));
-    let input: Box<dyn Read> = if gzipped {
-        Box::new(MultiGzDecoder::new(input))
-    } else {
-        Box::new(input)
-    };
-    let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, input);
-    loop {
-        let mut chunk = Vec::new();
-        let read = read_chunk(&mut input, longest, &mut chunk);
-        // What was read before an error is published before the error is reported.
-        let is_last = chunk.is_empty();
-        if (!is_last && sender.blocking_send(Ok(chunk)).is_err()) || (is_last && read.is_ok()) {
-            return;
-        }
-        if let Err(error) = read {
-            // There is no receiver any more where the command has ended.
-            drop(sender.blocking_send(Err(error)));
-            return;
-        }
-    }
-}
-
-/// Reads a line, and those that have been read with it. None where the input is at its end.
-fn read_chunk(input: &mut BufReader<impl Read>, longest: usize, lines: &mut Lines) -> std::io::Result<()> {
-    let limit = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = 0;
-    loop {
-        let mut line = Vec::new();
-        let read = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(());
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        } else if read > longest {
-            return Err(std::io::Error::other(format!(
-                "a line has more than {longest} bytes"
-            )));
-        }
-        bytes += read;
-        lines.push(line);
-        if lines.len() == CHUNK_LINES || bytes >= CHUNK_BYTES || !input.buffer().contains(&b'\n') {
-            return Ok(());
-        }
-    }
-}
-
-/// The key of the record: the event's `partitionkey`, or else `{org}:{user_id}`.
-fn key(line: &[u8]) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Keyed<'a> {
-        #[serde(borrow)]
-        partitionkey: Option<Cow<'a, str>>,
-        #[serde(borrow)]
-        org: Option<Cow<'a, str>>,
-        data: Option<Data>,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        user_id: Option<Value>,
-    }
-    let keyed: Keyed<'_> = serde_json::from_slice(line).ok()?;
-    keyed.partitionkey.or_else(|| {
-        let user = match keyed.data?.user_id? {
-            Value::String(user) => user,
-            Value::Number(user) => user.to_string(),
-            _ => return None,
-        };
-        Some(Cow::Owned(format!("{}:{user}", keyed.org?)))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use super::*;
-
-    #[test]
-    fn a_record_is_keyed_by_its_partitionkey_or_else_by_org_and_user() {
-        for (line, expected) in [
-            (
-                r#"{"partitionkey":"k","org":"o","data":{"user_id":"u"}}"#,
-                Some("k"),
-            ),
-            (r#"{"org":"o","data":{"user_id":"u"}}"#, Some("o:u")),
-            (r#"{"org":"o","data":{"user_id":7}}"#, Some("o:7")),
-            (
-                r#"{"partitionkey":"k","org":"o","data":{"user_id":[]}}"#,
-                Some("k"),
-            ),
-            (r#"{"org":"o","data":{}}"#, None),
-            ("no JSON", None),
-        ] {
-            assert_eq!(key(line.as_bytes()).as_deref(), expected, "{line}");
-        }
-    }
-
-    /// The chunks of an input, with lines of at most 2,000 bytes.
-    fn chunks_of(input: impl Read + Send + 'static) -> Vec<std::io::Result<Lines>> {
-        let (sender, mut receiver) = mpsc::channel(8);
-        read_lines(input, false, 2_000, &sender);
-        drop(sender);
-        std::iter::from_fn(|| receiver.blocking_recv()).collect()
-    }
-
-    #[test]
-    fn lines_keep_their_order_and_the_last_needs_no_end() {
-        let lines: Vec<String> = (0..2_500).map(|number| number.to_string()).collect();
-        let text = format!("{}\nlast", lines.join("\n"));
-        let chunks: Vec<Lines> = chunks_of(Cursor::new(text))
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
-        assert_eq!(chunks[0].len(), CHUNK_LINES);
-        let lines = chunks.concat();
-        assert_eq!(lines.len(), 2_501);
-        assert_eq!(lines[0], b"0");
-        assert_eq!(lines[2_500], b"last");
-    }
-
-    #[test]
-    fn lines_before_one_that_is_too_long_are_sent_on() {
-        let mut chunks = chunks_of(Cursor::new(format!("a\nb\n{}\nc", "x".repeat(2_001))));
-        assert_eq!(chunks.remove(0).unwrap(), [b"a", b"b"]);
-        let error = chunks.remove(0).unwrap_err();
-        assert_eq!(error.to_string(), "a line has more than 2000 bytes");
-        assert!(chunks.is_empty());
-        let longest = chunks_of(Cursor::new("x".repeat(2_000) + "\n"));
-        assert_eq!(longest.len(), 1);
-    }
 }

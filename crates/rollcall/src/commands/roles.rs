@@ -18,9 +18,9 @@ use crate::{
 pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let mut tasks = Tasks::new()?;
     let metrics = telemetry::start_metrics(&mut tasks)?;
-    let http = Bound::new(settings.http.addr()).await?;
+    let http = Bound::new(settings.http.ingest_addr()).await?;
     let store = Store::new(&settings.clickhouse);
-    let checks = api::checks(&store, &settings.kafka)?;
+    let checks = vec![api::clickhouse_check(&store), api::kafka_check(&settings.kafka)?];
     let router = query::operator_router(checks, move || metrics.render());
     let ready = Ready::at(http.url())
         .with_kafka(&settings.kafka)
@@ -43,7 +43,7 @@ pub(crate) async fn serve(settings: Settings, ready_file: Option<&Path>) -> anyh
     let metrics = telemetry::start_metrics(&mut tasks)?;
     let http = Bound::new(settings.http.addr()).await?;
     let store = Store::new(&settings.clickhouse);
-    let checks = api::checks(&store, &settings.kafka)?;
+    let checks = vec![api::clickhouse_check(&store)];
     if settings.auth.keys.is_empty() {
         warn!("auth.keys is empty: every request will be answered with 401");
     }

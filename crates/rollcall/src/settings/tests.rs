@@ -21,13 +21,14 @@ fn load_with(
     std::fs::write(&path, toml).unwrap();
     let common = CommonOptions {
         config: Some(path),
+        http_addr,
         ..CommonOptions::default()
     };
     let variables: HashMap<_, _> = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    Settings::layered(&common, http_addr, Environment::default().source(Some(variables)))
+    Settings::layered(&common, Environment::default().source(Some(variables)))
 }
 
 fn refused(toml: &str, variables: &[(&str, &str)]) -> String {
@@ -47,6 +48,7 @@ fn the_reference_shows_the_defaults() {
             filter: Some("info".to_owned()),
             ..LogSettings::default()
         },
+        named: read.named.clone(),
         ..Settings::default()
     };
     assert_eq!(format!("{read:?}"), format!("{usual:?}"));

@@ -185,7 +185,7 @@ impl World {
         let (span, _) = self.ledger.read(Partition(partition), Offset(offset)).unwrap();
         let batch = self.batcher.open();
         if is_skipped(offset) {
-            return batch.skip(span);
+            return batch.skip(span, "other");
         }
         *self.owed.entry((partition, offset)).or_default() += 1;
         if is_rejected(offset) {

@@ -1,0 +1,32 @@
+//! The counters of ingestion, before anything is counted.
+
+use metrics::counter;
+
+use crate::{ingest::record::Reason, metric};
+
+/// Describes each metric to the installed recorder, and registers the counters at 0: an increase from nothing would be missed.
+/// Of [`KAFKA_ERRORS`](metric::KAFKA_ERRORS) only the codes that an outage has.
+pub fn register_metrics() {
+    metric::describe();
+    counter!(metric::RECORDS_LOST).increment(0);
+    counter!(metric::BATCHES).increment(0);
+    for outcome in ["kept", "skipped"] {
+        counter!(metric::RECORDS, "outcome" => outcome, "reason" => "").increment(0);
+    }
+    for reason in Reason::codes() {
+        counter!(metric::RECORDS, "outcome" => "rejected", "reason" => reason).increment(0);
+    }
+    for what in ["insert", "dead_letter", "commit"] {
+        counter!(metric::RETRIES, "what" => what).increment(0);
+    }
+    for kind in ["assigned", "revoked", "lost"] {
+        counter!(metric::REBALANCES, "kind" => kind).increment(0);
+    }
+    for code in [
+        "AllBrokersDown",
+        "BrokerTransportFailure",
+        "UnknownTopicOrPartition",
+    ] {
+        counter!(metric::KAFKA_ERRORS, "code" => code).increment(0);
+    }
+}
