@@ -23,6 +23,8 @@ pub(crate) const ORG: &str = "torture";
 pub(crate) const POISON: &str = "poison";
 /// A text that ClickHouse refuses: see `Stack`.
 pub(crate) const FORBIDDEN: &str = "forbidden";
+/// The first number of events of transactions that are aborted, none of which may count.
+pub(crate) const ABORTED: u32 = 1_000_000_000;
 /// How often events are published, where they are many a second.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(10);
 /// How many events are published before all must be acknowledged, …
@@ -87,8 +89,7 @@ async fn publish_each(settings: &Settings, numbers: std::ops::Range<u32>, record
 async fn publish_all(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn(u32) -> Vec<Record>) {
     for number in numbers {
         for mut record in records(number) {
-            // Each of many partitions gets one key in sixteen, as it gets users.
-            record.key = Some(format!("user-{}", number % 160).into());
+            record.key = Some(key(number));
             record.publish(publisher).await;
         }
     }
@@ -137,13 +138,27 @@ fn records(number: u32) -> Vec<Record> {
         records.push(malformed(number));
     }
     if number.is_multiple_of(4_999) {
-        records.push(poison(Some(forbidden(number).to_string().into())));
+        records.push(refused(number));
     }
     records
 }
 
-fn good(number: u32) -> Record {
-    record(&event(ORG, number), Spelling::default())
+/// The record of an event.
+pub(crate) fn good(number: u32) -> Record {
+    Record {
+        key: Some(key(number)),
+        ..record(&event(ORG, number), Spelling::default())
+    }
+}
+
+/// Each of many partitions gets one key in sixteen, as it gets users.
+fn key(number: u32) -> Vec<u8> {
+    format!("user-{}", number % 160).into()
+}
+
+/// A record that ClickHouse is made to refuse.
+pub(crate) fn refused(number: u32) -> Record {
+    poison(Some(forbidden(number).to_string().into()))
 }
 
 fn poison(value: Option<Vec<u8>>) -> Record {
