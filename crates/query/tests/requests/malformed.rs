@@ -10,8 +10,9 @@ const NOT_AN_END: &str = "end_date must be a date as YYYY-MM-DD";
 const NO_START: &str = "start_date is required";
 const NO_END: &str = "end_date is required";
 const DISORDER: &str = "start_date must not be after end_date";
-const NO_GROUP: &str = "group_by must be one of day, hour, week, daily, hourly, weekly";
-const NO_AGGREGATION: &str = "aggregation must be one of daily, hourly, weekly, day, hour, week";
+const NO_GROUP: &str = "group_by must be one of day, hour, week, month, daily, hourly, weekly, monthly";
+const NO_AGGREGATION: &str =
+    "aggregation must be one of daily, hourly, weekly, monthly, day, hour, week, month";
 const NO_NEW_BY: &str = "new_users_by must be one of registration, activity";
 const NO_PAGE: &str = "page must be a whole number from 1 up";
 const NO_SIZE: &str = "page_size must be a whole number from 1 to 1000";
