@@ -7,7 +7,7 @@ pub(crate) mod world;
 
 use std::{borrow::Cow, cell::Cell};
 
-use events::{Body, Event, Timestamp};
+use events::{Body, Event};
 use oracle::Oracle;
 use proptest::{
     strategy::{Strategy, ValueTree},
