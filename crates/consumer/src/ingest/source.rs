@@ -17,9 +17,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
 use crate::kafka::client;
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 
@@ -58,6 +59,7 @@ impl Source {
             .set("statistics.interval.ms", "2000");
         let membership = Membership {
             topic: settings.topic.clone(),
+            settings: settings.clone(),
             ledger: Mutex::default(),
             paused: AtomicBool::new(false),
             connected_at: Mutex::new(Instant::now()),
@@ -158,6 +160,7 @@ impl Source {
 /// What librdkafka calls back for: assignments and statistics. Its callbacks run where the records are polled.
 pub(crate) struct Membership {
     topic: String,
+    settings: Settings,
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
     paused: AtomicBool,
@@ -181,8 +184,10 @@ impl Membership {
             list.add_partition_offset(&self.topic, partition, Position::Offset(offset))
         });
         let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+            rights::granted(Right::ReadGroup);
             return true;
         };
+        rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
         warn!(topic = self.topic, "offsets are not committed: {error}");
         false
@@ -278,6 +283,16 @@ impl ClientContext for Membership {
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
+        let fetching = || {
+            topic
+                .partitions
+                .values()
+                .filter(|partition| partition.fetch_state == "active")
+        };
+        // Brokers tell where the log ends only to those who may read it.
+        if fetching().next().is_some() && fetching().all(|partition| partition.ls_offset >= 0) {
+            rights::granted(Right::ReadTopic);
+        }
         for (partition, settled) in self.ledger().frontiers() {
             let end = topic
                 .partitions
@@ -293,6 +308,11 @@ impl ClientContext for Membership {
 
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(_) = rebalance {
+            rights::granted(Right::ReadGroup);
+            // If it is still missing, the next fetch says so.
+            rights::granted(Right::ReadTopic);
+        }
         let kind = match rebalance {
             Rebalance::Assign(partitions) if partitions.count() > 0 => {
                 self.assigned(consumer, partitions);
