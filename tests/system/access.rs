@@ -1,5 +1,7 @@
-//! Rights, passwords and certificates, at an Apache Kafka that asks for them.
+//! Rights, passwords and certificates, at an Apache Kafka that asks for them and a ClickHouse whose users have few.
 
+mod clickhouse;
+mod documented;
 mod refusals;
 mod rights;
 
@@ -16,7 +18,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     command_line::data::event,
-    harness::{DEADLINE, Parts, Process, subdirectory, until},
+    harness::{DEADLINE, Parts, Process, root, subdirectory, until},
 };
 
 /// The node that all tests here share.
@@ -120,4 +122,22 @@ impl Logged {
         let log = std::fs::read_to_string(&self.log).unwrap();
         log.lines().filter(|line| line.contains(text)).count()
     }
+}
+
+/// A section of `docs/operate.md`, by its heading.
+fn documented_section(heading: &str) -> String {
+    let text = std::fs::read_to_string(root().join("docs/operate.md")).unwrap();
+    let (_, section) = text.split_once(&format!("\n## {heading}\n")).unwrap();
+    section.split("\n## ").next().unwrap().to_owned()
+}
+
+/// The cells of a row of a table there, by what its first cell holds, in the table with this heading in its first line.
+fn documented_row(section: &str, table: &str, first: &str) -> Vec<String> {
+    let (_, rows) = section.split_once(table).unwrap();
+    let row = rows
+        .lines()
+        .find(|line| line.starts_with(&format!("| `{first}` |")));
+    let row = row.unwrap_or_else(|| panic!("no row for {first}"));
+    let cells = row.trim_matches('|').split('|').skip(1);
+    cells.map(|cell| cell.trim().to_owned()).collect()
 }
