@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
+mod access;
 mod architecture;
 mod bad_events;
 mod clients;

@@ -23,10 +23,13 @@ pub enum Error {
     Unreachable {
         /// The bootstrap servers.
         servers: String,
-        /// What librdkafka says.
+        /// Why.
         #[source]
-        source: KafkaError,
+        source: Cause,
     },
+    /// The brokers deny a right.
+    #[error("kafka: {0}")]
+    Denied(Denial),
     /// The brokers send neither records nor the end of a partition.
     #[error("kafka: nothing came from {servers} for {after:?}")]
     Silent {
@@ -116,12 +119,60 @@ impl Error {
         }
     }
 
-    /// Whether another run, which makes new clients, can go on.
+    /// Whether another run, which makes new clients, can go on. It can after [`Error::Denied`], too, which was logged.
     pub const fn needs_new_clients(&self) -> bool {
         matches!(
             self,
             Self::Disconnected { .. } | Self::DeadLetterTimeout { .. } | Self::Producer(_)
         )
+    }
+}
+
+/// Why no broker answers.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// What librdkafka logged about a connection.
+    #[error("{0}")]
+    Connection(String),
+    /// All that is known.
+    #[error(transparent)]
+    Code(KafkaError),
+}
+
+/// A right, as Kafka's access control lists name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Right {
+    DescribeTopic,
+    CreateTopic,
+    ReadTopic,
+    WriteTopic,
+    ReadGroup,
+}
+
+/// A right that somebody does not have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Denial {
+    pub(crate) principal: String,
+    pub(crate) right: Right,
+    /// The name of the topic or the group.
+    pub(crate) name: String,
+}
+
+impl std::fmt::Display for Denial {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            principal,
+            right,
+            name,
+        } = self;
+        let right = match right {
+            Right::DescribeTopic => "DESCRIBE on topic",
+            Right::CreateTopic => "CREATE on topic",
+            Right::ReadTopic => "READ on topic",
+            Right::WriteTopic => "WRITE on topic",
+            Right::ReadGroup => "READ on group",
+        };
+        write!(formatter, "{principal} lacks the right {right} {name}")
     }
 }
 

@@ -6,10 +6,12 @@
 //! - `publisher`: publishes records
 //! - `probe`: how far a group has read
 //! - `topics`: creates the topics that are missing
+//! - `rights`: what the brokers deny
 
 pub(crate) mod client;
 pub(crate) mod probe;
 pub(crate) mod publisher;
 pub(crate) mod reader;
+pub(crate) mod rights;
 pub(crate) mod topics;
 pub(crate) mod watermarks;

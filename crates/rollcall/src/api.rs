@@ -87,7 +87,7 @@ pub(crate) fn clickhouse_check(store: &Store) -> Check {
     })
 }
 
-/// A check for `/readyz`: the brokers answer and have the event topic.
+/// A check for `/readyz`: the brokers answer, have the event topic, and deny ingestion nothing.
 ///
 /// # Errors
 /// Where the settings make no client of Kafka.
@@ -96,6 +96,11 @@ pub(crate) fn kafka_check(kafka: &consumer::Settings) -> anyhow::Result<Check> {
     Ok(Check::new("kafka", move || {
         let kafka = kafka.clone();
         async move {
+            let missing = consumer::missing_rights();
+            if !missing.is_empty() {
+                let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+                return Err(missing.join("; "));
+            }
             kafka
                 .ping(KAFKA_TIMEOUT)
                 .await

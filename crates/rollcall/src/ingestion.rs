@@ -77,6 +77,8 @@ pub(crate) async fn run(
         }
         let sink = StoreSink(store.clone());
         match consumer::run(&settings, sink, clock::now, shutdown.clone()).await {
+            // What is missing is logged by then.
+            Err(consumer::Error::Denied(_)) => {}
             Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
             ended => break ended?,
         }
@@ -110,7 +112,7 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
 }
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
-    use consumer::Error::{NoTopic, Topic, Unreachable};
+    use consumer::Error::{Denied, NoTopic, Topic, Unreachable};
     let mut wait = Wait::on("kafka");
     loop {
         match consumer::ensure_topics(settings).await {
@@ -118,6 +120,10 @@ async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
             Err(error @ NoTopic { .. }) => {
                 wait.wait(format!("{error}: create it, or set kafka.create_topics"))
                     .await;
+            }
+            Err(Denied(denial)) => {
+                consumer::note_missing_right(denial);
+                wait.pause().await;
             }
             Err(error @ (Unreachable { .. } | Topic { .. })) => {
                 wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
@@ -144,11 +150,16 @@ impl Wait {
 
     /// Waits for [`RETRY_INTERVAL`], and logs the problem unless it was logged last.
     async fn wait(&mut self, problem: String) {
-        gauge!(metric::WAITING, "what" => self.what).set(1.0);
         if self.logged != problem {
             warn!("waiting: {problem}");
             self.logged = problem;
         }
+        self.pause().await;
+    }
+
+    /// Waits for [`RETRY_INTERVAL`].
+    async fn pause(&self) {
+        gauge!(metric::WAITING, "what" => self.what).set(1.0);
         tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }

@@ -1,5 +1,9 @@
 //! Apache Kafka itself: one node, with its own controller, fetched from Maven Central.
 
+mod acl;
+mod certificate;
+mod secure;
+
 use std::{
     fmt::Write,
     fs::{self, File},
@@ -9,6 +13,9 @@ use std::{
 };
 
 use crate::installed;
+
+pub use acl::Resource;
+pub use secure::SecureKafka;
 
 const POM: &[u8] = include_bytes!("kafka/pom.xml");
 /// The group coordinator logs what it does, which shows why a rebalance took long.
@@ -31,7 +38,8 @@ pub struct Kafka {
 /// An address that a node serves.
 #[derive(Debug, Clone, Copy)]
 pub struct Listener {
-    /// Its name, in capitals. The first is the one between brokers.
+    /// Its name, in capitals: `SSL` or `SASL_SSL` for what these say, any other for plaintext. The first is the one
+    /// between brokers.
     pub name: &'static str,
     /// Where the node listens.
     pub address: SocketAddr,
@@ -78,9 +86,10 @@ impl Kafka {
         let (mut listening, mut advertised, mut protocols) = (String::new(), String::new(), String::new());
         for listener in listeners {
             let name = listener.name;
+            let protocol = if name.ends_with("SSL") { name } else { "PLAINTEXT" };
             let written = write!(listening, "{name}://{},", listener.address)
                 .and_then(|()| write!(advertised, "{name}://{},", listener.advertised))
-                .and_then(|()| write!(protocols, "{name}:PLAINTEXT,"));
+                .and_then(|()| write!(protocols, "{name}:{protocol},"));
             written.expect("a string takes what it is given");
         }
         let properties = format!(
@@ -113,6 +122,10 @@ impl Kafka {
     /// # Panics
     /// If that fails.
     pub fn format(&self) {
+        self.format_with(&[]);
+    }
+
+    fn format_with(&self, further: &[String]) {
         let mut format = self.java("kafka.tools.StorageTool");
         format.args([
             "format",
@@ -121,6 +134,7 @@ impl Kafka {
             "--config",
             "server.properties",
         ]);
+        format.args(further);
         let formatted = format.status().expect("java runs");
         assert!(
             formatted.success(),

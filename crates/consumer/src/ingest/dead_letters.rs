@@ -7,16 +7,17 @@ use metrics::counter;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedMessage};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::util::Timeout;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::error::{Error, Stop};
+use crate::error::{Error, Right, Stop};
 use crate::ingest::backoff::Backoff;
 use crate::ingest::record::{Reason, size};
 use crate::kafka::client::{self, Logged};
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 
@@ -57,6 +58,7 @@ pub(crate) struct DeadLettersAcked(());
 pub(crate) struct DeadLetters {
     producer: FutureProducer<Logged>,
     topic: String,
+    settings: Settings,
     /// How many bytes of a batch's letters wait for their acknowledgement at once.
     max_unacked_bytes: usize,
     /// Cancelled when the run is ending: an attempt that fails after that is the last.
@@ -132,6 +134,7 @@ impl DeadLetters {
         Ok(Self {
             producer,
             topic: settings.dead_letter_topic.clone(),
+            settings: settings.clone(),
             max_unacked_bytes: settings.budget().dead_letters / usize::from(settings.batches_in_flight.get()),
             shutdown,
         })
@@ -144,6 +147,9 @@ impl DeadLetters {
             let (now, later) = rest.split_at(self.fitting(rest));
             try_join_all(now.iter().map(|letter| self.write_one(letter))).await?;
             rest = later;
+        }
+        if !letters.is_empty() {
+            rights::granted(Right::WriteTopic);
         }
         Ok(DeadLettersAcked(()))
     }
@@ -173,6 +179,17 @@ impl DeadLetters {
             let Err((error, _)) = self.producer.send(record, Timeout::Never).await else {
                 return Ok(());
             };
+            let client = self.producer.client();
+            if let Some(denial) = rights::denial_of_producer(&self.settings, client, &error, &self.topic) {
+                counter!(metric::RETRIES, "what" => "dead_letter").increment(1);
+                let wait = rights::note(denial.clone());
+                let waited = self.shutdown.run_until_cancelled(sleep(wait)).await;
+                waited.ok_or(Stop::Shutdown)?;
+                if client.fatal_error().is_some() {
+                    return Err(Stop::Fatal(Error::Denied(denial)));
+                }
+                continue;
+            }
             if is_final(&error) {
                 return Err(Stop::Fatal(Error::DeadLetter {
                     topic: self.topic.clone(),
@@ -208,17 +225,11 @@ impl DeadLetters {
 
 /// Whether a dead letter will be refused however often it is written.
 fn is_final(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{
-        InvalidMessageSize, InvalidRecord, MessageSizeTooLarge, PolicyViolation, TopicAuthorizationFailed,
-    };
+    use RDKafkaErrorCode::{InvalidMessageSize, InvalidRecord, MessageSizeTooLarge, PolicyViolation};
     error.rdkafka_error_code().is_some_and(|code| {
         matches!(
             code,
-            InvalidMessageSize
-                | InvalidRecord
-                | MessageSizeTooLarge
-                | PolicyViolation
-                | TopicAuthorizationFailed
+            InvalidMessageSize | InvalidRecord | MessageSizeTooLarge | PolicyViolation
         )
     })
 }

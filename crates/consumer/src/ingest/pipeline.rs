@@ -29,6 +29,7 @@ use crate::ingest::record::{Outcome, outcome};
 use crate::ingest::rows::RowWriter;
 use crate::ingest::source::Source;
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::Sink;
@@ -189,6 +190,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                         return Err(Error::Disconnected { after });
                     }
                     self.commit();
+                    rights::log_again();
                 }
                 () = wait_until(due) => self.dispatch(),
                 () = wait_until(pause_at) => self.pause(),
@@ -237,6 +239,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(Error::Consumer(error)),
             Err(error) => {
                 client::note_error(&self.settings.topic, &error);
+                rights::note_reading(self.settings, &error);
                 return Ok(());
             }
         };

@@ -17,10 +17,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
 use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
 use crate::kafka::client;
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 
@@ -59,6 +60,7 @@ impl Source {
             .set("statistics.interval.ms", "2000");
         let membership = Membership {
             topic: settings.topic.clone(),
+            settings: settings.clone(),
             ledger: Mutex::default(),
             logs: Logs::new(&settings.topic),
             paused: AtomicBool::new(false),
@@ -199,6 +201,7 @@ impl Source {
 /// What librdkafka calls back for: assignments and statistics. Its callbacks run where the records are polled.
 pub(crate) struct Membership {
     topic: String,
+    settings: Settings,
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
     logs: Logs,
@@ -223,8 +226,10 @@ impl Membership {
             list.add_partition_offset(&self.topic, partition, Position::Offset(offset))
         });
         let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+            rights::granted(Right::ReadGroup);
             return true;
         };
+        rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
         warn!(topic = self.topic, "offsets are not committed: {error}");
         false
@@ -320,6 +325,16 @@ impl ClientContext for Membership {
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
+        let fetching = || {
+            topic
+                .partitions
+                .values()
+                .filter(|partition| partition.fetch_state == "active")
+        };
+        // Brokers tell where the log ends only to those who may read it.
+        if fetching().next().is_some() && fetching().all(|partition| partition.ls_offset >= 0) {
+            rights::granted(Right::ReadTopic);
+        }
         for (partition, _) in self.ledger().frontiers() {
             if let Some(log) = topic.partitions.get(&partition.0)
                 && log.ls_offset >= 0
@@ -332,6 +347,11 @@ impl ClientContext for Membership {
 
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(_) = rebalance {
+            rights::granted(Right::ReadGroup);
+            // If it is still missing, the next fetch says so.
+            rights::granted(Right::ReadTopic);
+        }
         let kind = match rebalance {
             Rebalance::Assign(partitions) if partitions.count() > 0 => {
                 self.assigned(consumer, partitions);

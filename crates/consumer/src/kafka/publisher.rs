@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use tokio::time::sleep;
 
 use crate::error::Error;
-use crate::kafka::client;
+use crate::kafka::{client, rights};
 use crate::settings::Settings;
 
 /// How often a full queue is checked for room, and acknowledgements are checked for.
@@ -25,6 +25,7 @@ const QUEUE_KIB: u32 = 32 << 10;
 pub struct Publisher {
     producer: ThreadedProducer<Acknowledgements>,
     topic: String,
+    settings: Settings,
 }
 
 /// Counts the records that are acknowledged, and keeps the first failure.
@@ -61,6 +62,7 @@ impl Publisher {
         Ok(Self {
             producer,
             topic: settings.topic.clone(),
+            settings: settings.clone(),
         })
     }
 
@@ -150,9 +152,13 @@ impl Publisher {
     }
 
     fn cannot(&self, source: KafkaError) -> Error {
-        Error::Publish {
-            topic: self.topic.clone(),
-            source,
+        let client = self.producer.client();
+        match rights::denial_of_producer(&self.settings, client, &source, &self.topic) {
+            Some(denial) => Error::Denied(denial),
+            None => Error::Publish {
+                topic: self.topic.clone(),
+                source,
+            },
         }
     }
 }

@@ -6,9 +6,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tracing::info;
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::kafka::client::{self, Logged};
 use crate::kafka::probe::Probe;
+use crate::kafka::rights;
 use crate::settings::Settings;
 
 /// How long the brokers may take for one answer.
@@ -30,6 +31,8 @@ pub async fn ensure_topics(settings: &Settings) -> Result<(), Error> {
             found => found?,
         }
     }
+    rights::granted(Right::DescribeTopic);
+    rights::granted(Right::CreateTopic);
     Ok(())
 }
 
@@ -57,7 +60,11 @@ async fn create(settings: &Settings, new: &NewTopic<'_>) -> Result<(), Error> {
         None => info!(topic, partitions = new.num_partitions, "created"),
         // Somebody else was faster.
         Some((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-        Some((_, code)) => return Err(Error::topic(topic)(KafkaError::AdminOp(code))),
+        Some((_, code)) => {
+            return Err(rights::topic_error(settings, Right::CreateTopic, topic)(
+                KafkaError::AdminOp(code),
+            ));
+        }
     }
     Ok(())
 }
