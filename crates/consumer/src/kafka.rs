@@ -1,12 +1,14 @@
 //! The clients of Kafka. In reading order:
 //!
 //! - `client`: what all of them have in common, and all consumers
+//! - `commit_metadata`: what a commit says besides its offset
 //! - `reader`: reads ranges of a topic to their ends
 //! - `publisher`: publishes records
 //! - `probe`: how far a group has read
 //! - `topics`: creates the topics that are missing
 
 pub(crate) mod client;
+pub(crate) mod commit_metadata;
 pub(crate) mod probe;
 pub(crate) mod publisher;
 pub(crate) mod reader;

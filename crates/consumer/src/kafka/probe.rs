@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::error::Error;
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT, Logged};
+use crate::kafka::commit_metadata;
 use crate::settings::Settings;
 
 /// A client that looks at the event topic and its group and joins nothing. Cheap to clone; kept as long as it is
@@ -83,6 +84,17 @@ impl Probe {
             .await
     }
 
+    /// Checks that the group has read nothing of the event topic into another database than the one of this id, and that the
+    /// brokers answer: see [`Error::OtherDatabase`].
+    pub async fn check_database(&self, database: &str, timeout: Duration) -> Result<(), Error> {
+        let database = database.to_owned();
+        self.ask(move |client, settings| {
+            let committed = committed(client, settings, timeout)?;
+            commit_metadata::check_database(&committed, &settings.group_id, &database)
+        })
+        .await
+    }
+
     /// librdkafka's questions block.
     async fn ask<T: Send + 'static>(
         &self,
@@ -137,13 +149,7 @@ fn progress(
     timeout: Duration,
 ) -> Result<Vec<PartitionProgress>, Error> {
     let topic = &settings.topic;
-    let mut asked = TopicPartitionList::new();
-    for partition in partitions(client, settings, timeout)? {
-        asked.add_partition(topic, partition);
-    }
-    let committed = client
-        .committed_offsets(asked, timeout)
-        .map_err(Error::topic(topic))?;
+    let committed = committed(client, settings, timeout)?;
     let progress = committed.elements().into_iter().map(|element| {
         let partition = element.partition();
         let (start, end) = client
@@ -161,6 +167,21 @@ fn progress(
         })
     });
     progress.collect()
+}
+
+/// What the group has committed, of each partition.
+fn committed(
+    client: &BaseConsumer<Logged>,
+    settings: &Settings,
+    timeout: Duration,
+) -> Result<TopicPartitionList, Error> {
+    let mut asked = TopicPartitionList::new();
+    for partition in partitions(client, settings, timeout)? {
+        asked.add_partition(&settings.topic, partition);
+    }
+    client
+        .committed_offsets(asked, timeout)
+        .map_err(Error::topic(&settings.topic))
 }
 
 fn partitions(

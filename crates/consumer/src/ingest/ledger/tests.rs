@@ -180,6 +180,65 @@ fn a_record_of_a_partition_that_is_not_assigned_has_no_span() {
     ledger.assign(P, None);
     ledger.lose(P);
     assert_eq!(ledger.read(P, Offset(0)), None);
+    assert_eq!(ledger.arrive(P, Fingerprint::at(0)), Arrival::Unassigned);
+}
+
+/// A ledger whose partition was read up to 10, the last record being that of this offset.
+fn read_before(last: i64) -> Ledger {
+    let mut ledger = assigned(Some(10));
+    ledger.confirm(P, Fingerprint::at(last));
+    ledger
+}
+
+/// The offset where the span of a record begins, and the jump before it.
+fn arrive(ledger: &mut Ledger, record: Fingerprint) -> Option<(i64, Option<Jump>)> {
+    match ledger.arrive(P, record) {
+        Arrival::Next(span, jump) => Some((span.start.0, jump)),
+        Arrival::Settled | Arrival::Replaced | Arrival::Unassigned => None,
+    }
+}
+
+#[test]
+fn the_last_record_of_a_commit_is_settled_and_the_next_one_is_read() {
+    // Behind the last record there may be markers of transactions.
+    for last in [9, 7] {
+        let mut ledger = read_before(last);
+        assert_eq!(ledger.arrive(P, Fingerprint::at(last)), Arrival::Settled);
+        assert_eq!(committable(&mut ledger), None);
+        assert_eq!(arrive(&mut ledger, Fingerprint::at(10)), Some((10, None)));
+    }
+}
+
+#[test]
+fn a_log_without_the_last_record_of_a_commit_is_read_on() {
+    let mut ledger = read_before(9);
+    let gap = Some(jump_between(10, 12));
+    assert_eq!(arrive(&mut ledger, Fingerprint::at(12)), Some((10, gap)));
+}
+
+#[test]
+fn a_log_with_another_record_than_the_commit_names_is_read_from_its_start() {
+    let another = Fingerprint {
+        checksum: 1,
+        ..Fingerprint::at(9)
+    };
+    for (last, record) in [(9, another), (7, Fingerprint::at(8))] {
+        let mut ledger = read_before(last);
+        assert_eq!(ledger.arrive(P, record), Arrival::Replaced);
+        let Arrival::Next(first, None) = ledger.arrive(P, Fingerprint::at(0)) else {
+            panic!("nothing is expected of a log that is read for the first time");
+        };
+        assert_eq!(committable(&mut ledger), None);
+        ledger.settle(Receipt(Spans(vec![first])));
+        assert_eq!(committable(&mut ledger), Some(1));
+    }
+}
+
+#[test]
+fn a_log_that_ends_before_the_last_record_of_a_commit_is_read_from_where_it_is() {
+    let mut ledger = read_before(9);
+    let back = Some(jump_between(10, 0));
+    assert_eq!(arrive(&mut ledger, Fingerprint::at(0)), Some((0, back)));
 }
 
 #[test]
@@ -235,8 +294,8 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct World {
     ledger: Ledger,
-    /// What the broker holds as committed.
-    committed: BTreeMap<i32, i64>,
+    /// What the broker holds as committed, and the last record before it.
+    committed: BTreeMap<i32, (i64, Option<Fingerprint>)>,
     /// Where each assigned partition is read next.
     positions: BTreeMap<i32, i64>,
     open: (Spans, Vec<(i32, i64)>),
@@ -283,8 +342,13 @@ impl World {
                 self.positions.remove(&partition);
             }
             Step::Assign { partition } => {
-                let committed = self.committed.get(&partition).copied();
+                let commit = self.committed.get(&partition).copied();
+                let (committed, last) = commit.unzip();
                 self.ledger.assign(Partition(partition), committed.map(Offset));
+                if let Some(last) = last.flatten() {
+                    self.ledger.confirm(Partition(partition), last);
+                    assert_eq!(self.ledger.arrive(Partition(partition), last), Arrival::Settled);
+                }
                 self.positions.insert(partition, committed.unwrap_or(0));
             }
             Step::Commit { answered } => {
@@ -303,13 +367,17 @@ impl World {
 
     fn read(&mut self, partition: i32) {
         let Some(position) = self.positions.get_mut(&partition) else {
-            assert_eq!(self.ledger.read(Partition(partition), Offset(0)), None);
+            let arrival = self.ledger.arrive(Partition(partition), Fingerprint::at(0));
+            assert_eq!(arrival, Arrival::Unassigned);
             return;
         };
         while is_missing(*position) {
             *position += 1;
         }
-        let (span, _) = self.ledger.read(Partition(partition), Offset(*position)).unwrap();
+        let record = Fingerprint::at(*position);
+        let Arrival::Next(span, _) = self.ledger.arrive(Partition(partition), record) else {
+            panic!("{position} of partition {partition} is the next record");
+        };
         self.open.0.add(span);
         self.open.1.push((partition, *position));
         *position += 1;
@@ -323,7 +391,14 @@ impl World {
                 "partition {partition}: {offset} is committed, {before} is not settled"
             );
         }
-        self.committed.insert(partition, offset);
+        let last = (0..offset).rfind(|before| !is_missing(*before));
+        assert!(
+            committable.last().is_none_or(|named| Some(named.offset) == last),
+            "partition {partition}: {:?} is not the last record before {offset}",
+            committable.last()
+        );
+        assert!(committable.last().is_some() || self.rewound);
+        self.committed.insert(partition, (offset, committable.last()));
         if answered {
             self.ledger.committed(&[committable]);
         }
@@ -358,7 +433,7 @@ proptest! {
             let account = &world.ledger.accounts[&Partition(*partition)];
             let expected = account.expected;
             prop_assert_eq!(account.frontier, expected);
-            let committed = world.committed.get(partition).copied().map(Offset);
+            let committed = world.committed.get(partition).map(|(offset, _)| Offset(*offset));
             prop_assert!(committed == expected || (world.rewound && committed.is_none()));
             prop_assert!(expected.is_none_or(|expected| world.rewound || expected == Offset(*position)));
         }
