@@ -2,6 +2,7 @@
 //!
 //! - `client`: what all of them have in common, and all consumers
 //! - `commit_metadata`: what a commit says besides its offset
+//! - `watermarks`: where logs start and end
 //! - `reader`: reads ranges of a topic to their ends
 //! - `publisher`: publishes records
 //! - `probe`: how far a group has read
@@ -13,3 +14,4 @@ pub(crate) mod probe;
 pub(crate) mod publisher;
 pub(crate) mod reader;
 pub(crate) mod topics;
+pub(crate) mod watermarks;

@@ -96,11 +96,13 @@ struct Account {
     origin: Option<Offset>,
     /// The offset that the next record is expected to have; none until the first, unless an offset is committed.
     expected: Option<Offset>,
+    /// The last record that was read, where it is known.
+    latest: Option<Fingerprint>,
     /// Everything before it is settled.
     frontier: Option<Offset>,
     /// The last record before the frontier, where it is known.
     last: Option<Fingerprint>,
-    /// That record as the commit has it, until a first record shows whether the log still holds it.
+    /// That record as the commit names it, until a first record shows whether the log still holds it.
     unconfirmed: Option<Fingerprint>,
     /// Settled spans beyond the frontier, by start: the end, and the last record where it is known.
     ahead: BTreeMap<Offset, (Offset, Option<Fingerprint>)>,
@@ -174,6 +176,7 @@ impl Ledger {
             committed,
             origin: None,
             expected: committed,
+            latest: None,
             frontier: committed,
             last: None,
             unconfirmed: None,
@@ -187,7 +190,7 @@ impl Ledger {
     /// it is read on.
     pub(crate) fn confirm(&mut self, partition: Partition, last: Fingerprint) {
         if let Some(account) = self.accounts.get_mut(&partition) {
-            account.last = Some(last);
+            (account.latest, account.last) = (Some(last), Some(last));
             account.unconfirmed = Some(last);
         }
     }
@@ -209,6 +212,7 @@ impl Ledger {
                 return Arrival::Replaced;
             }
         }
+        account.latest = Some(record);
         match self.read(partition, Offset(record.offset)) {
             Some((span, jump)) => Arrival::Next(
                 Span {
@@ -248,6 +252,26 @@ impl Ledger {
             to: offset,
         };
         Some((span, (offset != expected).then_some(jump)))
+    }
+
+    /// Notes that everything before an offset was read, though there may be no record next to it: a marker of a transaction,
+    /// aborted records. What lies between is settled as soon as the records before it are. Returns what was passed.
+    pub(crate) fn pass(&mut self, partition: Partition, to: Offset) -> Option<Jump> {
+        let account = self.accounts.get_mut(&partition)?;
+        let from = account.expected.unwrap_or(to);
+        if to < from {
+            return None;
+        }
+        account.expected = Some(to);
+        account.frontier.get_or_insert(to);
+        account.settle(Span {
+            partition,
+            epoch: account.epoch,
+            start: from,
+            end: to,
+            last: account.latest,
+        });
+        (from < to).then_some(Jump { from, to })
     }
 
     /// Moves frontiers on by what a receipt proves. Spans of partitions that were revoked since, or read
@@ -292,11 +316,11 @@ impl Ledger {
         self.accounts.remove(&partition);
     }
 
-    /// The settled frontier of each partition that has one.
-    pub(crate) fn frontiers(&self) -> impl Iterator<Item = (Partition, Offset)> {
+    /// The settled frontier of each partition that is assigned; none until it is known where reading begins.
+    pub(crate) fn frontiers(&self) -> impl Iterator<Item = (Partition, Option<Offset>)> {
         self.accounts
             .iter()
-            .filter_map(|(partition, account)| Some((*partition, account.frontier?)))
+            .map(|(partition, account)| (*partition, account.frontier))
     }
 
     /// What the broker holds as committed, of each partition of which it is known.

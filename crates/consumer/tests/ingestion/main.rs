@@ -7,4 +7,5 @@ mod dead_letters;
 mod delivery;
 mod group;
 mod harness;
+mod lag;
 mod requests;

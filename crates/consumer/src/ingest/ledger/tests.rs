@@ -1,5 +1,7 @@
 //! Schedules of reading, receipts and rebalances, against what is true.
 
+mod last_record;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
@@ -34,7 +36,7 @@ fn frontier(ledger: &Ledger) -> Option<i64> {
     ledger
         .frontiers()
         .find(|(partition, _)| *partition == P)
-        .map(|(_, offset)| offset.0)
+        .and_then(|(_, offset)| Some(offset?.0))
 }
 
 fn committable(ledger: &mut Ledger) -> Option<i64> {
@@ -74,6 +76,54 @@ fn a_gap_in_the_log_is_reported_and_settled_with_the_record_behind_it() {
     assert_eq!(jump, Some(jump_between(5, 8)));
     ledger.settle(Receipt(Spans(vec![span])));
     assert_eq!(committable(&mut ledger), Some(9));
+}
+
+#[test]
+fn a_marker_is_settled_once_the_records_before_it_are() {
+    let mut ledger = assigned(Some(0));
+    let spans = read(&mut ledger, [0, 1]);
+    assert_eq!(ledger.pass(P, Offset(2)), None, "no more than the records");
+    assert_eq!(ledger.pass(P, Offset(3)), Some(jump_between(2, 3)));
+    assert_eq!(ledger.pass(P, Offset(3)), None, "it is passed once");
+    assert_eq!(committable(&mut ledger), None);
+    ledger.settle(Receipt(spans));
+    assert_eq!(committable(&mut ledger), Some(3));
+    let (next, jump) = ledger.read(P, Offset(3)).unwrap();
+    assert_eq!(jump, None);
+    ledger.settle(Receipt(Spans(vec![next])));
+    assert_eq!(committable(&mut ledger), Some(4));
+}
+
+#[test]
+fn a_marker_behind_what_is_settled_is_settled_at_once() {
+    let mut ledger = assigned(Some(5));
+    assert_eq!(ledger.pass(P, Offset(9)), Some(jump_between(5, 9)));
+    assert_eq!(committable(&mut ledger), Some(9));
+}
+
+#[test]
+fn a_log_of_markers_alone_is_settled() {
+    let mut ledger = assigned(None);
+    assert_eq!(
+        ledger.pass(P, Offset(3)),
+        None,
+        "it is not known where reading began"
+    );
+    assert_eq!((frontier(&ledger), committable(&mut ledger)), (Some(3), Some(3)));
+}
+
+#[test]
+fn a_position_before_what_was_read_says_nothing() {
+    let mut ledger = assigned(Some(0));
+    let spans = read(&mut ledger, [0, 1, 2]);
+    assert_eq!(ledger.pass(P, Offset(1)), None);
+    assert_eq!(
+        ledger.pass(Partition(1), Offset(1)),
+        None,
+        "nor one of another partition"
+    );
+    ledger.settle(Receipt(spans));
+    assert_eq!(committable(&mut ledger), Some(3));
 }
 
 #[test]
@@ -183,64 +233,6 @@ fn a_record_of_a_partition_that_is_not_assigned_has_no_span() {
     assert_eq!(ledger.arrive(P, Fingerprint::at(0)), Arrival::Unassigned);
 }
 
-/// A ledger whose partition was read up to 10, the last record being that of this offset.
-fn read_before(last: i64) -> Ledger {
-    let mut ledger = assigned(Some(10));
-    ledger.confirm(P, Fingerprint::at(last));
-    ledger
-}
-
-/// The offset where the span of a record begins, and the jump before it.
-fn arrive(ledger: &mut Ledger, record: Fingerprint) -> Option<(i64, Option<Jump>)> {
-    match ledger.arrive(P, record) {
-        Arrival::Next(span, jump) => Some((span.start.0, jump)),
-        Arrival::Settled | Arrival::Replaced | Arrival::Unassigned => None,
-    }
-}
-
-#[test]
-fn the_last_record_of_a_commit_is_settled_and_the_next_one_is_read() {
-    // Behind the last record there may be markers of transactions.
-    for last in [9, 7] {
-        let mut ledger = read_before(last);
-        assert_eq!(ledger.arrive(P, Fingerprint::at(last)), Arrival::Settled);
-        assert_eq!(committable(&mut ledger), None);
-        assert_eq!(arrive(&mut ledger, Fingerprint::at(10)), Some((10, None)));
-    }
-}
-
-#[test]
-fn a_log_without_the_last_record_of_a_commit_is_read_on() {
-    let mut ledger = read_before(9);
-    let gap = Some(jump_between(10, 12));
-    assert_eq!(arrive(&mut ledger, Fingerprint::at(12)), Some((10, gap)));
-}
-
-#[test]
-fn a_log_with_another_record_than_the_commit_names_is_read_from_its_start() {
-    let another = Fingerprint {
-        checksum: 1,
-        ..Fingerprint::at(9)
-    };
-    for (last, record) in [(9, another), (7, Fingerprint::at(8))] {
-        let mut ledger = read_before(last);
-        assert_eq!(ledger.arrive(P, record), Arrival::Replaced);
-        let Arrival::Next(first, None) = ledger.arrive(P, Fingerprint::at(0)) else {
-            panic!("nothing is expected of a log that is read for the first time");
-        };
-        assert_eq!(committable(&mut ledger), None);
-        ledger.settle(Receipt(Spans(vec![first])));
-        assert_eq!(committable(&mut ledger), Some(1));
-    }
-}
-
-#[test]
-fn a_log_that_ends_before_the_last_record_of_a_commit_is_read_from_where_it_is() {
-    let mut ledger = read_before(9);
-    let back = Some(jump_between(10, 0));
-    assert_eq!(arrive(&mut ledger, Fingerprint::at(0)), Some((0, back)));
-}
-
 #[test]
 fn spans_of_interleaved_partitions_grow_in_place() {
     let mut ledger = Ledger::default();
@@ -260,6 +252,8 @@ fn spans_of_interleaved_partitions_grow_in_place() {
 enum Step {
     /// Records of a partition are read into the open batch.
     Read { partition: i32, records: usize },
+    /// Offsets without a record are passed.
+    Pass { partition: i32 },
     /// The open batch is closed.
     Close,
     /// A closed batch is acknowledged; it may be again.
@@ -280,6 +274,7 @@ fn step() -> impl Strategy<Value = Step> {
     let partition = 0..3_i32;
     prop_oneof![
         6 => (partition.clone(), 1..5_usize).prop_map(|(partition, records)| Step::Read { partition, records }),
+        3 => partition.clone().prop_map(|partition| Step::Pass { partition }),
         4 => Just(Step::Close),
         6 => (any::<usize>(), any::<bool>()).prop_map(|(batch, again)| Step::Settle { batch, again }),
         1 => partition.clone().prop_map(|partition| Step::Revoke { partition }),
@@ -317,6 +312,14 @@ impl World {
             Step::Read { partition, records } => {
                 for _ in 0..records {
                     self.read(partition);
+                }
+            }
+            Step::Pass { partition } => {
+                if let Some(position) = self.positions.get_mut(&partition) {
+                    while is_missing(*position) {
+                        *position += 1;
+                    }
+                    self.ledger.pass(Partition(partition), Offset(*position));
                 }
             }
             Step::Close => self.closed.push(std::mem::take(&mut self.open)),
@@ -392,12 +395,11 @@ impl World {
             );
         }
         let last = (0..offset).rfind(|before| !is_missing(*before));
+        let named = committable.last().map(|named| named.offset);
         assert!(
-            committable.last().is_none_or(|named| Some(named.offset) == last),
-            "partition {partition}: {:?} is not the last record before {offset}",
-            committable.last()
+            named == last || (self.rewound && named.is_none()),
+            "partition {partition}: {named:?} is named as the last record before {offset}"
         );
-        assert!(committable.last().is_some() || self.rewound);
         self.committed.insert(partition, (offset, committable.last()));
         if answered {
             self.ledger.committed(&[committable]);
