@@ -56,6 +56,32 @@ pub enum Error {
     /// The consumer cannot go on; a new one may.
     #[error("kafka: the consumer cannot go on")]
     Consumer(#[source] KafkaError),
+    /// The brokers do not return what the group has committed, without which nothing may be read; they may answer a new
+    /// client.
+    #[error("kafka: the committed offsets of group {group} are not known")]
+    Committed {
+        /// The group.
+        group: String,
+        /// What librdkafka or the broker says.
+        #[source]
+        source: KafkaError,
+    },
+    /// What the group has read is in another database, which would miss what this one reads in the name of the group.
+    #[error(
+        "kafka: group {group} has read topic {topic} into another database, of id {committed}; this one is {database}: set \
+         kafka.group_id to a group of this database's own, or, to read everything into this one for good, stop the other \
+         and delete the group's offsets of the topic (kafka-consumer-groups --delete-offsets)"
+    )]
+    OtherDatabase {
+        /// The group.
+        group: String,
+        /// The event topic.
+        topic: String,
+        /// The id of the database that the offsets were committed for.
+        committed: String,
+        /// The id of the database that was to be written to.
+        database: String,
+    },
     /// No broker has been connected for long; a new client may find one where this one no longer looks.
     #[error("kafka: no broker has been connected for {after:?}")]
     Disconnected {
@@ -119,11 +145,18 @@ impl Error {
         }
     }
 
-    /// Whether another run, which makes new clients, can go on. It can after [`Error::Denied`], too, which was logged.
+    /// Whether another run, which makes new clients, can go on, perhaps once what [`Probe::check_database`] finds is mended. It
+    /// can after [`Error::Denied`], too, which was logged.
+    ///
+    /// [`Probe::check_database`]: crate::Probe::check_database
     pub const fn needs_new_clients(&self) -> bool {
         matches!(
             self,
-            Self::Disconnected { .. } | Self::DeadLetterTimeout { .. } | Self::Producer(_)
+            Self::Disconnected { .. }
+                | Self::DeadLetterTimeout { .. }
+                | Self::Producer(_)
+                | Self::Committed { .. }
+                | Self::OtherDatabase { .. }
         )
     }
 }

@@ -1,6 +1,7 @@
 //! The clients of Kafka. In reading order:
 //!
 //! - `client`: what all of them have in common, and all consumers
+//! - `commit_metadata`: what a commit says besides its offset
 //! - `watermarks`: where logs start and end
 //! - `reader`: reads ranges of a topic to their ends
 //! - `publisher`: publishes records
@@ -9,6 +10,7 @@
 //! - `rights`: what the brokers deny
 
 pub(crate) mod client;
+pub(crate) mod commit_metadata;
 pub(crate) mod probe;
 pub(crate) mod publisher;
 pub(crate) mod reader;

@@ -22,7 +22,8 @@ pub struct Settings {
     pub topic: String,
     /// The topic that rejected records are written to. Default `chat.events.dlq`.
     pub dead_letter_topic: String,
-    /// The consumer group, whose committed offsets say what has been ingested. Default `rollcall`.
+    /// The consumer group, whose committed offsets say what has been ingested: what it has read into one database it does not
+    /// read into another. Default `rollcall`; of an embedded engine, one of its own.
     pub group_id: String,
     /// A batch closes at this many records. Default 100,000.
     pub batch_records: NonZeroUsize,

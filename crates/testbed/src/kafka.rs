@@ -5,6 +5,7 @@ mod certificate;
 mod secure;
 
 use std::{
+    ffi::OsStr,
     fmt::Write,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -151,6 +152,27 @@ impl Kafka {
         let mut command = self.java("kafka.Kafka");
         command.arg("server.properties");
         command
+    }
+
+    /// Takes the second half of each partition of a topic away, as the election of a leader that has not all of it does. The
+    /// node must have been killed: one that begins again then takes what is left for the whole.
+    ///
+    /// # Panics
+    /// If the files cannot be changed.
+    pub fn truncate(&self, topic: &str) {
+        let partitions = fs::read_dir(self.dir.join("data")).expect("the node has data");
+        for partition in partitions {
+            let partition = partition.expect("a directory can be read").path();
+            let name = partition.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if name.rsplit_once('-').is_some_and(|(of, _)| of == topic) {
+                let segment = File::options()
+                    .write(true)
+                    .open(partition.join("00000000000000000000.log"))
+                    .expect("a partition has a first segment");
+                let bytes = segment.metadata().expect("a file has a size").len();
+                segment.set_len(bytes / 2).expect("a file can be cut");
+            }
+        }
     }
 
     /// Where its log is.

@@ -19,14 +19,17 @@ use tracing::{debug, info, warn};
 
 use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
-use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt};
 use crate::kafka::client;
+use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
 use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the client may take to go back to the start of a partition, for which it asks nobody.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of the consumer group.
 pub(crate) struct Source {
@@ -34,8 +37,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Joins the group.
-    pub(crate) fn join(settings: &Settings) -> Result<Self, Error> {
+    /// Joins the group, to commit what is in the database of this id.
+    pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
         config
@@ -61,6 +64,9 @@ impl Source {
         let membership = Membership {
             topic: settings.topic.clone(),
             settings: settings.clone(),
+            group: settings.group_id.clone(),
+            database: database.to_owned(),
+            unusable: Mutex::default(),
             ledger: Mutex::default(),
             logs: Logs::new(&settings.topic),
             paused: AtomicBool::new(false),
@@ -83,15 +89,25 @@ impl Source {
         lock(&self.membership().connected_at).elapsed()
     }
 
-    /// Notes in the ledger that a record was read: see [`Ledger::read`].
-    pub(crate) fn note_read(&self, partition: i32, offset: i64) -> Option<(Span, Option<Jump>)> {
-        let (partition, offset) = (Partition(partition), Offset(offset));
+    /// Notes in the ledger that a record has come: see [`Ledger::arrive`]. A partition whose log was replaced is read from its
+    /// start.
+    pub(crate) fn note_arrival(&self, partition: i32, record: Fingerprint) -> Result<Arrival, Error> {
         let membership = self.membership();
-        let (span, jump) = membership.ledger().read(partition, offset)?;
-        if let Some(jump) = jump {
-            membership.logs.note_jump(partition, jump);
+        let arrival = membership.ledger().arrive(Partition(partition), record);
+        if arrival == Arrival::Replaced {
+            self.consumer
+                .seek(&membership.topic, partition, Position::Beginning, SEEK_TIMEOUT)
+                .map_err(Error::Consumer)?;
         }
-        Some((span, jump))
+        if let Arrival::Next(_, Some(jump)) = arrival {
+            membership.logs.note_jump(Partition(partition), jump);
+        }
+        Ok(arrival)
+    }
+
+    /// An error where something is assigned that may not be read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        lock(&self.membership().unusable).take().map_or(Ok(()), Err)
     }
 
     /// Notes in the ledger how far the client has read where no record says so: see [`Ledger::pass`]. Every record that
@@ -202,6 +218,11 @@ impl Source {
 pub(crate) struct Membership {
     topic: String,
     settings: Settings,
+    group: String,
+    /// The id of the database that the commits stand for.
+    database: String,
+    /// Why an assignment has no accounts, so that nothing of it is read or committed.
+    unusable: Mutex<Option<Error>>,
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
     logs: Logs,
@@ -222,8 +243,13 @@ impl Membership {
     fn commit(&self, consumer: &impl Consumer<Self>, offsets: &[Committable]) -> bool {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         let filled = offsets.iter().try_for_each(|committable| {
-            let (partition, offset) = (committable.partition().0, committable.offset().0);
-            list.add_partition_offset(&self.topic, partition, Position::Offset(offset))
+            let metadata = CommitMetadata {
+                database: self.database.clone(),
+                last: committable.last(),
+            };
+            let mut element = list.add_partition(&self.topic, committable.partition().0);
+            element.set_metadata(metadata.to_string());
+            element.set_offset(Position::Offset(committable.offset().0))
         });
         let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
             rights::granted(Right::ReadGroup);
@@ -250,32 +276,52 @@ impl Membership {
         }
     }
 
-    /// Opens accounts. The committed offset is asked for, so that records which the log dropped before the first one that
-    /// is read are noticed.
+    /// Opens accounts, unless it is not known what is committed, or another database holds it.
     fn assigned(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
-        let committed = consumer.committed_offsets(partitions.clone(), COMMITTED_TIMEOUT);
-        if let Err(error) = &committed {
-            warn!(
-                topic = self.topic,
-                "a gap before the first record will not be seen: no committed offsets: {error}"
-            );
+        let usable = consumer
+            .committed_offsets(partitions.clone(), COMMITTED_TIMEOUT)
+            .map_err(|source| Error::Committed {
+                group: self.group.clone(),
+                source,
+            })
+            .and_then(|committed| {
+                commit_metadata::check_database(&committed, &self.group, &self.database)?;
+                Ok(committed)
+            });
+        match usable {
+            Ok(committed) => self.open_accounts(partitions, &committed),
+            Err(error) => *lock(&self.unusable) = Some(error),
         }
+        info!(topic = self.topic, partitions = partitions.count(), "assigned");
+    }
+
+    /// Opens accounts at the committed offsets, so that records which the log dropped before the first one that is read are
+    /// noticed. Reading begins with the last record before them, which shows whether the log was replaced.
+    fn open_accounts(&self, partitions: &TopicPartitionList, committed: &TopicPartitionList) {
         let mut ledger = self.ledger();
-        for partition in numbers(partitions) {
-            let known = committed
+        for mut element in partitions.elements() {
+            let partition = Partition(element.partition());
+            let known = committed.find_partition(&self.topic, partition.0);
+            let offset = known.as_ref().and_then(|commit| absolute(commit.offset()));
+            let last = known
                 .as_ref()
-                .ok()
-                .and_then(|list| list.find_partition(&self.topic, partition.0));
-            let offset = known.and_then(|element| absolute(element.offset()));
+                .and_then(CommitMetadata::of)
+                .and_then(|metadata| metadata.last)
+                .filter(|last| offset.is_some_and(|Offset(offset)| last.offset < offset));
+            ledger.assign(partition, offset);
+            if let Some(last) = last
+                && element.set_offset(Position::Offset(last.offset)).is_ok()
+            {
+                ledger.confirm(partition, last);
+            }
             debug!(
                 topic = self.topic,
                 partition = partition.0,
                 committed = offset.map(|offset| offset.0),
+                last = last.map(|last| last.offset),
                 "assigned"
             );
-            ledger.assign(partition, offset);
         }
-        info!(topic = self.topic, partitions = partitions.count(), "assigned");
     }
 
     /// Commits what is settled and closes accounts. What is read and not settled is left to the next member.

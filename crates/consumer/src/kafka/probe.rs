@@ -13,6 +13,7 @@ use tracing::warn;
 
 use crate::error::{Error, Right};
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT, Logged};
+use crate::kafka::commit_metadata;
 use crate::kafka::rights;
 use crate::settings::Settings;
 
@@ -89,6 +90,17 @@ impl Probe {
             .await
     }
 
+    /// Checks that the group has read nothing of the event topic into another database than the one of this id, and that the
+    /// brokers answer: see [`Error::OtherDatabase`].
+    pub async fn check_database(&self, database: &str, timeout: Duration) -> Result<(), Error> {
+        let database = database.to_owned();
+        self.ask(move |client, settings| {
+            let committed = committed(client, settings, timeout)?;
+            commit_metadata::check_database(&committed, &settings.group_id, &database)
+        })
+        .await
+    }
+
     /// librdkafka's questions block.
     async fn ask<T: Send + 'static>(
         &self,
@@ -146,18 +158,7 @@ fn progress(
     timeout: Duration,
 ) -> Result<Vec<PartitionProgress>, Error> {
     let topic = &settings.topic;
-    let mut asked = TopicPartitionList::new();
-    for partition in partitions(client, settings, timeout)? {
-        asked.add_partition(topic, partition);
-    }
-    // A request about a group that is denied waits in vain for a coordinator.
-    let committed = match group_denial(client) {
-        Some(denied) => Err(denied),
-        None => client
-            .committed_offsets(asked, timeout)
-            .map_err(|error| group_denial(client).unwrap_or(error)),
-    };
-    let committed = committed.map_err(rights::topic_error(settings, Right::DescribeTopic, topic))?;
+    let committed = committed(client, settings, timeout)?;
     let progress = committed.elements().into_iter().map(|element| {
         let partition = element.partition();
         let (start, end) = client
@@ -175,6 +176,30 @@ fn progress(
         })
     });
     progress.collect()
+}
+
+/// What the group has committed, of each partition.
+fn committed(
+    client: &BaseConsumer<Logged>,
+    settings: &Settings,
+    timeout: Duration,
+) -> Result<TopicPartitionList, Error> {
+    let mut asked = TopicPartitionList::new();
+    for partition in partitions(client, settings, timeout)? {
+        asked.add_partition(&settings.topic, partition);
+    }
+    // A request about a group that is denied waits in vain for a coordinator.
+    let committed = match group_denial(client) {
+        Some(denied) => Err(denied),
+        None => client
+            .committed_offsets(asked, timeout)
+            .map_err(|error| group_denial(client).unwrap_or(error)),
+    };
+    committed.map_err(rights::topic_error(
+        settings,
+        Right::DescribeTopic,
+        &settings.topic,
+    ))
 }
 
 fn partitions(

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose parts cannot be had has failed")]
 
+mod commits;
 mod dead_letters;
 mod delivery;
 mod group;
