@@ -3,11 +3,13 @@
 //! - `client`: what all of them have in common, and all consumers
 //! - `reader`: reads ranges of a topic to their ends
 //! - `publisher`: publishes records
+//! - `sender`: publishes records, with an answer for each
 //! - `probe`: how far a group has read
-//! - `topics`: creates the topics that are missing
+//! - `topics`: creates the topics that are missing; how large their records may be
 
 pub(crate) mod client;
 pub(crate) mod probe;
 pub(crate) mod publisher;
 pub(crate) mod reader;
+pub(crate) mod sender;
 pub(crate) mod topics;
