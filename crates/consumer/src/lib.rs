@@ -27,6 +27,6 @@ pub use kafka::probe::{PartitionProgress, Probe};
 pub use kafka::publisher::Publisher;
 pub use kafka::reader::{Header, Reader, Stored};
 pub use kafka::topics::ensure_topics;
-pub use replay::{Letter, Replay};
+pub use replay::{LeftAlone, Replay, Replayed, Selection};
 pub use settings::Settings;
 pub use sink::{Rows, Sink, SinkError};
