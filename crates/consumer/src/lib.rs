@@ -28,6 +28,6 @@ pub use kafka::publisher::Publisher;
 pub use kafka::reader::{Header, Reader, Stored};
 pub use kafka::rights::{missing_rights, note as note_missing_right};
 pub use kafka::topics::ensure_topics;
-pub use replay::{Letter, Replay};
+pub use replay::{LeftAlone, Replay, Replayed, Selection};
 pub use settings::Settings;
 pub use sink::{Rows, Sink, SinkError};

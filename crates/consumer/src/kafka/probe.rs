@@ -84,6 +84,13 @@ impl Probe {
             .await
     }
 
+    /// How many partitions the event topic has.
+    pub(crate) async fn partition_count(&self, timeout: Duration) -> Result<i32, Error> {
+        let partitions = self.ask(move |client, settings| partitions(client, settings, timeout));
+        let last = partitions.await?.into_iter().max();
+        Ok(last.map_or(0, |last| last + 1))
+    }
+
     /// How far each partition of the event topic is read.
     pub async fn progress(&self, timeout: Duration) -> Result<Vec<PartitionProgress>, Error> {
         self.ask(move |client, settings| progress(client, settings, timeout))

@@ -8,4 +8,5 @@ mod delivery;
 mod group;
 mod harness;
 mod lag;
+mod replay;
 mod requests;
