@@ -18,6 +18,7 @@ mod producers;
 mod proxy;
 mod real_data;
 mod records;
+mod refusals;
 mod replay;
 mod restart;
 mod tools;

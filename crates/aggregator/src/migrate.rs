@@ -11,13 +11,10 @@
 //! Each statement is idempotent by itself, so two programs that migrate at once do no harm. `schema.sql` is the sum of
 //! all of them; a test compares the two.
 
-use clickhouse::{Row, error::Error as Source};
+use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::{
-    error::{Error, exception_code},
-    store::Store,
-};
+use crate::{error::Error, store::Store};
 
 /// A migration: its name, which begins with its number, and its statement.
 type Migration = (&'static str, &'static str);
@@ -150,11 +147,7 @@ impl Store {
         let found = match self.schema_version().await {
             Ok(version) => version,
             // No table (60) or no database (81).
-            Err(Error::Refused(Source::BadResponse(text)))
-                if matches!(exception_code(&text), Some(60 | 81)) =>
-            {
-                0
-            }
+            Err(error) if matches!(error.code(), Some(60 | 81)) => 0,
             Err(error) => return Err(error),
         };
         let needed = latest_version();
@@ -166,11 +159,12 @@ impl Store {
     }
 
     /// The latest version recorded, once it is certain that every one recorded is a migration of this program's history.
+    ///
+    /// It is asked for as an answer is, so that a user who may not do that is refused here.
     async fn schema_version(&self) -> Result<u32, Error> {
         let recorded = self
             .clickhouse
-            .client
-            .query("SELECT version, name FROM schema_versions ORDER BY version")
+            .question("SELECT version, name FROM schema_versions ORDER BY version")
             .fetch_all::<Recorded>();
         let recorded = self.clickhouse.run(recorded).await?;
         if let Some(Recorded { version, name }) = recorded.iter().find(|recorded| recorded.is_foreign()) {
@@ -187,7 +181,7 @@ impl Store {
     /// answer the later that the table exists after all (code 57), which is as good.
     async fn run_idempotent(&self, statement: &str) -> Result<(), Error> {
         match self.clickhouse.change(statement).await {
-            Err(Error::Refused(Source::BadResponse(text))) if exception_code(&text) == Some(57) => Ok(()),
+            Err(error) if error.code() == Some(57) => Ok(()),
             other => other,
         }
     }

@@ -1,11 +1,15 @@
 //! From Kafka into ClickHouse: the consumer, with the store as its sink.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use aggregator::{Batch, SealedBatch, Store, migrate::SchemaState};
 use consumer::{Rows, Sink, SinkError, metric};
 use events::Event;
 use metrics::gauge;
+use query::Check;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -14,8 +18,39 @@ use crate::clock;
 /// How often ClickHouse, its schema and Kafka are checked while one of them is missing.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Why ClickHouse takes no batches until somebody changes something.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InsertProblem(Arc<Mutex<Reasons>>);
+
+#[derive(Debug, Default)]
+struct Reasons {
+    /// It refuses record after record.
+    records: Option<String>,
+    /// It has refused the last insert for other reasons than its rows.
+    insert: Option<String>,
+}
+
+impl InsertProblem {
+    fn reasons(&self) -> MutexGuard<'_, Reasons> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A check for `/readyz`: ClickHouse takes batches, as far as is known.
+    pub(crate) fn check(&self) -> Check {
+        let problem = self.clone();
+        Check::new("inserts", move || {
+            let Reasons { records, insert } = &*problem.reasons();
+            let reason = records.as_ref().or(insert.as_ref()).cloned();
+            async move { reason.map_or(Ok(()), Err) }
+        })
+    }
+}
+
 /// The store as the sink of the consumer.
-struct StoreSink(Store);
+struct StoreSink {
+    store: Store,
+    problem: InsertProblem,
+}
 
 /// A batch of the store as rows of the sink.
 struct BatchRows(Batch);
@@ -46,11 +81,25 @@ impl Sink for StoreSink {
         rows.0.seal()
     }
 
+    fn note_blocked(&self, reason: Option<&str>) {
+        self.problem.reasons().records = reason.map(str::to_owned);
+    }
+
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
-        self.0.insert(rows).await.map_err(|error| match error {
+        let Err(error) = self.store.insert(rows).await else {
+            self.problem.reasons().insert = None;
+            return Ok(());
+        };
+        Err(match error {
             aggregator::Error::InvalidRows(_) => SinkError::Refused(error.into()),
-            // Where the schema or a password is wrong, the events are not at fault: they wait until it is corrected.
-            _ => SinkError::Unavailable(error.into()),
+            aggregator::Error::TooLarge(_) => SinkError::TooLarge(error.into()),
+            aggregator::Error::Unavailable(_) => SinkError::Unavailable(error.into()),
+            // Where the schema, a right or a password is wrong, the events are not at fault: they wait until it is corrected.
+            _ => {
+                let error = anyhow::Error::from(error);
+                self.problem.reasons().insert = Some(format!("{error:#}"));
+                SinkError::Unavailable(error.into())
+            }
         })
     }
 }
@@ -63,6 +112,7 @@ impl Sink for StoreSink {
 pub(crate) async fn run(
     settings: consumer::Settings,
     store: Store,
+    problem: InsertProblem,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     consumer::register_metrics();
@@ -75,7 +125,11 @@ pub(crate) async fn run(
             None => return Ok(()),
             Some(ready) => ready?,
         }
-        let sink = StoreSink(store.clone());
+        *problem.reasons() = Reasons::default();
+        let sink = StoreSink {
+            store: store.clone(),
+            problem: problem.clone(),
+        };
         match consumer::run(&settings, sink, clock::now, shutdown.clone()).await {
             Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
             ended => break ended?,

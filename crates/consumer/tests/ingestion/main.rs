@@ -6,4 +6,5 @@ mod dead_letters;
 mod delivery;
 mod group;
 mod harness;
+mod refusals;
 mod requests;

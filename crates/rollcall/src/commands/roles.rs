@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::{
     api::{self, Bound},
-    ingestion,
+    ingestion::{self, InsertProblem},
     ready::Ready,
     settings::Settings,
     shutdown::Tasks,
@@ -20,7 +20,12 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
     let metrics = telemetry::start_metrics(&mut tasks)?;
     let http = Bound::new(settings.http.ingest_addr()).await?;
     let store = Store::new(&settings.clickhouse);
-    let checks = vec![api::clickhouse_check(&store), api::kafka_check(&settings.kafka)?];
+    let problem = InsertProblem::default();
+    let checks = vec![
+        api::clickhouse_check(&store),
+        problem.check(),
+        api::kafka_check(&settings.kafka)?,
+    ];
     let router = query::operator_router(checks, move || metrics.render());
     let ready = Ready::at(http.url())
         .with_kafka(&settings.kafka)
@@ -33,7 +38,7 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
     );
     ready.write(ready_file)?;
     tasks.spawn(http.serve(router, tasks.shutdown()));
-    tasks.spawn(ingestion::run(settings.kafka, store, tasks.shutdown()));
+    tasks.spawn(ingestion::run(settings.kafka, store, problem, tasks.shutdown()));
     tasks.run_to_end().await
 }
 
