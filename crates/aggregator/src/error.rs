@@ -29,6 +29,16 @@ pub enum Error {
     /// ClickHouse refused the request: it will refuse it again, until somebody changes what is there.
     #[error("ClickHouse refused the request")]
     Refused(#[source] Source),
+    /// The schema of the database is missing, or was made by an older program than this one.
+    #[error("the schema of database {database} is at version {found} of {needed}: run `rollcall migrate`")]
+    OutdatedSchema {
+        /// The database.
+        database: String,
+        /// Its version; 0 where there is none.
+        found: u32,
+        /// The version that this program needs.
+        needed: u32,
+    },
     /// The schema of the database was made by a newer program than this one.
     #[error(
         "the schema of database {database} is at version {found}; this program knows {known}: upgrade it"

@@ -1,15 +1,20 @@
 //! From Kafka into ClickHouse: the consumer, with the store as its sink.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use aggregator::{Batch, SealedBatch, Store, migrate::SchemaState};
+use aggregator::{
+    Batch, SealedBatch, Store,
+    migrate::{Access, SchemaState},
+};
 use consumer::{Rows, Sink, SinkError, metric};
 use events::Event;
 use metrics::gauge;
 use query::Check;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -17,6 +22,9 @@ use crate::clock;
 
 /// How often ClickHouse, its schema and Kafka are checked while one of them is missing.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often a running ingestion looks whether a newer program has changed the schema.
+const SCHEMA_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why ClickHouse takes no batches until somebody changes something.
 #[derive(Debug, Clone, Default)]
@@ -130,7 +138,17 @@ pub(crate) async fn run(
             store: store.clone(),
             problem: problem.clone(),
         };
-        match consumer::run(&settings, sink, clock::now, shutdown.clone()).await {
+        let stop = shutdown.child_token();
+        let mut running = pin!(consumer::run(&settings, sink, clock::now, stop.clone()));
+        let ended = tokio::select! {
+            ended = running.as_mut() => ended,
+            newer = newer_schema(&store) => {
+                stop.cancel();
+                running.await?;
+                return Err(newer);
+            }
+        };
+        match ended {
             Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
             ended => break ended?,
         }
@@ -148,11 +166,9 @@ pub(crate) async fn run(
 async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
     let mut wait = Wait::on("clickhouse");
     loop {
-        let problem = match store.schema_state().await {
+        let problem = match store.schema_state(Access::Write).await {
             Ok(SchemaState::Current) => return Ok(()),
-            Ok(SchemaState::Newer { found, known }) => anyhow::bail!(
-                "the schema is at version {found}, this program knows {known}: upgrade the program"
-            ),
+            Ok(SchemaState::Newer { found, known }) => return Err(newer(found, known)),
             Ok(SchemaState::Outdated { found, needed }) => {
                 format!("the schema is at version {found} of {needed}: run `rollcall migrate`")
             }
@@ -161,6 +177,20 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
         };
         wait.wait(problem).await;
     }
+}
+
+/// Returns once the schema is one that this program cannot write.
+async fn newer_schema(store: &Store) -> anyhow::Error {
+    loop {
+        sleep(SCHEMA_INTERVAL).await;
+        if let Ok(SchemaState::Newer { found, known }) = store.schema_state(Access::Write).await {
+            return newer(found, known);
+        }
+    }
+}
+
+fn newer(found: u32, known: u32) -> anyhow::Error {
+    anyhow::anyhow!("the schema is at version {found}, this program knows {known}: upgrade the program")
 }
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
@@ -203,7 +233,7 @@ impl Wait {
             warn!("waiting: {problem}");
             self.logged = problem;
         }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        sleep(RETRY_INTERVAL).await;
     }
 }
 

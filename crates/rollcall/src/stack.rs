@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aggregator::Store;
+use aggregator::{Store, migrate::Access};
 use anyhow::Context;
 use embedded::{Broker, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -134,7 +134,7 @@ impl Stack {
         let kafka = self.settings.kafka.clone();
         let problem = InsertProblem::default();
         let checks = vec![
-            api::clickhouse_check(&self.store),
+            api::clickhouse_check(&self.store, Access::Write),
             problem.check(),
             api::kafka_check(&kafka)?,
         ];

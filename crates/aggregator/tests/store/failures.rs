@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use aggregator::{Batch, Error, Settings, Store};
+use aggregator::{Batch, Error, Settings, Store, migrate::Access};
 use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter};
 use futures::{
     FutureExt, TryFutureExt, TryStreamExt,
@@ -63,7 +63,10 @@ async fn every_call_to_clickhouse_has_a_timeout() {
     let calls: [(&str, BoxFuture<'_, Result<(), Error>>); 10] = [
         ("ping", store.ping().boxed()),
         ("migrate", store.migrate(|_| ()).boxed()),
-        ("schema_state", store.schema_state().map_ok(drop).boxed()),
+        (
+            "schema_state",
+            store.schema_state(Access::Read).map_ok(drop).boxed(),
+        ),
         ("insert", store.insert(&batch).boxed()),
         ("org_exists", store.org_exists("org").map_ok(drop).boxed()),
         (
@@ -184,7 +187,10 @@ async fn a_user_who_may_not_is_named_with_what_to_change() {
         ("nobody", password, false, &["clickhouse.user"]),
     ] {
         let store = as_user(user, password);
-        let (question, state) = (store.org_exists("org").await, store.schema_state().await);
+        let (question, state) = (
+            store.org_exists("org").await,
+            store.schema_state(Access::Read).await,
+        );
         assert_eq!((question.is_ok(), state.is_ok()), (may_read, may_read), "{user}");
         let first = state
             .err()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aggregator::Store;
+use aggregator::{Store, migrate::Access};
 use tracing::{info, warn};
 
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
     let store = Store::new(&settings.clickhouse);
     let problem = InsertProblem::default();
     let checks = vec![
-        api::clickhouse_check(&store),
+        api::clickhouse_check(&store, Access::Write),
         problem.check(),
         api::kafka_check(&settings.kafka)?,
     ];
@@ -48,7 +48,7 @@ pub(crate) async fn serve(settings: Settings, ready_file: Option<&Path>) -> anyh
     let metrics = telemetry::start_metrics(&mut tasks)?;
     let http = Bound::new(settings.http.addr()).await?;
     let store = Store::new(&settings.clickhouse);
-    let checks = vec![api::clickhouse_check(&store)];
+    let checks = vec![api::clickhouse_check(&store, Access::Read)];
     if settings.auth.keys.is_empty() {
         warn!("auth.keys is empty: every request will be answered with 401");
     }
