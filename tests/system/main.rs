@@ -23,4 +23,5 @@ mod replay;
 mod restart;
 mod tools;
 mod torture;
+mod transactions;
 mod upgrade;

@@ -3,7 +3,6 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::mem;
-use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,7 +99,7 @@ impl From<Stop> for Halt {
 /// Records that wait until the sink accepts anything.
 struct Blocked {
     offsets: Vec<OffsetRange>,
-    records: usize,
+    records: u64,
     /// What it has refused last.
     kinds: Kinds,
 }
@@ -119,6 +118,7 @@ impl<S: Sink> RowWriter<S> {
         &self,
         rows: (S::Rows, Kinds),
         offsets: &[OffsetRange],
+        records: u64,
         rejected: &[DeadLetter],
     ) -> Result<RowsAcked, Stop> {
         let Some(refusal) = self.insert(rows).await? else {
@@ -130,7 +130,7 @@ impl<S: Sink> RowWriter<S> {
             }
             Refusal::Size(reason) => debug!("a batch is sent again in parts: {reason}"),
         }
-        let refused = self.write_again(offsets, rejected).await?;
+        let refused = self.write_again(offsets, records, rejected).await?;
         if refused > 0 {
             info!(refused, "the rest of the batch is kept");
         }
@@ -191,19 +191,22 @@ impl<S: Sink> RowWriter<S> {
     ///
     /// A chunk of which the sink accepts nothing waits while the others are written, which shows whether it would accept
     /// anything, and then until it does.
-    async fn write_again(&self, offsets: &[OffsetRange], rejected: &[DeadLetter]) -> Result<u64, Stop> {
+    async fn write_again(
+        &self,
+        offsets: &[OffsetRange],
+        records: u64,
+        rejected: &[DeadLetter],
+    ) -> Result<u64, Stop> {
         let rejected: HashSet<_> = rejected.iter().map(DeadLetter::origin).collect();
         let is_rejected = |record: &OwnedMessage| rejected.contains(&(record.partition(), record.offset()));
         let chunk_bytes = self.settings.budget().batch / CHUNK_FRACTION;
         let mut reader = self.reader()?;
-        let (mut refused, mut blocked) = (0, VecDeque::new());
+        let (mut refused, mut read, mut blocked) = (0, 0, VecDeque::new());
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         for (partition, range) in offsets {
             reader.push(*partition, range.clone());
-            let mut expected = range.start;
             while let Some(record) = self.read(&mut reader).await? {
-                self.note_lost(*partition, expected..record.offset());
-                expected = record.offset() + 1;
+                read += 1;
                 if is_rejected(&record) {
                     continue;
                 }
@@ -214,8 +217,8 @@ impl<S: Sink> RowWriter<S> {
                     bytes = 0;
                 }
             }
-            self.note_lost(*partition, expected..range.end);
         }
+        self.note_lost(records.saturating_sub(read));
         refused += self.write_or_block(&chunk, &mut blocked).await?;
         let mut backoff = Backoff::new();
         while let Some(Blocked {
@@ -228,16 +231,13 @@ impl<S: Sink> RowWriter<S> {
             for (partition, range) in &offsets {
                 reader.push(*partition, range.clone());
             }
-            let mut chunk = Vec::with_capacity(records);
+            let mut chunk = Vec::new();
             while let Some(record) = self.read(&mut reader).await? {
                 if !is_rejected(&record) {
                     chunk.push(record);
                 }
             }
-            let gone = i64::try_from(records.saturating_sub(chunk.len())).unwrap_or(0);
-            if let [(partition, Range { start, .. }), ..] = offsets[..] {
-                self.note_lost(partition, start..start + gone);
-            }
+            self.note_lost(records.saturating_sub(u64::try_from(chunk.len()).unwrap_or(u64::MAX)));
             refused += self.write_or_block(&chunk, &mut blocked).await?;
         }
         Ok(refused)
@@ -263,7 +263,7 @@ impl<S: Sink> RowWriter<S> {
                 }
                 blocked.push_back(Blocked {
                     offsets,
-                    records: chunk.len(),
+                    records: u64::try_from(chunk.len()).unwrap_or(u64::MAX),
                     kinds,
                 });
                 Ok(0)
@@ -408,17 +408,14 @@ impl<S: Sink> RowWriter<S> {
         }
     }
 
-    /// Counts and logs records that the log has dropped since they were read first.
-    fn note_lost(&self, partition: i32, offsets: Range<i64>) {
-        if let Ok(lost @ 1..) = u64::try_from(offsets.end - offsets.start) {
+    /// Counts and logs records that the log has dropped since they were read first. The offsets do not show them: at some there
+    /// was no record then.
+    fn note_lost(&self, lost: u64) {
+        if lost > 0 {
             counter!(metric::RECORDS_LOST).increment(lost);
             error!(
                 topic = self.settings.topic,
-                partition,
-                from = offsets.start,
-                to = offsets.end,
-                lost,
-                "records of a refused batch are gone before they were read again"
+                lost, "records of a refused batch are gone before they were read again"
             );
         }
     }
