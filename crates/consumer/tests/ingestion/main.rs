@@ -8,5 +8,6 @@ mod delivery;
 mod group;
 mod harness;
 mod lag;
+mod refusals;
 mod replay;
 mod requests;
