@@ -9,9 +9,11 @@
 //! - `ingest`: the pipeline, from a record to the offset that is committed
 //! - `kafka`: the clients: settings, reading, publishing, progress, topics
 //! - `replay`: dead letters, published again
+//! - `check`: whether librdkafka makes the clients from the settings
 //! - [`metric`]: the names of everything that is measured
 //! - [`error`]: what can end a run
 
+mod check;
 pub mod error;
 mod ingest;
 mod kafka;
@@ -20,6 +22,7 @@ mod replay;
 pub mod settings;
 pub mod sink;
 
+pub use check::check_clients;
 pub use error::Error;
 pub use ingest::counters::register_metrics;
 pub use ingest::pipeline::{Summary, run};

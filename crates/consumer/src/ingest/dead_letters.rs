@@ -115,9 +115,9 @@ fn memory_of(record: &OwnedMessage) -> usize {
 }
 
 impl DeadLetters {
-    /// A producer that counts a dead letter as written once every replica has it.
-    pub(crate) fn new(settings: &Settings, shutdown: CancellationToken) -> Result<Self, Error> {
-        let mut config: ClientConfig = client::config(settings);
+    /// What the producer starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
+        let mut config = client::config(settings);
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
@@ -128,9 +128,13 @@ impl DeadLetters {
             // is too large the broker decides, which sees it compressed. These are the largest values there are.
             .set("queue.buffering.max.kbytes", "2147483647")
             .set("message.max.bytes", "1000000000");
-        let producer = client::create(settings, config, Logged)?;
+        config
+    }
+
+    /// A producer that counts a dead letter as written once every replica has it.
+    pub(crate) fn new(settings: &Settings, shutdown: CancellationToken) -> Result<Self, Error> {
         Ok(Self {
-            producer,
+            producer: client::create(settings, Self::config(settings), Logged)?,
             topic: settings.dead_letter_topic.clone(),
             max_unacked_bytes: settings.budget().dead_letters / usize::from(settings.batches_in_flight.get()),
             shutdown,

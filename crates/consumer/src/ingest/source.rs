@@ -12,7 +12,7 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer, ConsumerContext, MessageStream, Rebalance, StreamConsumer,
 };
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{Offset as Position, Statistics, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset as Position, Statistics, TopicPartitionList};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
 use crate::kafka::client;
 use crate::metric;
-use crate::settings::Settings;
+use crate::settings::{HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,15 +32,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Joins the group.
-    pub(crate) fn join(settings: &Settings) -> Result<Self, Error> {
+    /// What a member starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
         config
             .set("partition.assignment.strategy", "cooperative-sticky")
-            // A member that was killed gives its partitions up after this long.
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000")
+            .set("session.timeout.ms", SESSION_TIMEOUT_MS.to_string())
+            .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS.to_string())
             // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
             .set("max.poll.interval.ms", "30000")
             // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
@@ -56,13 +55,19 @@ impl Source {
             .set("fetch.max.bytes", budget.answer.to_string())
             .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
             .set("statistics.interval.ms", "2000");
+        config
+    }
+
+    /// Joins the group.
+    pub(crate) fn join(settings: &Settings) -> Result<Self, Error> {
         let membership = Membership {
             topic: settings.topic.clone(),
             ledger: Mutex::default(),
             paused: AtomicBool::new(false),
             connected_at: Mutex::new(Instant::now()),
         };
-        let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
+        let consumer: StreamConsumer<Membership> =
+            client::create(settings, Self::config(settings), membership)?;
         consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
         let consumer = Arc::new(consumer);
         Ok(Self { consumer })

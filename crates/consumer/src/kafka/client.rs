@@ -89,5 +89,24 @@ where
     for (property, value) in settings.librdkafka_properties() {
         config.set(property, value);
     }
-    config.create_with_context(context).map_err(Error::Client)
+    config
+        .create_with_context(context)
+        .map_err(|error| refusal(settings, error))
+}
+
+/// The property that librdkafka refuses, alone or with others, where it names one that was configured.
+fn refusal(settings: &Settings, error: KafkaError) -> Error {
+    let KafkaError::ClientCreation(message) = &error else {
+        return Error::Client(error);
+    };
+    let named = settings
+        .librdkafka_properties()
+        .find(|(property, _)| message.contains(property));
+    match named {
+        Some((property, _)) => Error::Setting {
+            setting: format!("kafka.properties.{property}"),
+            problem: format!("is refused by librdkafka: {message}"),
+        },
+        None => Error::Client(error),
+    }
 }
