@@ -12,6 +12,7 @@
 //! - `check`: whether librdkafka makes the clients from the settings
 //! - [`metric`]: the names of everything that is measured
 //! - [`error`]: what can end a run
+//! - `throttle`: log lines about what happens again and again
 
 mod check;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod metric;
 mod replay;
 pub mod settings;
 pub mod sink;
+mod throttle;
 
 pub use check::check_clients;
 pub use error::Error;

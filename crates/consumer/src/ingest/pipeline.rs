@@ -32,6 +32,7 @@ use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::throttle::Throttle;
 
 /// How often settled offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -119,6 +120,7 @@ async fn ingest<S: Sink>(
         in_flight_bytes: 0,
         commits: JoinSet::new(),
         reading: Reading::Open,
+        rejections: Throttle::new(),
         skipped: TypeCounts::default(),
         summary: Summary::default(),
     };
@@ -153,8 +155,18 @@ struct Pipeline<'a, S: Sink, C> {
     /// The commit that is on its way, at most one.
     commits: JoinSet<bool>,
     reading: Reading,
+    /// By the codes of their reasons.
+    rejections: Throttle<&'static str, Rejected>,
     skipped: TypeCounts,
     summary: Summary,
+}
+
+/// A record that is rejected, as it is logged.
+#[derive(Debug)]
+struct Rejected {
+    partition: i32,
+    offset: i64,
+    reason: String,
 }
 
 /// Whether records are read.
@@ -187,6 +199,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                         return Err(Error::Disconnected { after });
                     }
                     self.commit();
+                    self.log_rejections();
                 }
                 () = wait_until(due) => self.dispatch(),
                 () = wait_until(pause_at) => self.pause(),
@@ -247,6 +260,12 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             }
             Outcome::Rejected(reason) => {
                 debug!(partition, offset, "rejected: {reason}");
+                let rejected = Rejected {
+                    partition,
+                    offset,
+                    reason: reason.to_string(),
+                };
+                self.rejections.count(reason.code(), rejected);
                 let letter = DeadLetter::new(record.detach(), &reason);
                 self.batcher.open().reject(span, letter);
             }
@@ -281,6 +300,21 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             }
         }
         Some(span)
+    }
+
+    /// Logs a rejected record of each reason that is due.
+    fn log_rejections(&mut self) {
+        for (code, count, rejected) in self.rejections.due(Instant::now()) {
+            let Rejected {
+                partition,
+                offset,
+                reason,
+            } = rejected;
+            warn!(
+                topic = self.settings.topic,
+                partition, offset, code, count, "records are rejected: {reason}"
+            );
+        }
     }
 
     /// Sends the open batch on its way, and opens another.

@@ -189,7 +189,7 @@ impl Membership {
             return true;
         };
         counter!(metric::RETRIES, "what" => "commit").increment(1);
-        warn!(topic = self.topic, "offsets are not committed: {error}");
+        client::warn_of("offsets are not committed", &error);
         false
     }
 

@@ -1,5 +1,7 @@
 //! What all clients of Kafka have in common.
 
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::counter;
@@ -7,12 +9,14 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::error::Error;
 use crate::metric;
 use crate::settings::Settings;
+use crate::throttle::Throttle;
 
 /// How long a client may be without any broker before another replaces it: librdkafka forgets every broker when one that
 /// has just come back names none, and then never looks for one again.
@@ -34,15 +38,23 @@ impl ClientContext for Logged {
 
 impl ConsumerContext for Logged {}
 
+/// The kind of warning that no broker is reached, by which request ever that is noticed.
+const AWAY: &str = "away";
+
+/// What the clients of this process warn of, by kind: each of them notices, many times a second, that Kafka is away.
+static WARNINGS: Mutex<Throttle<String>> = Mutex::new(Throttle::new());
+
 /// Passes on a line of librdkafka's log.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    let line = format_args!("librdkafka: {facility} {message}");
+    if matches!(facility, "FAIL" | "ERROR") {
+        return throttled(AWAY, line);
+    }
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-            error!("librdkafka: {facility} {message}");
-        }
-        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => warn!("librdkafka: {facility} {message}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!("librdkafka: {facility} {message}"),
-        RDKafkaLogLevel::Debug => debug!("librdkafka: {facility} {message}"),
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => error!("{line}"),
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => warn!("{line}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!("{line}"),
+        RDKafkaLogLevel::Debug => debug!("{line}"),
     }
 }
 
@@ -52,7 +64,51 @@ pub(crate) fn note_error(topic: &str, error: &KafkaError) {
         .rdkafka_error_code()
         .map_or_else(|| "none".to_owned(), |code| format!("{code:?}"));
     counter!(metric::KAFKA_ERRORS, "code" => code).increment(1);
-    warn!(topic, "kafka: {error}");
+    warn_of(format_args!("{topic}"), error);
+}
+
+/// Warns of an error, unless it was warned of one of its kind within the minute.
+pub(crate) fn warn_of(what: impl Display, error: &KafkaError) {
+    let code = error.rdkafka_error_code();
+    let kind = match code {
+        Some(code) if means_away(code) => AWAY.to_owned(),
+        _ => format!("{what} {code:?}"),
+    };
+    throttled(&kind, format_args!("kafka: {what}: {error}"));
+}
+
+/// Warns that no broker is reached, unless that was said within the minute.
+pub(crate) fn warn_away(line: impl Display) {
+    throttled(AWAY, line);
+}
+
+fn throttled(kind: &str, line: impl Display) {
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    match warnings.note(&kind.to_owned(), (), Instant::now()) {
+        None => debug!("{line}"),
+        Some(1) => warn!("{line}"),
+        Some(count) => warn!(count, "{line}"),
+    }
+}
+
+/// Whether this is what requests end with while no broker is reached.
+const fn means_away(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerTransportFailure, CoordinatorNotAvailable, NetworkException, OperationTimedOut,
+        RequestTimedOut, Resolve, TimedOutQueue, WaitingForCoordinator,
+    };
+    matches!(
+        code,
+        AllBrokersDown
+            | BrokerTransportFailure
+            | CoordinatorNotAvailable
+            | NetworkException
+            | OperationTimedOut
+            | RequestTimedOut
+            | Resolve
+            | TimedOutQueue
+            | WaitingForCoordinator
+    )
 }
 
 /// What every client starts from.

@@ -7,7 +7,6 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
-use tracing::warn;
 
 use crate::error::Error;
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT, Logged};
@@ -113,7 +112,7 @@ impl Probe {
         }
         let since = *client.silent_since.get_or_insert_with(Instant::now);
         if since.elapsed() > DISCONNECTED_TIMEOUT {
-            warn!("no broker answers: the client is replaced");
+            client::warn_away("kafka: no broker answers: the client is replaced");
             *client = Client {
                 consumer: Arc::new(self::consumer(&self.settings)?),
                 silent_since: None,
