@@ -4,11 +4,9 @@ use std::collections::HashSet;
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use events::Timestamp;
 use metrics::{counter, histogram};
-use rdkafka::error::KafkaError;
 use rdkafka::message::{Message, OwnedMessage};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -20,7 +18,7 @@ use crate::ingest::backoff::Backoff;
 use crate::ingest::bisect::isolate;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::record::{Outcome, Reason, outcome, size};
-use crate::kafka::client;
+use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
 use crate::kafka::reader::{OffsetRange, Reader, Stored};
 use crate::metric;
 use crate::settings::Settings;
@@ -179,22 +177,14 @@ impl<S: Sink> RowWriter<S> {
             .set("queued.min.messages", "1")
             .set("queued.max.messages.kbytes", "1024")
             .set("max.partition.fetch.bytes", "262144");
-        Reader::new(&self.settings, config, Duration::MAX)
+        Reader::new(&self.settings, config, DISCONNECTED_TIMEOUT)
     }
 
     /// The next record, however long the brokers take, unless the run is ending.
     async fn read(&self, reader: &mut Reader) -> Result<Option<OwnedMessage>, Stop> {
-        loop {
-            match self.shutdown.run_until_cancelled(reader.next()).await {
-                None => return Err(Stop::Shutdown),
-                Some(Err(Error::Topic { topic, source }))
-                    if !matches!(source, KafkaError::MessageConsumptionFatal(_)) =>
-                {
-                    client::note_error(&topic, &source);
-                }
-                Some(record) => return Ok(record?.map(|Stored(record)| record)),
-            }
-        }
+        let record = self.shutdown.run_until_cancelled(reader.next_in_the_end());
+        let record = record.await.ok_or(Stop::Shutdown)??;
+        Ok(record.map(|Stored(record)| record))
     }
 
     /// Counts and logs records that the log has dropped since they were read first.
