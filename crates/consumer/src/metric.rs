@@ -24,6 +24,8 @@ metrics! {
         "settled records that were skipped, by type: the first 20 names, and other";
     RECORDS_LOST = "rollcall_records_lost_total", describe_counter(Count):
         "offsets that were never seen: dropped by the log, or gaps of compaction and transactions";
+    RECORDS_UNREADABLE = "rollcall_records_unreadable_total", describe_counter(Count):
+        "offsets of batches that cannot be unpacked, which were passed over";
     BATCHES = "rollcall_batches_total", describe_counter(Count):
         "settled batches";
     DELIVERY_DURATION = "rollcall_delivery_duration_seconds", describe_histogram(Seconds):

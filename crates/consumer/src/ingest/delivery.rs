@@ -32,7 +32,8 @@ impl<S: Sink> BatchWriter<S> {
         let Batch {
             rows,
             dead_letters,
-            spans,
+            mut spans,
+            unreadable,
             mut tally,
             ..
         } = batch;
@@ -42,6 +43,7 @@ impl<S: Sink> BatchWriter<S> {
             writer.dead_letters.write(&dead_letters),
         )?;
         tally.refuse(rows.refused());
+        spans.append(unreadable);
         histogram!(metric::DELIVERY_DURATION).record(closed_at.elapsed());
         Ok(Delivered {
             receipt: spans.settle(rows, dead_letters),

@@ -28,7 +28,9 @@ use crate::ingest::ledger::{Jump, Span};
 use crate::ingest::record::{Outcome, outcome};
 use crate::ingest::rows::RowWriter;
 use crate::ingest::source::Source;
+use crate::ingest::unreadable::{Search, is_unreadable};
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
+use crate::kafka::reader::OffsetRange;
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::Sink;
@@ -60,6 +62,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Offsets that were never seen, because the log no longer held them.
     pub lost: u64,
+    /// Offsets of batches that cannot be unpacked, which were passed over.
+    pub unreadable: u64,
     /// Batches that were settled.
     pub batches: u64,
     /// What the broker holds as committed at the end, by partition, of those assigned then: the offset of the first
@@ -120,6 +124,7 @@ async fn ingest<S: Sink>(
         in_flight_bytes: 0,
         commits: JoinSet::new(),
         reading: Reading::Open,
+        search: Search::default(),
         rejections: Throttle::new(),
         skipped: TypeCounts::default(),
         summary: Summary::default(),
@@ -155,6 +160,7 @@ struct Pipeline<'a, S: Sink, C> {
     /// The commit that is on its way, at most one.
     commits: JoinSet<bool>,
     reading: Reading,
+    search: Search,
     /// By the codes of their reasons.
     rejections: Throttle<&'static str, Rejected>,
     skipped: TypeCounts,
@@ -199,8 +205,10 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                         return Err(Error::Disconnected { after });
                     }
                     self.commit();
+                    self.search.begin(self.settings, &shutdown, || self.source.positions());
                     self.log_rejections();
                 }
+                found = self.search.found() => found.into_iter().for_each(|offsets| self.pass_over(offsets)),
                 () = wait_until(due) => self.dispatch(),
                 () = wait_until(pause_at) => self.pause(),
                 Some(record) = records.next(), if may_read => {
@@ -245,6 +253,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(Error::Consumer(error)),
             Err(error) => {
                 client::note_error(&self.settings.topic, &error);
+                if is_unreadable(&error) {
+                    self.search.suspect(|| self.source.positions());
+                }
                 return Ok(());
             }
         };
@@ -317,6 +328,23 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         }
     }
 
+    /// Settles offsets that cannot be read, and reads on behind them.
+    fn pass_over(&mut self, (partition, offsets): OffsetRange) {
+        let Some(span) = self.source.pass_over(partition, &offsets) else {
+            return;
+        };
+        let count = u64::try_from(offsets.end - offsets.start).unwrap_or(0);
+        self.batcher.open().pass_over(span, count);
+        error!(
+            topic = self.settings.topic,
+            partition,
+            from = offsets.start,
+            to = offsets.end,
+            count,
+            "records cannot be unpacked and are passed over"
+        );
+    }
+
     /// Sends the open batch on its way, and opens another.
     fn dispatch(&mut self) {
         let batch = self.batcher.close(Instant::now(), self.sink.rows());
@@ -354,7 +382,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         for (reason, count) in &tally.rejected {
             counter!(metric::RECORDS, "outcome" => "rejected", "reason" => *reason).increment(*count);
         }
+        counter!(metric::RECORDS_UNREADABLE).increment(tally.unreadable);
         self.summary.batches += 1;
+        self.summary.unreadable += tally.unreadable;
         self.summary.kept += tally.kept;
         self.summary.skipped += tally.skipped.sum();
         self.summary.rejected += tally.rejected.values().sum::<u64>();

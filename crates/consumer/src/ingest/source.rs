@@ -1,6 +1,7 @@
 //! Membership of the group: what is assigned, committed, paused.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,12 +20,15 @@ use tracing::{debug, info, warn};
 
 use crate::error::Error;
 use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::unreadable::Positions;
 use crate::kafka::client;
 use crate::metric;
 use crate::settings::{HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long librdkafka may take to go to another offset, for which it asks nobody.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A member of the consumer group.
 pub(crate) struct Source {
@@ -52,8 +56,6 @@ impl Source {
                 "queued.max.messages.kbytes",
                 (budget.prefetched >> 10).to_string(),
             )
-            .set("fetch.max.bytes", budget.answer.to_string())
-            .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
             .set("statistics.interval.ms", "2000");
         config
     }
@@ -89,6 +91,34 @@ impl Source {
         self.membership()
             .ledger()
             .read(Partition(partition), Offset(offset))
+    }
+
+    /// The offset of each assigned partition that is read next; none where reading begins with the log.
+    pub(crate) fn positions(&self) -> Positions {
+        let ledger = self.membership().ledger();
+        let positions = ledger.positions();
+        positions
+            .map(|(partition, offset)| (partition.0, offset.map(|offset| offset.0)))
+            .collect()
+    }
+
+    /// Goes on behind offsets that cannot be read, unless the partition is no longer where they start. The span to settle.
+    pub(crate) fn pass_over(&self, partition: i32, offsets: &Range<i64>) -> Option<Span> {
+        let membership = self.membership();
+        let span = membership
+            .ledger()
+            .pass_over(Partition(partition), Offset(offsets.start)..Offset(offsets.end))?;
+        let behind = Position::Offset(offsets.end);
+        if let Err(error) = self
+            .consumer
+            .seek(&membership.topic, partition, behind, SEEK_TIMEOUT)
+        {
+            warn!(
+                topic = membership.topic,
+                partition, "could not go on behind a batch: {error}"
+            );
+        }
+        Some(span)
     }
 
     /// Settles the offsets of a batch, which can be committed from now on.

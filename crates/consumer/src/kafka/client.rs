@@ -123,11 +123,21 @@ pub(crate) fn config(settings: &Settings) -> ClientConfig {
     config
 }
 
+/// The largest answer that librdkafka takes by default, and the most that it unpacks a zstd batch to.
+const RECEIVED_BY_DEFAULT: usize = 100_000_000;
+/// The most that it can be set to.
+const MAX_RECEIVED: usize = 2_147_483_647;
+
 /// What every consumer starts from: nothing is committed but by us, reading begins where the log does, and asking for a
-/// topic does not create it.
+/// topic does not create it. A batch that the memory budget has room for is unpacked.
 pub(crate) fn consumer_config(settings: &Settings) -> ClientConfig {
+    let answer = settings.budget().answer;
+    let received = RECEIVED_BY_DEFAULT.max(settings.budget_bytes).min(MAX_RECEIVED);
     let mut config = config(settings);
     config
+        .set("fetch.max.bytes", answer.to_string())
+        .set("message.max.bytes", answer.min(1_000_000).to_string())
+        .set("receive.message.max.bytes", received.to_string())
         .set("group.id", &settings.group_id)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")

@@ -7,3 +7,4 @@ mod delivery;
 mod group;
 mod harness;
 mod requests;
+mod unreadable;
