@@ -23,3 +23,4 @@ mod replay;
 mod restart;
 mod tools;
 mod torture;
+mod transactions;

@@ -10,6 +10,7 @@ mod report;
 mod soak;
 mod stack;
 mod topic;
+mod transactions;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

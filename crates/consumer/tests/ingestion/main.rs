@@ -6,5 +6,6 @@ mod dead_letters;
 mod delivery;
 mod group;
 mod harness;
+mod lag;
 mod requests;
 mod unreadable;
