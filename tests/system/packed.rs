@@ -7,11 +7,16 @@ use rdkafka::{
 };
 use tempfile::tempdir;
 
-use crate::harness::{DEADLINE, Parts, peak_memory};
+use crate::{
+    harness::{DEADLINE, Parts, peak_memory},
+    kafka::Kafka,
+};
 
 /// `kafka.budget_bytes`, by default.
 const BUDGET: u64 = 256 << 20;
-const PARTITIONS: i32 = 32;
+const PARTITIONS: i32 = 8;
+/// Batches of a partition, of 100 KB as they are sent, and 16 MB unpacked.
+const BATCHES: usize = 4;
 /// Records of a batch, which hold the same bytes.
 const RECORDS: usize = 160;
 
@@ -27,9 +32,8 @@ fn noise() -> Vec<u8> {
     (0..100_000).map(|_| next()).collect()
 }
 
-/// Publishes a batch to each partition. They are of a type that is not ours: nothing is read of them but that.
-fn publish(parts: &Parts) {
-    let kafka = parts.kafka.kafka();
+/// Publishes batches to each partition. They are of a type that is not ours: nothing is read of them but that.
+fn publish(kafka: &consumer::Settings) {
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", &kafka.bootstrap_servers)
         .set("compression.type", "zstd")
@@ -55,7 +59,7 @@ fn publish(parts: &Parts) {
                 value: Some(value),
             })
         });
-    for partition in 0..PARTITIONS {
+    for partition in (0..PARTITIONS).flat_map(|partition| [partition; BATCHES]) {
         for _ in 0..RECORDS {
             let record = BaseRecord::<(), _>::to(&kafka.topic)
                 .partition(partition)
@@ -70,16 +74,19 @@ fn publish(parts: &Parts) {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_bounded_by_bytes_with_well_packed_batches_on_every_partition() {
     let dir = tempdir().unwrap();
-    let parts = Parts::start(dir.path()).await;
-    publish(&parts);
-    let ingest = parts.ingest(&[]).await;
+    let (parts, kafka) = tokio::join!(Parts::start(dir.path()), Kafka::start(dir.path()));
+    let settings = kafka.settings();
+    consumer::ensure_topics(&settings).await.unwrap();
+    publish(&settings);
+    let servers = (
+        "ROLLCALL__KAFKA__BOOTSTRAP_SERVERS",
+        settings.bootstrap_servers.as_str(),
+    );
+    let ingest = parts.ingest(&[servers]).await;
     ingest.settled().await;
     let skipped = ingest.metric("rollcall_skipped_records_total").await;
-    assert_eq!(
-        usize::try_from(skipped).unwrap(),
-        RECORDS * usize::try_from(PARTITIONS).unwrap()
-    );
+    let published = RECORDS * BATCHES * usize::try_from(PARTITIONS).unwrap();
+    assert_eq!(usize::try_from(skipped).unwrap(), published);
     let peak = peak_memory(ingest.pid());
-    println!("packed: peak memory {} MiB of {} MiB", peak >> 20, BUDGET >> 20);
     assert!(peak <= BUDGET, "{peak} bytes, of {BUDGET}");
 }
