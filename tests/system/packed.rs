@@ -74,7 +74,8 @@ fn publish(kafka: &consumer::Settings) {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_bounded_by_bytes_with_well_packed_batches_on_every_partition() {
     let dir = tempdir().unwrap();
-    let (parts, kafka) = tokio::join!(Parts::start(dir.path()), Kafka::start(dir.path()));
+    let apache = dir.path().join("apache");
+    let (parts, kafka) = tokio::join!(Parts::start(dir.path()), Kafka::start(&apache));
     let settings = kafka.settings();
     consumer::ensure_topics(&settings).await.unwrap();
     publish(&settings);
