@@ -1,6 +1,7 @@
 //! Membership of the group: what is assigned, committed, paused.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,24 +13,25 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer, ConsumerContext, MessageStream, Rebalance, StreamConsumer,
 };
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{Offset as Position, Statistics, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset as Position, Statistics, TopicPartitionList};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
-use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt};
+use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::unreadable::Positions;
 use crate::kafka::client;
 use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
 use crate::kafka::rights;
 use crate::metric;
-use crate::settings::Settings;
+use crate::settings::{HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the client may take to go back to the start of a partition, for which it asks nobody.
-const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long librdkafka may take to go to another offset, for which it asks nobody.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A member of the consumer group.
 pub(crate) struct Source {
@@ -37,15 +39,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Joins the group, to commit what is in the database of this id.
-    pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
+    /// What a member starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
         config
             .set("partition.assignment.strategy", "cooperative-sticky")
-            // A member that was killed gives its partitions up after this long.
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000")
+            .set("session.timeout.ms", SESSION_TIMEOUT_MS.to_string())
+            .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS.to_string())
             // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
             .set("max.poll.interval.ms", "30000")
             // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
@@ -58,9 +59,12 @@ impl Source {
                 "queued.max.messages.kbytes",
                 (budget.prefetched >> 10).to_string(),
             )
-            .set("fetch.max.bytes", budget.answer.to_string())
-            .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
             .set("statistics.interval.ms", "2000");
+        config
+    }
+
+    /// Joins the group, to commit what is in the database of this id.
+    pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
         let membership = Membership {
             topic: settings.topic.clone(),
             settings: settings.clone(),
@@ -72,7 +76,8 @@ impl Source {
             paused: AtomicBool::new(false),
             connected_at: Mutex::new(Instant::now()),
         };
-        let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
+        let consumer: StreamConsumer<Membership> =
+            client::create(settings, Self::config(settings), membership)?;
         consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
         let consumer = Arc::new(consumer);
         Ok(Self { consumer })
@@ -143,6 +148,34 @@ impl Source {
     /// Whether [`Source::ask_logs`] may find something that was lost.
     pub(crate) fn has_gaps(&self) -> bool {
         self.membership().logs.has_gaps()
+    }
+
+    /// The offset of each assigned partition that is read next; none where reading begins with the log.
+    pub(crate) fn positions(&self) -> Positions {
+        let ledger = self.membership().ledger();
+        let positions = ledger.positions();
+        positions
+            .map(|(partition, offset)| (partition.0, offset.map(|offset| offset.0)))
+            .collect()
+    }
+
+    /// Goes on behind offsets that cannot be read, unless the partition is no longer where they start. The span to settle.
+    pub(crate) fn pass_over(&self, partition: i32, offsets: &Range<i64>) -> Option<Span> {
+        let membership = self.membership();
+        let span = membership
+            .ledger()
+            .pass_over(Partition(partition), Offset(offsets.start)..Offset(offsets.end))?;
+        let behind = Position::Offset(offsets.end);
+        if let Err(error) = self
+            .consumer
+            .seek(&membership.topic, partition, behind, SEEK_TIMEOUT)
+        {
+            warn!(
+                topic = membership.topic,
+                partition, "could not go on behind a batch: {error}"
+            );
+        }
+        Some(span)
     }
 
     /// Settles the offsets of a batch, which can be committed from now on.
@@ -257,7 +290,7 @@ impl Membership {
         };
         rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
-        warn!(topic = self.topic, "offsets are not committed: {error}");
+        client::warn_of("offsets are not committed", &error);
         false
     }
 

@@ -11,3 +11,4 @@ mod lag;
 mod refusals;
 mod replay;
 mod requests;
+mod unreadable;
