@@ -53,6 +53,9 @@ pub enum Error {
     /// The consumer cannot go on; a new one may.
     #[error("kafka: the consumer cannot go on")]
     Consumer(#[source] KafkaError),
+    /// The consumer group does not go on with this member; it may admit a new one.
+    #[error("kafka: the consumer group refuses this member")]
+    MemberRefused(#[source] KafkaError),
     /// No broker has been connected for long; a new client may find one where this one no longer looks.
     #[error("kafka: no broker has been connected for {after:?}")]
     Disconnected {
@@ -120,7 +123,10 @@ impl Error {
     pub const fn needs_new_clients(&self) -> bool {
         matches!(
             self,
-            Self::Disconnected { .. } | Self::DeadLetterTimeout { .. } | Self::Producer(_)
+            Self::MemberRefused(_)
+                | Self::Disconnected { .. }
+                | Self::DeadLetterTimeout { .. }
+                | Self::Producer(_)
         )
     }
 }

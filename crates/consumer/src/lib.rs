@@ -28,5 +28,5 @@ pub use kafka::publisher::Publisher;
 pub use kafka::reader::{Header, Reader, Stored};
 pub use kafka::topics::ensure_topics;
 pub use replay::{Letter, Replay};
-pub use settings::Settings;
+pub use settings::{GroupProtocol, Settings};
 pub use sink::{Rows, Sink, SinkError};

@@ -24,6 +24,8 @@ pub struct Settings {
     pub dead_letter_topic: String,
     /// The consumer group, whose committed offsets say what has been ingested. Default `rollcall`.
     pub group_id: String,
+    /// How the members of the group share its partitions. Default `classic`.
+    pub group_protocol: GroupProtocol,
     /// A batch closes at this many records. Default 100,000.
     pub batch_records: NonZeroUsize,
     /// A batch closes at this many bytes of rows and dead letters; earlier if the budget leaves less to each
@@ -54,6 +56,17 @@ pub struct Settings {
     pub properties: BTreeMap<String, String>,
 }
 
+/// How the members of a consumer group share its partitions.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// A member assigns, and each says how long it may be silent. Every broker knows it.
+    #[default]
+    Classic,
+    /// The broker assigns, and says how long a member may be silent: the protocol of KIP-848, from Kafka 4.0 on.
+    Consumer,
+}
+
 /// Properties that may not be set by hand: exact delivery rests on what we set them to, or another setting
 /// governs them.
 const RESERVED: &[(&str, &str)] = &[
@@ -76,7 +89,24 @@ const RESERVED: &[(&str, &str)] = &[
     ("bootstrap.servers", "use kafka.bootstrap_servers"),
     ("metadata.broker.list", "use kafka.bootstrap_servers"),
     ("group.id", "use kafka.group_id"),
-    ("group.protocol", "rebalances are handled as cooperative"),
+    ("group.protocol", "use kafka.group_protocol"),
+];
+
+/// Properties that have no meaning with `kafka.group_protocol = "consumer"`, and what has instead. librdkafka takes none of
+/// them then.
+const CLASSIC_ONLY: &[(&str, &str)] = &[
+    (
+        "session.timeout.ms",
+        "with kafka.group_protocol = \"consumer\" the brokers set it, as group.consumer.session.timeout.ms",
+    ),
+    (
+        "heartbeat.interval.ms",
+        "with kafka.group_protocol = \"consumer\" the brokers set it, as group.consumer.heartbeat.interval.ms",
+    ),
+    (
+        "group.protocol.type",
+        "with kafka.group_protocol = \"consumer\" there is one type alone",
+    ),
 ];
 
 /// The smallest budget that leaves every part of it something to work with.
@@ -89,6 +119,7 @@ impl Default for Settings {
             topic: "chat.events".to_owned(),
             dead_letter_topic: "chat.events.dlq".to_owned(),
             group_id: "rollcall".to_owned(),
+            group_protocol: GroupProtocol::Classic,
             batch_records: const { NonZeroUsize::new(100_000).expect("not zero") },
             batch_bytes: const { NonZeroUsize::new(32 << 20).expect("not zero") },
             batch_delay_ms: const { NonZeroU64::new(100).expect("not zero") },
@@ -143,7 +174,7 @@ impl Settings {
             return wrong("kafka.max_record_bytes", &problem);
         }
         for (property, value) in self.librdkafka_properties() {
-            let reserved = RESERVED.iter().find(|(name, _)| *name == property);
+            let reserved = self.reserved().find(|(name, _)| *name == property);
             let check = ClientConfig::new().set(&property, value).create_native_config();
             let problem = match (reserved, check) {
                 (Some((_, reason)), _) => format!("may not be set: {reason}"),
@@ -157,6 +188,15 @@ impl Settings {
             return wrong(&format!("kafka.properties.{property}"), &problem);
         }
         Ok(())
+    }
+
+    /// The properties that may not be set, and why.
+    fn reserved(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let classic_only = match self.group_protocol {
+            GroupProtocol::Classic => &[],
+            GroupProtocol::Consumer => CLASSIC_ONLY,
+        };
+        RESERVED.iter().chain(classic_only)
     }
 
     /// The further properties, by the names that librdkafka gives them, none of which has a `_`.

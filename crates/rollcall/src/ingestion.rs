@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::clock;
 
-/// How often ClickHouse, its schema and Kafka are checked while one of them is missing.
+/// How often ClickHouse, its schema and Kafka are checked while one of them is missing, and how soon new clients follow.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The store as the sink of the consumer.
@@ -77,7 +77,15 @@ pub(crate) async fn run(
         }
         let sink = StoreSink(store.clone());
         match consumer::run(&settings, sink, clock::now, shutdown.clone()).await {
-            Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
+            Err(error) if error.needs_new_clients() => {
+                warn!(
+                    "starting again with new clients: {:#}",
+                    anyhow::Error::from(error)
+                );
+                shutdown
+                    .run_until_cancelled(tokio::time::sleep(RETRY_INTERVAL))
+                    .await;
+            }
             ended => break ended?,
         }
     };

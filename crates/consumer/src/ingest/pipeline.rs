@@ -9,7 +9,7 @@ use std::time::Duration;
 use events::Timestamp;
 use futures::{FutureExt, StreamExt};
 use metrics::{counter, gauge};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Message};
 use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
@@ -186,6 +186,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                     if after > DISCONNECTED_TIMEOUT {
                         return Err(Error::Disconnected { after });
                     }
+                    self.source.check()?;
                     self.commit();
                 }
                 () = wait_until(due) => self.dispatch(),
@@ -229,10 +230,10 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
     fn process(&mut self, record: KafkaResult<BorrowedMessage<'_>>, now: Timestamp) -> Result<(), Error> {
         let record = match record {
             Ok(record) => record,
-            Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(Error::Consumer(error)),
             Err(error) => {
                 client::note_error(&self.settings.topic, &error);
-                return Ok(());
+                // It may be the last that the client says.
+                return self.source.check();
             }
         };
         let Some(span) = self.position(&record) else {

@@ -19,9 +19,10 @@ use tracing::{debug, info, warn};
 
 use crate::error::Error;
 use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::protocol;
 use crate::kafka::client;
 use crate::metric;
-use crate::settings::Settings;
+use crate::settings::{GroupProtocol, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,11 +37,8 @@ impl Source {
     pub(crate) fn join(settings: &Settings) -> Result<Self, Error> {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
+        protocol::configure(&mut config, settings.group_protocol);
         config
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            // A member that was killed gives its partitions up after this long.
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000")
             // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
             .set("max.poll.interval.ms", "30000")
             // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
@@ -58,8 +56,11 @@ impl Source {
             .set("statistics.interval.ms", "2000");
         let membership = Membership {
             topic: settings.topic.clone(),
+            protocol: settings.group_protocol,
             ledger: Mutex::default(),
             paused: AtomicBool::new(false),
+            is_unsupported: AtomicBool::new(false),
+            unknown_since: Mutex::default(),
             connected_at: Mutex::new(Instant::now()),
         };
         let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
@@ -77,6 +78,22 @@ impl Source {
     /// For how long no broker has been connected, as of the last statistics.
     pub(crate) fn disconnected_for(&self) -> Duration {
         lock(&self.membership().connected_at).elapsed()
+    }
+
+    /// Whether the group goes on with this member. librdkafka says at most once, among the records, that it does not.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.membership().is_unsupported.load(Ordering::Relaxed) {
+            return Err(protocol::unsupported());
+        }
+        if let Some((code, _)) = self.consumer.client().fatal_error() {
+            return Err(protocol::refusal(code));
+        }
+        match &*lock(&self.membership().unknown_since) {
+            Some((since, error)) if since.elapsed() > protocol::UNKNOWN_TIMEOUT => {
+                Err(Error::MemberRefused(error.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes in the ledger that a record was read: see [`Ledger::read`].
@@ -158,9 +175,14 @@ impl Source {
 /// What librdkafka calls back for: assignments and statistics. Its callbacks run where the records are polled.
 pub(crate) struct Membership {
     topic: String,
+    protocol: GroupProtocol,
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
     paused: AtomicBool,
+    /// See [`protocol::is_unsupported`].
+    is_unsupported: AtomicBool,
+    /// Since when commits are refused as in [`protocol::is_member_unknown`], and the first error.
+    unknown_since: Mutex<Option<(Instant, KafkaError)>>,
     /// When a broker was last seen connected.
     connected_at: Mutex<Instant>,
 }
@@ -180,9 +202,14 @@ impl Membership {
             let (partition, offset) = (committable.partition().0, committable.offset().0);
             list.add_partition_offset(&self.topic, partition, Position::Offset(offset))
         });
-        let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+        let commit = || consumer.commit(&list, CommitMode::Sync);
+        let Err(error) = filled.and_then(|()| protocol::in_epoch(commit)) else {
+            *lock(&self.unknown_since) = None;
             return true;
         };
+        if protocol::is_member_unknown(&error) {
+            lock(&self.unknown_since).get_or_insert_with(|| (Instant::now(), error.clone()));
+        }
         counter!(metric::RETRIES, "what" => "commit").increment(1);
         warn!(topic = self.topic, "offsets are not committed: {error}");
         false
@@ -275,6 +302,9 @@ impl ClientContext for Membership {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             *lock(&self.connected_at) = Instant::now();
         }
+        if self.protocol == GroupProtocol::Consumer && protocol::is_unsupported(&statistics) {
+            self.is_unsupported.store(true, Ordering::Relaxed);
+        }
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
@@ -293,6 +323,7 @@ impl ClientContext for Membership {
 
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        *lock(&self.unknown_since) = None;
         let kind = match rebalance {
             Rebalance::Assign(partitions) if partitions.count() > 0 => {
                 self.assigned(consumer, partitions);
