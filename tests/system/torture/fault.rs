@@ -39,7 +39,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Every kind.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: &[Self] = &[
         Self::IngestKilled,
         Self::IngestStopped,
         Self::IngestRestarted,
