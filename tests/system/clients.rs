@@ -1,5 +1,7 @@
 //! The published clients of the three endpoints accept every answer, and read from it what the oracle has.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -104,11 +106,17 @@ fn can_be_asked(question: &Question) -> bool {
 }
 
 fn asked(org: &str, question: &Question) -> Value {
-    let (endpoint, parameters) = question.request();
-    let parameters: serde_json::Map<String, Value> = parameters
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), json!(value)))
-        .collect();
+    let (endpoint, repeatable) = question.request();
+    let mut parameters = BTreeMap::<_, String>::new();
+    for (name, value) in repeatable {
+        // The clients take each parameter once: what the API reads from several is one list for them.
+        let list = parameters.entry(name).or_default();
+        *list = if list.is_empty() {
+            value
+        } else {
+            format!("{list},{value}")
+        };
+    }
     json!({ "org": org, "endpoint": endpoint, "parameters": parameters })
 }
 
@@ -122,7 +130,7 @@ fn refused_requests() -> [(Option<&'static str>, Value, u16, &'static str); 4] {
         (Some("wrong"), question("world-0", "day"), 401, "key"),
         (Some(OTHER_KEY), question("world-0", "day"), 403, "org"),
         (None, question("nobody", "day"), 404, "org"),
-        (None, question("world-0", "month"), 400, "group_by"),
+        (None, question("world-0", "quarter"), 400, "group_by"),
     ]
 }
 

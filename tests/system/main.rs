@@ -22,3 +22,4 @@ mod replay;
 mod restart;
 mod tools;
 mod torture;
+mod transactions;

@@ -11,6 +11,7 @@ mod soak;
 mod stack;
 mod takeover;
 mod topic;
+mod transactions;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

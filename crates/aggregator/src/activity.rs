@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use clickhouse::{Row, query::Query};
-use events::{DateRange, Grain, NewUsersBy};
+use events::{DateRange, Day, Grain, NewUsersBy};
 use futures::future::try_join;
 use serde::Deserialize;
 
@@ -97,7 +97,6 @@ impl ActivityQuery<'_> {
                 *count = users;
             }
         };
-        let (first, step) = self.seconds();
         let run = async |count: Count<'_>| match self.query(clickhouse, statement, &registered, count) {
             Some(query) => clickhouse.run(query.fetch_all::<PeriodCount>()).await,
             None => Ok(Vec::new()),
@@ -105,7 +104,8 @@ impl ActivityQuery<'_> {
         let mut spanning = Vec::new();
         for period in run(Count::PerPart).await? {
             if period.spans_parts {
-                spanning.push(first + period.bucket * step);
+                let period = self.range.period(self.grain, period.bucket);
+                spanning.push(period.start.as_millis().div_euclid(1000));
             } else {
                 fill(period.bucket, period.users);
             }
@@ -118,10 +118,21 @@ impl ActivityQuery<'_> {
         Ok(counts)
     }
 
-    /// When the first period begins and how long each is, in seconds.
-    fn seconds(&self) -> (i64, i64) {
-        let first = self.range.first_period(self.grain).start.as_millis();
-        (first.div_euclid(1000), self.grain.millis() / 1000)
+    /// An expression of the index of the period that an instant falls in, which is given in seconds.
+    fn bucket_sql(&self, seconds: &str) -> String {
+        let first = self.range.first_period(self.grain).start;
+        match self.grain.millis() {
+            Some(millis) => format!(
+                "intDiv({seconds} - ({}), {})",
+                first.as_millis().div_euclid(1000),
+                millis / 1000
+            ),
+            None => format!(
+                "toInt64(toYear(toDateTime64({seconds}, 0, 'UTC')) * 12 + toMonth(toDateTime64({seconds}, 0, 'UTC')) - 1 \
+                 - ({}))",
+                first.day().month_number()
+            ),
+        }
     }
 
     /// The query of a statement; none where it reads activity and the range is one that can have none.
@@ -150,17 +161,18 @@ impl ActivityQuery<'_> {
         if slices.is_empty() && (statement.contains("${slice}") || statement.contains("${users}")) {
             return None;
         }
-        let sql = sql.replace("${registered}", include_str!("../sql/registered.sql"));
-        let (first, step) = self.seconds();
+        let sql = sql
+            .replace("${registered}", include_str!("../sql/registered.sql"))
+            .replace("${bucket}", &self.bucket_sql("toInt64(toUnixTimestamp(period))"))
+            .replace(
+                "${registered_bucket}",
+                &self.bucket_sql("intDiv(registered, 1000)"),
+            );
         let query = clickhouse
             .query(&sql, self.org)
             // Each replica that takes part in a query numbers the parts itself.
             .with_setting("max_parallel_replicas", "1")
             .param("mentor", self.mentor.unwrap_or_default())
-            .param("first_seconds", first)
-            .param("step_seconds", step)
-            .param("first_millis", first * 1000)
-            .param("step_millis", step * 1000)
             .param("since", registered.start)
             .param("until", registered.end);
         Some(query)
@@ -191,9 +203,7 @@ impl Slice {
             // A bucket of several periods may have a user in each, as a period of several parts.
             Count::PerPart | Count::Distinct(_) => ("uniqExact(user)", "uniqExactIf(user, ", "0"),
         };
-        let bucket = "intDiv(toInt64(toUnixTimestamp(period)) - {first_seconds:Int64}, {step_seconds:Int64})";
         statement
-            .replace("${bucket}", bucket)
             .replace("${group}", group)
             .replace("${spans_parts}", spans_parts)
             .replace("${table}", self.table)
@@ -204,13 +214,14 @@ impl Slice {
 }
 
 /// The stretches of the activity tables that hold a range: of weeks, the whole ones from the weekly rollup and
-/// the days of those that the range cuts from the daily one.
+/// the days of those that the range cuts from the daily one, from which months are made too.
 fn slices(range: DateRange, grain: Grain) -> Vec<Slice> {
-    const WEEK: i64 = Grain::Week.millis();
+    const WEEK: i64 = 7 * Day::MILLIS;
     let Range { start, end } = millis(range);
     let slices = match grain {
         Grain::Hour => vec![("active_hourly", true, start..end)],
         Grain::Day => vec![("active_daily", true, start..end)],
+        Grain::Month => vec![("active_daily", false, start..end)],
         Grain::Week => {
             let monday = range.first_period(Grain::Week).start.as_millis();
             let first_whole = if monday == start { start } else { monday + WEEK };
@@ -244,7 +255,7 @@ fn millis(range: DateRange) -> Range<i64> {
 
 #[cfg(test)]
 mod tests {
-    use events::{Day, Timestamp};
+    use events::Timestamp;
 
     use super::*;
 

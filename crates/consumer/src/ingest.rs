@@ -10,6 +10,8 @@
 //! - `bisect`: which of many records a sink refuses
 //! - `dead_letters`: rejected records, in their topic
 //! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
+//! - `gaps`: offsets without a record, and which of them were lost
+//! - `lag`: what waits in the logs, and what they no longer hold
 //! - `backoff`, `budget`: how long to wait, how much to hold
 //! - `counters`: metrics before anything is counted
 
@@ -21,6 +23,8 @@ pub(crate) mod budget;
 pub(crate) mod counters;
 pub(crate) mod dead_letters;
 pub(crate) mod delivery;
+pub(crate) mod gaps;
+pub(crate) mod lag;
 pub(crate) mod ledger;
 pub(crate) mod pipeline;
 pub(crate) mod protocol;

@@ -23,7 +23,7 @@ metrics! {
     SKIPPED = "rollcall_skipped_records_total", describe_counter(Count):
         "settled records that were skipped, by type: the first 20 names, and other";
     RECORDS_LOST = "rollcall_records_lost_total", describe_counter(Count):
-        "offsets that were never seen: dropped by the log, or gaps of compaction and transactions";
+        "records that retention deleted before they were read";
     BATCHES = "rollcall_batches_total", describe_counter(Count):
         "settled batches";
     DELIVERY_DURATION = "rollcall_delivery_duration_seconds", describe_histogram(Seconds):
@@ -35,7 +35,9 @@ metrics! {
     IN_FLIGHT = "rollcall_in_flight_bytes", describe_gauge(Bytes):
         "rows and dead letters in batches that are being written";
     LAG = "rollcall_lag_records", describe_gauge(Count):
-        "records between the settled frontier and the end, by partition";
+        "records between the settled frontier and the last stable offset, by partition";
+    UNSTABLE = "rollcall_unstable_records", describe_gauge(Count):
+        "records that wait for the end of an open transaction before any of them is read, by partition";
     REBALANCES = "rollcall_rebalances_total", describe_counter(Count):
         "changes of the assignment, by kind (assigned, revoked, lost)";
     PAUSED = "rollcall_paused", describe_gauge(Count):

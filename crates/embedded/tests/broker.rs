@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     io::{Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -124,6 +124,17 @@ fn clients_are_told_which_versions_of_api_versions_are_supported() {
     // What the mock cannot do in the flexible layout is offered in the earlier one: of JoinGroup, 11, up to 5.
     assert!(ranges.contains(&[0, 11, 0, 0, 0, 5].as_slice()), "{ranges:?}");
     assert!(ranges.contains(&[0, 18, 0, 0, 0, 2].as_slice()), "{ranges:?}");
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_a_request_is_let_go() {
+    let broker = Broker::start(&[]).unwrap();
+    let mut stream = TcpStream::connect(broker.bootstrap_servers()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    // A request of 100 bytes, of which 8 come.
+    stream.write_all(b"\0\0\0\x64\0\x12\0\x02\0\0\0\x07").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
 }
 
 #[test]

@@ -62,6 +62,20 @@ impl Day {
         self.days_since_monday() >= 5
     }
 
+    /// The number of its month, counted from January of the year 0.
+    pub fn month_number(self) -> i64 {
+        let date = self.date();
+        i64::from(date.year()) * 12 + i64::from(date.month0())
+    }
+
+    /// The first day of the month of that number, or the first or last day if the number is out of range.
+    pub(crate) fn first_of_month(number: i64) -> Self {
+        let month = u32::try_from(number.rem_euclid(12) + 1).unwrap_or(1);
+        let year = i32::try_from(number.div_euclid(12)).ok();
+        let first = year.and_then(|year| Self::from_ymd(year, month, 1));
+        first.unwrap_or_else(|| Self::nearest(if number < 0 { i64::MIN } else { i64::MAX }))
+    }
+
     /// Whether a month begins with it.
     pub(crate) fn begins_a_month(self) -> bool {
         self.date().day() == 1

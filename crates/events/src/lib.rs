@@ -20,5 +20,5 @@ pub use answer::{CohortCount, Conversation, NewUsersBy, TranscriptFilter, folded
 pub use day::Day;
 pub use decode::{Decoded, Rejection, decode};
 pub use event::{Annotation, Body, Event, Message, Registration, Role, Sentiment};
-pub use period::{DateRange, Grain, Period};
+pub use period::{DateRange, Grain, HOUR_MILLIS, Period};
 pub use timestamp::Timestamp;

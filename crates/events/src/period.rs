@@ -1,11 +1,12 @@
-//! Hours, days and weeks of a range of dates, all in UTC.
+//! Hours, days, weeks and months of a range of dates, all in UTC.
 
 use crate::{Day, Timestamp};
 
 #[cfg(test)]
 mod tests;
 
-const HOUR_MILLIS: i64 = 3_600_000;
+/// How long an hour is, in milliseconds.
+pub const HOUR_MILLIS: i64 = 3_600_000;
 
 /// How long a period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,16 +17,19 @@ pub enum Grain {
     Day,
     /// A week, from Monday's midnight (ISO 8601).
     Week,
+    /// A month of the calendar, from the midnight of its first day.
+    Month,
 }
 
 impl Grain {
-    /// The length of a period, in milliseconds. UTC has no daylight saving time and POSIX time no leap seconds,
-    /// so every period of a grain is equally long.
-    pub const fn millis(self) -> i64 {
+    /// The length of a period, in milliseconds; none for months, which differ. UTC has no daylight saving time and POSIX
+    /// time no leap seconds, so all others of a grain are equally long.
+    pub const fn millis(self) -> Option<i64> {
         match self {
-            Self::Hour => HOUR_MILLIS,
-            Self::Day => Day::MILLIS,
-            Self::Week => 7 * Day::MILLIS,
+            Self::Hour => Some(HOUR_MILLIS),
+            Self::Day => Some(Day::MILLIS),
+            Self::Week => Some(7 * Day::MILLIS),
+            Self::Month => None,
         }
     }
 }
@@ -33,7 +37,7 @@ impl Grain {
 /// A period of a range: what a count is labelled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
-    /// Its first instant. That of a week which the range cuts may lie before the range.
+    /// Its first instant. That of a week or month which the range cuts may lie before the range.
     pub start: Timestamp,
 }
 
@@ -70,32 +74,41 @@ impl DateRange {
         Timestamp::end_of(self.end)
     }
 
-    /// The first instant of the first period: the range's own, or for weeks its Monday's.
+    /// The period that the range's first instant falls in: it begins with the range, or for weeks with its Monday, for
+    /// months with the first of its month.
     pub fn first_period(&self, grain: Grain) -> Period {
         let day = match grain {
             Grain::Hour | Grain::Day => self.start,
             Grain::Week => self.start - self.start.days_since_monday(),
+            Grain::Month => Day::first_of_month(self.start.month_number()),
         };
         Period {
             start: Timestamp::start_of(day),
         }
     }
 
+    /// The period of an index, counted from [`Self::first_period`].
+    pub fn period(&self, grain: Grain, index: i64) -> Period {
+        let first = self.first_period(grain).start;
+        let start = match grain.millis() {
+            Some(millis) => Timestamp::from_millis(first.as_millis() + index * millis),
+            None => Timestamp::start_of(Day::first_of_month(first.day().month_number() + index)),
+        };
+        Period { start }
+    }
+
     /// How many periods the range touches.
     pub fn period_count(&self, grain: Grain) -> u64 {
-        let millis = self.end_instant().as_millis() - self.first_period(grain).start.as_millis();
-        (millis.unsigned_abs()).div_ceil(grain.millis().unsigned_abs())
+        let last = Timestamp::from_millis(self.end_instant().as_millis() - 1);
+        (self.index_from_first(grain, last) + 1).unsigned_abs()
     }
 
     /// The periods that the range touches, in order.
     pub fn periods(&self, grain: Grain) -> impl Iterator<Item = Period> + use<> {
-        let first = self.first_period(grain).start.as_millis();
-        let end = self.end_instant().as_millis();
-        std::iter::successors(Some(first), move |start| start.checked_add(grain.millis()))
-            .take_while(move |start| *start < end)
-            .map(|start| Period {
-                start: Timestamp::from_millis(start),
-            })
+        let range = *self;
+        (0..)
+            .map(move |index| range.period(grain, index))
+            .take_while(move |period| period.start < range.end_instant())
     }
 
     /// Whether an instant lies in the range.
@@ -104,12 +117,20 @@ impl DateRange {
     }
 
     /// The index among [`Self::periods`] of the period that an instant falls in; `None` where the instant lies
-    /// outside the range, even if in a week that the range cuts.
+    /// outside the range, even if in a week or month that the range cuts.
     pub fn period_index(&self, grain: Grain, instant: Timestamp) -> Option<usize> {
         if !self.contains(instant) {
             return None;
         }
-        let millis = instant.as_millis() - self.first_period(grain).start.as_millis();
-        usize::try_from(millis / grain.millis()).ok()
+        usize::try_from(self.index_from_first(grain, instant)).ok()
+    }
+
+    /// The index of the period that an instant falls in, counted from [`Self::first_period`]; negative before it.
+    fn index_from_first(self, grain: Grain, instant: Timestamp) -> i64 {
+        let first = self.first_period(grain).start;
+        match grain.millis() {
+            Some(millis) => (instant.as_millis() - first.as_millis()).div_euclid(millis),
+            None => instant.day().month_number() - first.day().month_number(),
+        }
     }
 }

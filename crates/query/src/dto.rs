@@ -55,7 +55,7 @@ pub(crate) struct Transcript<'a> {
 /// How many users were active in a period.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct UsageCount {
-    /// The period: its day, a week's Monday, or under `group_by=hour` the hour's first instant in UTC.
+    /// The period: its day, a week's Monday, a month's first day, or under `group_by=hour` the hour's first instant in UTC.
     #[schema(schema_with = date_or_hour)]
     date: String,
     /// Distinct users who wrote to any mentor in the part of the period that lies in the range.
@@ -65,7 +65,7 @@ pub(crate) struct UsageCount {
 /// New and veteran users over time: three lists of equal length.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Cohorts {
-    /// The first instant of each period, in UTC; that of a week that the range cuts may precede the range.
+    /// The first instant of each period, in UTC; that of a week or month that the range cuts may precede the range.
     #[schema(value_type = Vec<chrono::DateTime<chrono::Utc>>, example = json!(["2023-06-01T00:00:00Z"]))]
     periods: Vec<String>,
     /// Users who registered within the range, counted as `new_users_by` says.
@@ -99,7 +99,7 @@ impl<'a> From<&'a Conversation> for Transcript<'a> {
 pub(crate) fn usage_counts(range: DateRange, grain: Grain, counts: Vec<u64>) -> Vec<UsageCount> {
     let label = |start: Timestamp| match grain {
         Grain::Hour => start.to_rfc3339_seconds(),
-        Grain::Day | Grain::Week => start.day().to_string(),
+        Grain::Day | Grain::Week | Grain::Month => start.day().to_string(),
     };
     let labels = range.periods(grain).map(|period| label(period.start));
     labels
@@ -131,8 +131,7 @@ fn date_or_hour() -> RefOr<Schema> {
     };
     let date = text(KnownFormat::Date, "2024-01-01");
     let hour = text(KnownFormat::DateTime, "2024-01-01T05:00:00Z");
-    let about =
-        "The period: its day, a week's Monday, or under `group_by=hour` the hour's first instant in UTC.";
+    let about = "The period: its day, a week's Monday, a month's first day, or under `group_by=hour` the hour's first instant in UTC.";
     AnyOfBuilder::new()
         .item(date)
         .item(hour)

@@ -24,7 +24,7 @@ pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
         title = "Rollcall",
         description = "Analytics of chats: conversations, active users, new and veteran users. \
                        Every path of ai-analytics is served with and without its closing slash. \
-                       Days, hours and weeks are UTC; weeks begin on Monday; ranges include both their ends."
+                       Days, hours, weeks and months are UTC; weeks begin on Monday; ranges include both their ends."
     ),
     tags(
         (name = "ai-analytics", description = "The three analytics endpoints."),

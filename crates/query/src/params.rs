@@ -49,27 +49,31 @@ const END_DATE: Date = Date {
 
 const GROUP_BY: Choice<Grain> = Choice {
     name: "group_by",
-    description: "How long a period is. Weeks begin on Monday; `daily`, `hourly` and `weekly` mean the same.",
+    description: "How long a period is. Weeks begin on Monday; `daily`, `hourly`, `weekly` and `monthly` mean the same.",
     options: &[
         ("day", Grain::Day),
         ("hour", Grain::Hour),
         ("week", Grain::Week),
+        ("month", Grain::Month),
         ("daily", Grain::Day),
         ("hourly", Grain::Hour),
         ("weekly", Grain::Week),
+        ("monthly", Grain::Month),
     ],
 };
 
 const AGGREGATION: Choice<Grain> = Choice {
     name: "aggregation",
-    description: "How long a period is. Weeks begin on Monday; `day`, `hour` and `week` mean the same.",
+    description: "How long a period is. Weeks begin on Monday; `day`, `hour`, `week` and `month` mean the same.",
     options: &[
         ("daily", Grain::Day),
         ("hourly", Grain::Hour),
         ("weekly", Grain::Week),
+        ("monthly", Grain::Month),
         ("day", Grain::Day),
         ("hour", Grain::Hour),
         ("week", Grain::Week),
+        ("month", Grain::Month),
     ],
 };
 

@@ -98,6 +98,7 @@ impl Kafka {
              offsets.topic.num.partitions=1\n\
              transaction.state.log.replication.factor=1\n\
              transaction.state.log.min.isr=1\n\
+             transaction.state.log.num.partitions=1\n\
              group.initial.rebalance.delay.ms=0\n\
              {further}\n",
             advertised = advertised.trim_end_matches(','),

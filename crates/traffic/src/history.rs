@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use events::{Grain, Timestamp};
+use events::{Day, HOUR_MILLIS, Timestamp};
 use rand::RngExt;
 
 use crate::schedule::{Schedule, Speaker};
 use crate::{Published, World, pick};
 
 /// No clock on Earth is further ahead of UTC than this.
-const EASTERNMOST: i64 = 14 * Grain::Hour.millis();
+const EASTERNMOST: i64 = 14 * HOUR_MILLIS;
 
 /// The records of a world's history in the order in which they were published, which is about that of their
 /// `time`. Memory holds the world and about a day's conversations, not their texts.
@@ -43,7 +43,7 @@ impl History {
                 }
                 let mut at = world.visit(rng, day, user.zone);
                 if at < world.midnight(0) {
-                    at = Timestamp::from_millis(at.as_millis() + Grain::Day.millis());
+                    at = Timestamp::from_millis(at.as_millis() + Day::MILLIS);
                 }
                 let speaker = Speaker {
                     org: org_index,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use events::{Day, Grain, Timestamp};
+use events::{Day, HOUR_MILLIS, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
@@ -197,9 +197,9 @@ impl World {
     /// A likely moment for a visit on a day, for those whose clock is `zone` minutes ahead of UTC.
     pub(crate) fn visit(&self, rng: &mut StdRng, day: i64, zone: i64) -> Timestamp {
         let hour = i64::try_from(self.hours.sample(rng)).expect("one of 24");
-        let within = rng.random_range(0..Grain::Hour.millis());
+        let within = rng.random_range(0..HOUR_MILLIS);
         let midnight = self.midnight(day).as_millis() - zone * 60_000;
-        Timestamp::from_millis(midnight + hour * Grain::Hour.millis() + within)
+        Timestamp::from_millis(midnight + hour * HOUR_MILLIS + within)
     }
 
     /// The model that answers at an instant: a new one came when two thirds of the history had passed.

@@ -115,7 +115,7 @@ impl Question {
                 let labelled = periods.map(|(period, count)| {
                     let label = match grain {
                         Grain::Hour => "%Y-%m-%dT%H:00:00Z",
-                        Grain::Day | Grain::Week => "%Y-%m-%d",
+                        Grain::Day | Grain::Week | Grain::Month => "%Y-%m-%d",
                     };
                     json!({ "date": utc(period.start).format(label).to_string(), "user_count": count })
                 });
@@ -266,6 +266,7 @@ fn of_word(word: Option<&str>) -> Grain {
         Some("hour" | "hourly") => Grain::Hour,
         None | Some("day" | "daily") => Grain::Day,
         Some("week" | "weekly") => Grain::Week,
+        Some("month" | "monthly") => Grain::Month,
         Some(other) => panic!("{other}"),
     }
 }

@@ -114,7 +114,9 @@ fn question() -> impl Strategy<Value = Question> {
     let grain = || {
         option::weighted(
             0.8,
-            select(vec!["hour", "day", "week", "hourly", "daily", "weekly"]),
+            select(vec![
+                "hour", "day", "week", "month", "hourly", "daily", "weekly", "monthly",
+            ]),
         )
     };
     let usage = (range(), grain()).prop_map(|(range, grain)| Question::Usage { range, grain });

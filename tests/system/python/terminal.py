@@ -9,6 +9,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -24,6 +25,9 @@ def main():
     pid, terminal = pty.fork()
     if pid == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        # As a terminal would, whatever the tests themselves were started by.
+        os.environ["TERM"] = "xterm"
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.execv(program[0], program)
     screen, shown = b"", False
     deadline = time.monotonic() + LIMIT

@@ -1,12 +1,13 @@
-//! What is published: good events, some of them twice, and poison records.
+//! What is published: good events, some of them twice, some in transactions, and poison records.
 
 use std::time::Duration;
 
 use consumer::{Publisher, Settings};
 use oracle::Oracle;
+use rdkafka::error::KafkaResult;
 use serde_json::{Value, json};
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
 };
@@ -16,6 +17,7 @@ use crate::{
     history::event,
     oracle::wire::{Spelling, record},
     records::Record,
+    transactions::Transactions,
 };
 
 pub(crate) const ORG: &str = "torture";
@@ -23,6 +25,14 @@ pub(crate) const ORG: &str = "torture";
 pub(crate) const POISON: &str = "poison";
 /// A text that ClickHouse refuses: see `Stack`.
 pub(crate) const FORBIDDEN: &str = "forbidden";
+/// The first number of events of transactions that are aborted, none of which may count.
+pub(crate) const ABORTED: u32 = 1_000_000_000;
+/// One event of so many is published in a transaction, …
+const TRANSACTIONAL: u32 = 20;
+/// … which one begins this long after the one before, …
+const TRANSACTION_INTERVAL: Duration = Duration::from_millis(100);
+/// … and how many wait for the next at most.
+const MAX_WAITING: usize = 10_000;
 /// How often events are published, where they are many a second.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(10);
 /// How many events are published before all must be acknowledged, …
@@ -87,8 +97,7 @@ async fn publish_each(settings: &Settings, numbers: std::ops::Range<u32>, record
 async fn publish_all(publisher: &Publisher, numbers: std::ops::Range<u32>, records: fn(u32) -> Vec<Record>) {
     for number in numbers {
         for mut record in records(number) {
-            // Each of many partitions gets one key in sixteen, as it gets users.
-            record.key = Some(format!("user-{}", number % 160).into());
+            record.key = Some(key(number));
             record.publish(publisher).await;
         }
     }
@@ -102,6 +111,12 @@ async fn publish(
     stopped: watch::Receiver<bool>,
 ) -> u32 {
     let mut publisher = Publisher::new(&settings).unwrap();
+    let (transactional, waiting) = mpsc::channel(MAX_WAITING);
+    let mut transactions = JoinSet::new();
+    transactions.spawn_blocking({
+        let settings = settings.clone();
+        move || publish_in_transactions(&settings, waiting)
+    });
     let mut ticks = interval(every);
     // Ticks missed while the broker is away are not made up for.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -114,22 +129,96 @@ async fn publish(
             while let Err(error) = publisher.flush(FLUSH_TIMEOUT).await {
                 assert!(began.elapsed() < DEADLINE, "nothing can be published: {error}");
                 publisher = Publisher::new(&settings).unwrap();
-                publish_all(&publisher, acknowledged..number, records).await;
+                publish_all(&publisher, acknowledged..number, plain_records).await;
             }
             acknowledged = number;
         }
         if last {
+            drop(transactional);
+            transactions.join_next().await.unwrap().unwrap();
             return number;
         }
         ticks.tick().await;
-        publish_all(&publisher, number..number + events, records).await;
+        publish_all(&publisher, number..number + events, plain_records).await;
+        for number in (number..number + events).filter(|number| is_transactional(*number)) {
+            transactional.send(number).await.unwrap();
+        }
         number += events;
     }
 }
 
-/// The records that are published for an event: itself, and now and then an earlier one again or poison records.
+/// Publishes events in transactions, as many in each as have come, until no more do. What is not committed is published
+/// again.
+fn publish_in_transactions(settings: &Settings, mut waiting: mpsc::Receiver<u32>) {
+    let (mut producers, mut numbers) = (None, Vec::new());
+    while waiting.blocking_recv_many(&mut numbers, MAX_WAITING) > 0 {
+        let began = Instant::now();
+        while let Err(error) = publish_transaction(settings, &mut producers, &numbers) {
+            assert!(
+                began.elapsed() < DEADLINE,
+                "no transaction can be committed: {error}"
+            );
+            producers = None;
+        }
+        numbers.clear();
+        // A few transactions a second.
+        std::thread::sleep(TRANSACTION_INTERVAL);
+    }
+}
+
+/// Publishes events in one transaction, and between them events of another that is aborted.
+fn publish_transaction(
+    settings: &Settings,
+    producers: &mut Option<[Transactions; 2]>,
+    numbers: &[u32],
+) -> KafkaResult<()> {
+    let [committed, aborted] = match producers {
+        Some(producers) => producers,
+        None => producers.insert([
+            Transactions::start(settings, "committed")?,
+            Transactions::start(settings, "aborted")?,
+        ]),
+    };
+    committed.begin()?;
+    aborted.begin()?;
+    for number in numbers {
+        committed.send(&good(*number))?;
+        aborted.send(&good(ABORTED + number))?;
+    }
+    aborted.flush()?;
+    if numbers.len().is_multiple_of(2) {
+        committed.commit()?;
+        aborted.abort()
+    } else {
+        aborted.abort()?;
+        committed.commit()
+    }
+}
+
+/// Whether an event is published in a transaction while a load runs.
+fn is_transactional(number: u32) -> bool {
+    number % TRANSACTIONAL == TRANSACTIONAL - 1
+}
+
+/// The records that are published for an event: itself, and others beside it.
 fn records(number: u32) -> Vec<Record> {
-    let mut records = vec![good(number)];
+    let mut records = further_records(number);
+    records.push(good(number));
+    records
+}
+
+/// The records that are published for an event outside of transactions.
+fn plain_records(number: u32) -> Vec<Record> {
+    if is_transactional(number) {
+        further_records(number)
+    } else {
+        records(number)
+    }
+}
+
+/// What is published now and then with an event: an earlier one again, or poison records.
+fn further_records(number: u32) -> Vec<Record> {
+    let mut records = Vec::new();
     if number.is_multiple_of(97) {
         records.push(good(number / 2));
     }
@@ -137,13 +226,27 @@ fn records(number: u32) -> Vec<Record> {
         records.push(malformed(number));
     }
     if number.is_multiple_of(4_999) {
-        records.push(poison(Some(forbidden(number).to_string().into())));
+        records.push(refused(number));
     }
     records
 }
 
-fn good(number: u32) -> Record {
-    record(&event(ORG, number), Spelling::default())
+/// The record of an event.
+pub(crate) fn good(number: u32) -> Record {
+    Record {
+        key: Some(key(number)),
+        ..record(&event(ORG, number), Spelling::default())
+    }
+}
+
+/// Each of many partitions gets one key in sixteen, as it gets users.
+fn key(number: u32) -> Vec<u8> {
+    format!("user-{}", number % 160).into()
+}
+
+/// A record that ClickHouse is made to refuse.
+pub(crate) fn refused(number: u32) -> Record {
+    poison(Some(forbidden(number).to_string().into()))
 }
 
 fn poison(value: Option<Vec<u8>>) -> Record {

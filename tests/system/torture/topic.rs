@@ -27,22 +27,22 @@ use crate::{
 const EVENTS: u32 = 2_000;
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-async fn start() -> Stack {
+pub(super) async fn start() -> Stack {
     Stack::start(Duration::from_secs(6)).await
 }
 
-fn admin(settings: &Settings) -> AdminClient<DefaultClientContext> {
+pub(super) fn admin(settings: &Settings) -> AdminClient<DefaultClientContext> {
     ClientConfig::new()
         .set("bootstrap.servers", &settings.bootstrap_servers)
         .create()
         .unwrap()
 }
 
-async fn settle(stack: &Stack) {
+pub(super) async fn settle(stack: &Stack) {
     Report::start(&stack.kafka.settings()).settle().await;
 }
 
-async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
+pub(super) async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
     let probe = Probe::new(settings).unwrap();
     probe.progress(BROKER_TIMEOUT).await.unwrap()
 }
@@ -116,7 +116,10 @@ async fn records_that_retention_deleted_before_they_were_read_are_counted_and_lo
 }
 
 /// An oracle of all events of the topic, except those at some offsets.
-async fn oracle_without(settings: &Settings, lost: &BTreeMap<i32, std::ops::Range<i64>>) -> Oracle {
+pub(super) async fn oracle_without(
+    settings: &Settings,
+    lost: &BTreeMap<i32, std::ops::Range<i64>>,
+) -> Oracle {
     let mut oracle = Oracle::default();
     let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
     let mut reader = Reader::open(settings, &settings.topic, DEADLINE).await.unwrap();

@@ -69,10 +69,10 @@ impl<'a> ActivityQuery<'a> {
         };
         Some(Wanted {
             org: self.org,
-            // Weeks are made of days, by which the range may cut them.
+            // Weeks and months are made of days, by which the range may cut them.
             table: match self.grain {
                 Grain::Hour => "active_hourly",
-                Grain::Day | Grain::Week => "active_daily",
+                Grain::Day | Grain::Week | Grain::Month => "active_daily",
             },
             mentor: self.mentor.unwrap_or_default(),
             since: seconds(self.range.first_instant())?,
@@ -88,9 +88,8 @@ impl<'a> ActivityQuery<'a> {
 
     /// The place of the period that a second falls in.
     fn bucket(&self, second: u32) -> usize {
-        let first = self.range.first_period(self.grain).start.as_millis();
-        let since_first = i64::from(second) * 1000 - first;
-        usize::try_from(since_first.div_euclid(self.grain.millis())).unwrap_or(usize::MAX)
+        let instant = Timestamp::from_millis(i64::from(second) * 1000);
+        self.range.period_index(self.grain, instant).unwrap_or(usize::MAX)
     }
 
     /// Active users of each period, of all or of some.

@@ -36,7 +36,7 @@ async fn redelivery_cannot_inflate_rollups() {
     let all = range("2024-01-01", "2024-12-31");
     for store in stores.repeat(3) {
         store.insert(&batch).await.unwrap();
-        for grain in [Grain::Day, Grain::Week] {
+        for grain in [Grain::Day, Grain::Week, Grain::Month] {
             assert_eq!(
                 store.usage_summary("org", all, grain).await.unwrap(),
                 oracle.usage_summary("org", all, grain)
@@ -103,7 +103,7 @@ async fn a_user_whose_rows_lie_in_several_parts_is_counted_once() {
         range("2024-01-01", "2024-03-31"),
         range("2024-01-10", "2024-02-09"),
     ] {
-        for grain in [Grain::Hour, Grain::Day, Grain::Week] {
+        for grain in [Grain::Hour, Grain::Day, Grain::Week, Grain::Month] {
             assert_eq!(
                 store.usage_summary("org", range, grain).await.unwrap(),
                 oracle.usage_summary("org", range, grain),
@@ -208,7 +208,7 @@ async fn ranges_at_the_ends_of_the_calendar_are_answered() {
     .into_iter()
     .flat_map(|range| stores.map(|store| (range, store)))
     {
-        for grain in [Grain::Hour, Grain::Day, Grain::Week] {
+        for grain in [Grain::Hour, Grain::Day, Grain::Week, Grain::Month] {
             let counts = store.usage_summary("org", range, grain).await.unwrap();
             assert_eq!(
                 counts,

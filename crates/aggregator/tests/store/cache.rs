@@ -32,7 +32,7 @@ async fn insert_numbers(
 
 /// Asks every kind of question about a range, and compares the answers with the oracle's.
 async fn compare(store: &Store, oracle: &Oracle, org: &str, range: DateRange) {
-    for grain in [Grain::Hour, Grain::Day, Grain::Week] {
+    for grain in [Grain::Hour, Grain::Day, Grain::Week, Grain::Month] {
         assert_eq!(
             store.usage_summary(org, range, grain).await.unwrap(),
             oracle.usage_summary(org, range, grain),

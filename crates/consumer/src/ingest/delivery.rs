@@ -38,7 +38,7 @@ impl<S: Sink> BatchWriter<S> {
         } = batch;
         let offsets = spans.offset_ranges();
         let (rows, dead_letters) = tokio::try_join!(
-            writer.write(rows, &offsets, &dead_letters),
+            writer.write(rows, &offsets, tally.records(), &dead_letters),
             writer.dead_letters.write(&dead_letters),
         )?;
         tally.refuse(rows.refused());

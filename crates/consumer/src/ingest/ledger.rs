@@ -180,6 +180,25 @@ impl Ledger {
         Some((span, (offset != expected).then_some(jump)))
     }
 
+    /// Notes that everything before an offset was read, though there may be no record next to it: a marker of a transaction,
+    /// aborted records. What lies between is settled as soon as the records before it are. Returns what was passed.
+    pub(crate) fn pass(&mut self, partition: Partition, to: Offset) -> Option<Jump> {
+        let account = self.accounts.get_mut(&partition)?;
+        let from = account.expected.unwrap_or(to);
+        if to < from {
+            return None;
+        }
+        account.expected = Some(to);
+        account.frontier.get_or_insert(to);
+        account.settle(Span {
+            partition,
+            epoch: account.epoch,
+            start: from,
+            end: to,
+        });
+        (from < to).then_some(Jump { from, to })
+    }
+
     /// Moves frontiers on by what a receipt proves. Spans of partitions that were revoked since, or read
     /// again, are void: the next to read them settles them.
     pub(crate) fn settle(&mut self, receipt: Receipt) {
@@ -222,11 +241,11 @@ impl Ledger {
         self.accounts.remove(&partition);
     }
 
-    /// The settled frontier of each partition that has one.
-    pub(crate) fn frontiers(&self) -> impl Iterator<Item = (Partition, Offset)> {
+    /// The settled frontier of each partition that is assigned; none until it is known where reading begins.
+    pub(crate) fn frontiers(&self) -> impl Iterator<Item = (Partition, Option<Offset>)> {
         self.accounts
             .iter()
-            .filter_map(|(partition, account)| Some((*partition, account.frontier?)))
+            .map(|(partition, account)| (*partition, account.frontier))
     }
 
     /// What the broker holds as committed, of each partition of which it is known.

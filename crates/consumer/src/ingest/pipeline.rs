@@ -16,7 +16,7 @@ use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
@@ -43,6 +43,8 @@ const RECORDS_PER_TURN: usize = 1_024;
 /// How long batches that are on their way may take once the run is ending. The deadlines of a shutdown sum to
 /// 7 seconds, of the 10 in which the whole process must end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of that is left to counting what was lost.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the last commit may take.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long leaving the group may take.
@@ -57,7 +59,7 @@ pub struct Summary {
     pub skipped: u64,
     /// Records whose dead letters were acknowledged.
     pub rejected: u64,
-    /// Offsets that were never seen, because the log no longer held them.
+    /// Records that retention deleted before they were read.
     pub lost: u64,
     /// Batches that were settled.
     pub batches: u64,
@@ -150,8 +152,8 @@ struct Pipeline<'a, S: Sink, C> {
     writer: Arc<BatchWriter<S>>,
     deliveries: JoinSet<Result<Delivered, Stop>>,
     in_flight_bytes: usize,
-    /// The commit that is on its way, at most one.
-    commits: JoinSet<bool>,
+    /// The commit that is on its way, at most one. It returns how many records were lost before it.
+    commits: JoinSet<u64>,
     reading: Reading,
     skipped: TypeCounts,
     summary: Summary,
@@ -210,6 +212,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
 
     /// Has the open batch written and waits for all that are on their way, until the deadline.
     async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
+        self.source.note_positions();
         if !self.batcher.is_empty() {
             self.dispatch();
         }
@@ -223,6 +226,8 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             );
             self.deliveries.abort_all();
         }
+        self.count_lost(deadline.min(Instant::now() + COUNT_TIMEOUT))
+            .await;
         Ok(())
     }
 
@@ -265,21 +270,14 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             );
             return None;
         };
-        if let Some(Jump { from, to }) = jump {
+        if let Some(Jump { from, to }) = jump
+            && to < from
+        {
             let (from, to) = (from.0, to.0);
-            if let Ok(lost) = u64::try_from(to - from) {
-                self.summary.lost += lost;
-                counter!(metric::RECORDS_LOST).increment(lost);
-                error!(
-                    topic,
-                    partition, from, to, lost, "records are gone: the log skips them"
-                );
-            } else {
-                warn!(
-                    topic,
-                    partition, from, to, "the log begins again: reading from there"
-                );
-            }
+            warn!(
+                topic,
+                partition, from, to, "the log begins again: reading from there"
+            );
         }
         Some(span)
     }
@@ -328,13 +326,34 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         Ok(())
     }
 
-    /// Commits what is settled, unless the commit before is still on its way.
+    /// Asks how far the logs reach and commits what is settled, unless the commit before is still on its way. What was lost is
+    /// counted before the offsets behind it are committed.
     fn commit(&mut self) {
-        while self.commits.try_join_next().is_some() {}
-        if self.commits.is_empty()
-            && let Some(commit) = self.source.commit()
-        {
-            self.commits.spawn_blocking(commit);
+        while let Some(lost) = self.commits.try_join_next() {
+            self.summary.lost += lost.unwrap_or(0);
+        }
+        if self.commits.is_empty() {
+            self.source.note_positions();
+            let (ask, commit) = (self.source.ask_logs(), self.source.commit());
+            self.commits.spawn_blocking(move || {
+                let lost = ask();
+                if let Some(commit) = commit {
+                    commit();
+                }
+                lost
+            });
+        }
+    }
+
+    /// Waits for the commit that is on its way, until the deadline, and counts what was lost since it began.
+    async fn count_lost(&mut self, deadline: Instant) {
+        for _ in 0..2 {
+            while let Ok(Some(lost)) = timeout_at(deadline, self.commits.join_next()).await {
+                self.summary.lost += lost.unwrap_or(0);
+            }
+            if self.commits.is_empty() && self.source.has_gaps() {
+                self.commits.spawn_blocking(self.source.ask_logs());
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::mem;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,13 +63,14 @@ impl<S: Sink> RowWriter<S> {
         &self,
         rows: S::Rows,
         offsets: &[OffsetRange],
+        records: u64,
         rejected: &[DeadLetter],
     ) -> Result<RowsAcked, Stop> {
         let Some(refusal) = self.insert(rows).await? else {
             return Ok(RowsAcked { refused: 0 });
         };
         warn!("a batch is refused: its records are read again to find those at fault: {refusal}");
-        let refused = self.write_again(offsets, rejected).await?;
+        let refused = self.write_again(offsets, records, rejected).await?;
         info!(refused, "the rest of the batch is kept");
         Ok(RowsAcked { refused })
     }
@@ -116,18 +116,21 @@ impl<S: Sink> RowWriter<S> {
     }
 
     /// Reads the records of a refused batch again, a chunk at a time, and writes each chunk. Returns how many were refused.
-    async fn write_again(&self, offsets: &[OffsetRange], rejected: &[DeadLetter]) -> Result<u64, Stop> {
+    async fn write_again(
+        &self,
+        offsets: &[OffsetRange],
+        records: u64,
+        rejected: &[DeadLetter],
+    ) -> Result<u64, Stop> {
         let rejected: HashSet<_> = rejected.iter().map(DeadLetter::origin).collect();
         let chunk_bytes = self.settings.budget().batch / CHUNK_FRACTION;
         let mut reader = self.reader()?;
-        let mut refused = 0;
+        let (mut refused, mut read) = (0, 0);
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         for (partition, range) in offsets {
             reader.push(*partition, range.clone());
-            let mut expected = range.start;
             while let Some(record) = self.read(&mut reader).await? {
-                self.note_lost(*partition, expected..record.offset());
-                expected = record.offset() + 1;
+                read += 1;
                 if rejected.contains(&(*partition, record.offset())) {
                     continue;
                 }
@@ -138,8 +141,8 @@ impl<S: Sink> RowWriter<S> {
                     bytes = 0;
                 }
             }
-            self.note_lost(*partition, expected..range.end);
         }
+        self.note_lost(records.saturating_sub(read));
         Ok(refused + self.write_chunk(&chunk).await?)
     }
 
@@ -197,17 +200,14 @@ impl<S: Sink> RowWriter<S> {
         }
     }
 
-    /// Counts and logs records that the log has dropped since they were read first.
-    fn note_lost(&self, partition: i32, offsets: Range<i64>) {
-        if let Ok(lost @ 1..) = u64::try_from(offsets.end - offsets.start) {
+    /// Counts and logs records that the log has dropped since they were read first. The offsets do not show them: at some there
+    /// was no record then.
+    fn note_lost(&self, lost: u64) {
+        if lost > 0 {
             counter!(metric::RECORDS_LOST).increment(lost);
             error!(
                 topic = self.settings.topic,
-                partition,
-                from = offsets.start,
-                to = offsets.end,
-                lost,
-                "records of a refused batch are gone before they were read again"
+                lost, "records of a refused batch are gone before they were read again"
             );
         }
     }

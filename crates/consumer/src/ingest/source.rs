@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use crate::error::Error;
+use crate::ingest::lag::{self, Logs};
 use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
 use crate::ingest::protocol;
 use crate::kafka::client;
@@ -58,6 +59,7 @@ impl Source {
             topic: settings.topic.clone(),
             protocol: settings.group_protocol,
             ledger: Mutex::default(),
+            logs: Logs::new(&settings.topic),
             paused: AtomicBool::new(false),
             is_unsupported: AtomicBool::new(false),
             unknown_since: Mutex::default(),
@@ -98,9 +100,48 @@ impl Source {
 
     /// Notes in the ledger that a record was read: see [`Ledger::read`].
     pub(crate) fn note_read(&self, partition: i32, offset: i64) -> Option<(Span, Option<Jump>)> {
-        self.membership()
-            .ledger()
-            .read(Partition(partition), Offset(offset))
+        let (partition, offset) = (Partition(partition), Offset(offset));
+        let membership = self.membership();
+        let (span, jump) = membership.ledger().read(partition, offset)?;
+        if let Some(jump) = jump {
+            membership.logs.note_jump(partition, jump);
+        }
+        Some((span, jump))
+    }
+
+    /// Notes in the ledger how far the client has read where no record says so: see [`Ledger::pass`]. Every record that
+    /// was read must be noted by then.
+    pub(crate) fn note_positions(&self) {
+        let membership = self.membership();
+        let positions = match self.consumer.position() {
+            Ok(positions) => positions,
+            Err(error) => {
+                warn!(topic = membership.topic, "positions are not known: {error}");
+                return;
+            }
+        };
+        for element in positions.elements() {
+            let partition = Partition(element.partition());
+            let passed =
+                absolute(element.offset()).and_then(|position| membership.ledger().pass(partition, position));
+            if let Some(passed) = passed {
+                membership.logs.note_jump(partition, passed);
+            }
+        }
+    }
+
+    /// Asks how far the logs reach, where it may block: see [`Logs::ask`].
+    pub(crate) fn ask_logs(&self) -> impl FnOnce() -> u64 + Send + use<> {
+        let consumer = Arc::clone(&self.consumer);
+        move || {
+            let membership = consumer.context();
+            membership.logs.ask(&*consumer, || membership.ledger())
+        }
+    }
+
+    /// Whether [`Source::ask_logs`] may find something that was lost.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.membership().logs.has_gaps()
     }
 
     /// Settles the offsets of a batch, which can be committed from now on.
@@ -178,6 +219,7 @@ pub(crate) struct Membership {
     protocol: GroupProtocol,
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
+    logs: Logs,
     paused: AtomicBool,
     /// See [`protocol::is_unsupported`].
     is_unsupported: AtomicBool,
@@ -308,14 +350,11 @@ impl ClientContext for Membership {
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
-        for (partition, settled) in self.ledger().frontiers() {
-            let end = topic
-                .partitions
-                .get(&partition.0)
-                .map_or(-1, |partition| partition.ls_offset);
-            if end >= 0 {
-                let lag = u32::try_from((end - settled.0).max(0)).unwrap_or(u32::MAX);
-                gauge!(metric::LAG, "partition" => partition.0.to_string()).set(lag);
+        for (partition, _) in self.ledger().frontiers() {
+            if let Some(log) = topic.partitions.get(&partition.0)
+                && log.ls_offset >= 0
+            {
+                lag::set_unstable(partition, log.hi_offset, log.ls_offset);
             }
         }
     }
@@ -338,7 +377,7 @@ impl ConsumerContext for Membership {
                     "revoked"
                 };
                 for partition in numbers(partitions) {
-                    gauge!(metric::LAG, "partition" => partition.0.to_string()).set(0.0);
+                    lag::clear(partition);
                 }
                 kind
             }

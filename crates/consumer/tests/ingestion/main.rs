@@ -7,5 +7,6 @@ mod dead_letters;
 mod delivery;
 mod group;
 mod harness;
+mod lag;
 mod protocols;
 mod requests;

@@ -18,8 +18,7 @@ const METADATA: i16 = 3;
 const FIND_COORDINATOR: i16 = 10;
 const API_VERSIONS: i16 = 18;
 const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
-/// The body of an answer to ApiVersions: the error UNSUPPORTED_VERSION, and one supported request, which is ApiVersions
-/// itself from version 0 to 2.
+/// The body of an answer to ApiVersions: the error UNSUPPORTED_VERSION, and that ApiVersions is supported from 0 to 2.
 const UNSUPPORTED_VERSION: [u8; 12] = [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2];
 /// Addresses are among the first bytes of an answer, before the topics.
 const HEAD_BYTES: u64 = 256;
@@ -40,8 +39,7 @@ pub(super) async fn run(listener: TcpListener, mock: String) -> Infallible {
     }
 }
 
-/// Relays one connection until either side closes it, which is the error that is returned. As Kafka does, it reads a
-/// request once the one before is answered; the mock answers each.
+/// Relays a connection, one request at a time as Kafka does, until a side closes it: that is the error returned.
 async fn relay(client: TcpStream, mock: String) -> io::Result<Infallible> {
     let mock = TcpStream::connect(mock).await?;
     let [from, to] = [mock.peer_addr()?, client.local_addr()?]
@@ -64,6 +62,9 @@ async fn relay(client: TcpStream, mock: String) -> io::Result<Infallible> {
             mock.write_all(&start).await?;
         }
         copy_buf(&mut request, &mut mock).await?;
+        (request.limit() == 0)
+            .then_some(())
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
         let mut size = mock.read_u32().await?;
         let mut answer = (&mut mock).take(size.into());
         // The correlation id, and what is edited of the body.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{DateRange, Grain};
 use crate::{Day, Timestamp};
 
-const GRAINS: [Grain; 3] = [Grain::Hour, Grain::Day, Grain::Week];
+const GRAINS: [Grain; 4] = [Grain::Hour, Grain::Day, Grain::Week, Grain::Month];
 
 fn range(start: &str, end: &str) -> DateRange {
     DateRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()
@@ -93,10 +93,38 @@ fn a_cut_week_holds_only_what_lies_in_the_range() {
 }
 
 #[test]
+fn a_month_is_one_of_the_calendar_and_may_precede_the_range() {
+    for (start, end, expected) in [
+        ("2024-02-29", "2024-02-29", "2024-02-01T00"),
+        (
+            "2023-12-31",
+            "2024-02-01",
+            "2023-12-01T00 2024-01-01T00 2024-02-01T00",
+        ),
+        ("0001-01-31", "0001-02-01", "0001-01-01T00 0001-02-01T00"),
+        ("1969-12-31", "1970-01-01", "1969-12-01T00 1970-01-01T00"),
+        ("9999-12-31", "9999-12-31", "9999-12-01T00"),
+    ] {
+        assert_eq!(labels(start, end, Grain::Month), expected);
+    }
+    let cut = range("2024-01-31", "2024-03-01");
+    for (instant, index) in [
+        ("2024-01-30T23:59:59.999Z", None),
+        ("2024-01-31T00:00:00Z", Some(0)),
+        ("2024-02-29T23:59:59.999Z", Some(1)),
+        ("2024-03-01T23:59:59.999Z", Some(2)),
+        ("2024-03-02T00:00:00Z", None),
+    ] {
+        assert_eq!(cut.period_index(Grain::Month, at(instant)), index, "{instant}");
+    }
+}
+
+#[test]
 fn the_first_and_the_last_years_do_not_overflow() {
     let all = range("0001-01-01", "9999-12-31");
     assert_eq!(all.period_count(Grain::Day), 3_652_059);
     assert_eq!(all.period_count(Grain::Week), 521_723);
+    assert_eq!(all.period_count(Grain::Month), 9_999 * 12);
     assert_eq!(
         all.period_index(Grain::Day, at("9999-12-31T23:59:59.999Z")),
         Some(3_652_058)
@@ -134,8 +162,9 @@ proptest! {
                 None => prop_assert!(!range.contains(instant)),
                 Some(index) => {
                     prop_assert!(range.contains(instant));
-                    let start = range.periods(grain).nth(index).unwrap().start.as_millis();
-                    prop_assert!((start..start + grain.millis()).contains(&instant.as_millis()));
+                    let index = i64::try_from(index).unwrap();
+                    prop_assert!(range.period(grain, index).start <= instant);
+                    prop_assert!(instant < range.period(grain, index + 1).start);
                 }
             }
         }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::generate::small_event;
 
-const GRAINS: [Grain; 3] = [Grain::Hour, Grain::Day, Grain::Week];
+const GRAINS: [Grain; 4] = [Grain::Hour, Grain::Day, Grain::Week, Grain::Month];
 
 #[derive(Debug, PartialEq, Eq)]
 struct Answers {

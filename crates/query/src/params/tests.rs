@@ -50,6 +50,7 @@ fn grains_have_two_names_each() {
         (["day", "daily"], Grain::Day),
         (["hour", "hourly"], Grain::Hour),
         (["week", "weekly"], Grain::Week),
+        (["month", "monthly"], Grain::Month),
     ] {
         for name in names {
             let usage: UsageSummary = ask(&format!("{JANUARY}&group_by={name}")).unwrap();

@@ -67,6 +67,12 @@ async fn active_users_are_counted_by_day_week_and_hour() {
             .await;
         assert_eq!(counts(&weeks), expected(&[("2024-01-01", 2), ("2024-01-08", 1)]));
     }
+    for grain in ["month", "monthly"] {
+        let months = service
+            .ask(&format!("usage-summary?{JANUARY}&group_by={grain}"))
+            .await;
+        assert_eq!(counts(&months), expected(&[("2024-01-01", 2)]));
+    }
     for grain in ["hour", "hourly"] {
         let hours = service
             .ask(&format!("usage-summary?{JANUARY}&group_by={grain}"))
@@ -92,6 +98,8 @@ async fn new_and_veteran_users_are_counted_side_by_side() {
         "2024-01-01T00:00:00Z".to_owned(),
         "2024-01-08T00:00:00Z".to_owned(),
     ];
+    // That of the whole month, which the range cuts.
+    let month = vec!["2024-01-01T00:00:00Z".to_owned()];
     #[rustfmt::skip]
     let cases = [
         ("", &days, vec![0, 1, 1, 0, 0, 0, 0], vec![1, 1, 0, 0, 0, 0, 0]),
@@ -102,6 +110,8 @@ async fn new_and_veteran_users_are_counted_side_by_side() {
         ("&new_users_by=activity&mentor_id=plato", &days, vec![0, 1, 0, 0, 0, 0, 0], vec![0, 1, 0, 0, 0, 0, 0]),
         ("&aggregation=weekly", &weeks, vec![2, 0], vec![1, 0]),
         ("&aggregation=week&new_users_by=activity", &weeks, vec![1, 1], vec![1, 0]),
+        ("&aggregation=monthly", &month, vec![2], vec![1]),
+        ("&aggregation=month&new_users_by=activity", &month, vec![1], vec![1]),
     ];
     for (query, periods, new_users, veteran_users) in cases {
         let answer = service

@@ -75,7 +75,7 @@ async fn parameters_are_described_as_they_are_read() {
     let description = description().await;
     let date = || json!({"type": "string", "format": "date"});
     let grains =
-        |default: &str, words: [&str; 6]| json!({"type": "string", "default": default, "enum": words});
+        |default: &str, words: [&str; 8]| json!({"type": "string", "default": default, "enum": words});
     assert_eq!(
         parameters(&description, TRANSCRIPTS, "query"),
         expected([
@@ -103,7 +103,12 @@ async fn parameters_are_described_as_they_are_read() {
             (
                 "group_by",
                 false,
-                grains("day", ["day", "hour", "week", "daily", "hourly", "weekly"])
+                grains(
+                    "day",
+                    [
+                        "day", "hour", "week", "month", "daily", "hourly", "weekly", "monthly"
+                    ]
+                )
             ),
         ])
     );
@@ -115,7 +120,12 @@ async fn parameters_are_described_as_they_are_read() {
             (
                 "aggregation",
                 false,
-                grains("daily", ["daily", "hourly", "weekly", "day", "hour", "week"])
+                grains(
+                    "daily",
+                    [
+                        "daily", "hourly", "weekly", "monthly", "day", "hour", "week", "month"
+                    ]
+                )
             ),
             (
                 "new_users_by",

@@ -10,8 +10,9 @@ const NOT_AN_END: &str = "end_date must be a date as YYYY-MM-DD";
 const NO_START: &str = "start_date is required";
 const NO_END: &str = "end_date is required";
 const DISORDER: &str = "start_date must not be after end_date";
-const NO_GROUP: &str = "group_by must be one of day, hour, week, daily, hourly, weekly";
-const NO_AGGREGATION: &str = "aggregation must be one of daily, hourly, weekly, day, hour, week";
+const NO_GROUP: &str = "group_by must be one of day, hour, week, month, daily, hourly, weekly, monthly";
+const NO_AGGREGATION: &str =
+    "aggregation must be one of daily, hourly, weekly, monthly, day, hour, week, month";
 const NO_NEW_BY: &str = "new_users_by must be one of registration, activity";
 const NO_PAGE: &str = "page must be a whole number from 1 up";
 const NO_SIZE: &str = "page_size must be a whole number from 1 to 1000";
@@ -107,7 +108,7 @@ async fn usage_summary_refuses_what_breaks_a_rule() {
         ("start_date=99999999999999999999-01-01&end_date=2024-01-31", NOT_A_START),
         ("start_date=2024-01-01&start_date=x&end_date=2024-01-31", NOT_A_START),
         ("start_date=2024-01-02&end_date=2024-01-01", DISORDER),
-        ("DAYS&group_by=month", NO_GROUP),
+        ("DAYS&group_by=quarter", NO_GROUP),
         ("DAYS&group_by=Day", NO_GROUP),
         ("DAYS&group_by=day%20", NO_GROUP),
         ("DAYS&group_by=day,week", NO_GROUP),
@@ -132,7 +133,7 @@ async fn user_cohorts_over_time_refuses_what_breaks_a_rule() {
         ("start_date=20240101&end_date=2024-01-31", NOT_A_START),
         ("start_date=2024-01-01&end_date=2024-01-32", NOT_AN_END),
         ("start_date=2024-02-01&end_date=2024-01-01", DISORDER),
-        ("DAYS&aggregation=monthly", NO_AGGREGATION),
+        ("DAYS&aggregation=quarterly", NO_AGGREGATION),
         ("DAYS&aggregation=DAILY", NO_AGGREGATION),
         ("DAYS&aggregation=daily&aggregation=0", NO_AGGREGATION),
         ("DAYS&new_users_by=both", NO_NEW_BY),

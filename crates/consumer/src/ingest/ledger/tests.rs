@@ -34,7 +34,7 @@ fn frontier(ledger: &Ledger) -> Option<i64> {
     ledger
         .frontiers()
         .find(|(partition, _)| *partition == P)
-        .map(|(_, offset)| offset.0)
+        .and_then(|(_, offset)| Some(offset?.0))
 }
 
 fn committable(ledger: &mut Ledger) -> Option<i64> {
@@ -74,6 +74,54 @@ fn a_gap_in_the_log_is_reported_and_settled_with_the_record_behind_it() {
     assert_eq!(jump, Some(jump_between(5, 8)));
     ledger.settle(Receipt(Spans(vec![span])));
     assert_eq!(committable(&mut ledger), Some(9));
+}
+
+#[test]
+fn a_marker_is_settled_once_the_records_before_it_are() {
+    let mut ledger = assigned(Some(0));
+    let spans = read(&mut ledger, [0, 1]);
+    assert_eq!(ledger.pass(P, Offset(2)), None, "no more than the records");
+    assert_eq!(ledger.pass(P, Offset(3)), Some(jump_between(2, 3)));
+    assert_eq!(ledger.pass(P, Offset(3)), None, "it is passed once");
+    assert_eq!(committable(&mut ledger), None);
+    ledger.settle(Receipt(spans));
+    assert_eq!(committable(&mut ledger), Some(3));
+    let (next, jump) = ledger.read(P, Offset(3)).unwrap();
+    assert_eq!(jump, None);
+    ledger.settle(Receipt(Spans(vec![next])));
+    assert_eq!(committable(&mut ledger), Some(4));
+}
+
+#[test]
+fn a_marker_behind_what_is_settled_is_settled_at_once() {
+    let mut ledger = assigned(Some(5));
+    assert_eq!(ledger.pass(P, Offset(9)), Some(jump_between(5, 9)));
+    assert_eq!(committable(&mut ledger), Some(9));
+}
+
+#[test]
+fn a_log_of_markers_alone_is_settled() {
+    let mut ledger = assigned(None);
+    assert_eq!(
+        ledger.pass(P, Offset(3)),
+        None,
+        "it is not known where reading began"
+    );
+    assert_eq!((frontier(&ledger), committable(&mut ledger)), (Some(3), Some(3)));
+}
+
+#[test]
+fn a_position_before_what_was_read_says_nothing() {
+    let mut ledger = assigned(Some(0));
+    let spans = read(&mut ledger, [0, 1, 2]);
+    assert_eq!(ledger.pass(P, Offset(1)), None);
+    assert_eq!(
+        ledger.pass(Partition(1), Offset(1)),
+        None,
+        "nor one of another partition"
+    );
+    ledger.settle(Receipt(spans));
+    assert_eq!(committable(&mut ledger), Some(3));
 }
 
 #[test]
@@ -201,6 +249,8 @@ fn spans_of_interleaved_partitions_grow_in_place() {
 enum Step {
     /// Records of a partition are read into the open batch.
     Read { partition: i32, records: usize },
+    /// Offsets without a record are passed.
+    Pass { partition: i32 },
     /// The open batch is closed.
     Close,
     /// A closed batch is acknowledged; it may be again.
@@ -221,6 +271,7 @@ fn step() -> impl Strategy<Value = Step> {
     let partition = 0..3_i32;
     prop_oneof![
         6 => (partition.clone(), 1..5_usize).prop_map(|(partition, records)| Step::Read { partition, records }),
+        3 => partition.clone().prop_map(|partition| Step::Pass { partition }),
         4 => Just(Step::Close),
         6 => (any::<usize>(), any::<bool>()).prop_map(|(batch, again)| Step::Settle { batch, again }),
         1 => partition.clone().prop_map(|partition| Step::Revoke { partition }),
@@ -258,6 +309,14 @@ impl World {
             Step::Read { partition, records } => {
                 for _ in 0..records {
                     self.read(partition);
+                }
+            }
+            Step::Pass { partition } => {
+                if let Some(position) = self.positions.get_mut(&partition) {
+                    while is_missing(*position) {
+                        *position += 1;
+                    }
+                    self.ledger.pass(Partition(partition), Offset(*position));
                 }
             }
             Step::Close => self.closed.push(std::mem::take(&mut self.open)),
