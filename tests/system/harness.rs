@@ -27,6 +27,7 @@ pub(crate) struct Ready {
     pub(crate) bootstrap_servers: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) dead_letter_topic: Option<String>,
+    pub(crate) group_id: Option<String>,
     pub(crate) api_url: Option<String>,
     pub(crate) clickhouse_url: Option<String>,
     pub(crate) clickhouse_native: Option<String>,
@@ -168,10 +169,12 @@ impl Process {
 
     /// The settings of a client of its Kafka.
     pub(crate) fn kafka(&self) -> consumer::Settings {
+        let default = consumer::Settings::default();
         consumer::Settings {
             bootstrap_servers: self.ready.bootstrap_servers.clone().unwrap(),
             topic: self.ready.topic.clone().unwrap(),
             dead_letter_topic: self.ready.dead_letter_topic.clone().unwrap(),
+            group_id: self.ready.group_id.clone().unwrap_or(default.group_id),
             ..consumer::Settings::default()
         }
     }

@@ -35,9 +35,13 @@ pub(crate) struct Kafka {
 }
 
 impl Kafka {
-    /// Starts one with its data in `dir`, and waits until it answers. A group of the new protocol removes a member that is
-    /// silent for as long as `session`.
-    pub(crate) async fn start(dir: &Path, session: Duration) -> Self {
+    /// Starts one with its data in `dir`, and waits until it answers.
+    pub(crate) async fn start(dir: &Path) -> Self {
+        Self::with_sessions(dir, Duration::from_secs(10)).await
+    }
+
+    /// As [`Kafka::start`]; a group of the new protocol removes a member that is silent for as long as `session`.
+    pub(crate) async fn with_sessions(dir: &Path, session: Duration) -> Self {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let mut kafka = Self {
             node: testbed::Kafka::new(&dir.join("kafka"), cache, JVM),
@@ -87,6 +91,11 @@ impl Kafka {
         })
         .await;
         self.running = Some(running);
+    }
+
+    /// Takes the second half of each partition of a topic away. The broker must have been killed.
+    pub(crate) fn truncate(&self, topic: &str) {
+        self.node.truncate(topic);
     }
 
     /// Writes the configuration again, on ports that are free now.

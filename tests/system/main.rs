@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
+mod access;
 mod architecture;
 mod bad_events;
 mod clients;
@@ -9,6 +10,7 @@ mod command_line;
 mod deployment;
 mod drift;
 mod engine;
+mod groups;
 mod harness;
 mod history;
 mod kafka;

@@ -20,6 +20,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{history::questions, oracle::question::compare};
 use fault::Fault;
+use letters::DeadLettered;
 use load::{Load, ORG};
 use report::Report;
 use stack::Stack;
@@ -49,6 +50,7 @@ async fn survive(plan: Plan) {
     let mut stack = Stack::start(plan.session).await;
     let mut load = Load::start(&stack.kafka.settings(), plan.rate);
     let mut report = Report::start(&stack.kafka.settings());
+    let mut dead_lettered = DeadLettered::default();
 
     for phase in plan.phases {
         stack.use_protocol(phase.protocol).await;
@@ -57,7 +59,18 @@ async fn survive(plan: Plan) {
             faults.shuffle(&mut random);
             for fault in faults {
                 let duration = Duration::from_millis(random.random_range(200..2_500));
+                let published = if fault.loses_records() {
+                    let published = load.stop().await;
+                    report.settle().await;
+                    dead_lettered += letters::compare(&stack.kafka.settings()).await;
+                    Some(published)
+                } else {
+                    None
+                };
                 stack.inflict(fault, duration, &mut random).await;
+                if let Some(published) = published {
+                    load = Load::start_at(&stack.kafka.settings(), plan.rate, published);
+                }
                 report.recover(fault).await;
             }
         }
@@ -67,7 +80,7 @@ async fn survive(plan: Plan) {
     let published = load.stop().await;
     let settling = report.settle().await;
     let summary = report.end().await;
-    let dead_lettered = letters::compare(&stack.kafka.settings()).await;
+    dead_lettered += letters::compare(&stack.kafka.settings()).await;
     let oracle = load::oracle(published);
     compare(&stack.api, &oracle, ORG, &questions()).await.unwrap();
     let (expected, found) = stack.messages(&oracle).await;

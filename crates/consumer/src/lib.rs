@@ -20,13 +20,14 @@ mod replay;
 pub mod settings;
 pub mod sink;
 
-pub use error::Error;
+pub use error::{Denial, Error};
 pub use ingest::counters::register_metrics;
 pub use ingest::pipeline::{Summary, run};
 pub use kafka::probe::{PartitionProgress, Probe};
 pub use kafka::publisher::Publisher;
 pub use kafka::reader::{Header, Reader, Stored};
+pub use kafka::rights::{missing_rights, note as note_missing_right};
 pub use kafka::topics::ensure_topics;
-pub use replay::{Letter, Replay};
+pub use replay::{LeftAlone, Replay, Replayed, Selection};
 pub use settings::{GroupProtocol, Settings};
 pub use sink::{Rows, Sink, SinkError};

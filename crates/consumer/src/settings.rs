@@ -22,7 +22,8 @@ pub struct Settings {
     pub topic: String,
     /// The topic that rejected records are written to. Default `chat.events.dlq`.
     pub dead_letter_topic: String,
-    /// The consumer group, whose committed offsets say what has been ingested. Default `rollcall`.
+    /// The consumer group, whose committed offsets say what has been ingested: what it has read into one database it does not
+    /// read into another. Default `rollcall`; of an embedded engine, one of its own.
     pub group_id: String,
     /// How the members of the group share its partitions. Default `classic`.
     pub group_protocol: GroupProtocol,
@@ -237,7 +238,7 @@ impl Settings {
     }
 }
 
-fn is_topic_name(name: &str) -> bool {
+pub(crate) fn is_topic_name(name: &str) -> bool {
     (1..=249).contains(&name.len())
         && !matches!(name, "." | "..")
         && name

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aggregator::{Batch, SealedBatch, Store, migrate::SchemaState};
-use consumer::{Rows, Sink, SinkError, metric};
+use consumer::{Probe, Rows, Sink, SinkError, metric};
 use events::Event;
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
@@ -14,8 +14,14 @@ use crate::clock;
 /// How often ClickHouse, its schema and Kafka are checked while one of them is missing, and how soon new clients follow.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the brokers may take to return what the group has committed.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The store as the sink of the consumer.
-struct StoreSink(Store);
+struct StoreSink {
+    store: Store,
+    database: String,
+}
 
 /// A batch of the store as rows of the sink.
 struct BatchRows(Batch);
@@ -38,6 +44,10 @@ impl Sink for StoreSink {
     type Rows = BatchRows;
     type Sealed = SealedBatch;
 
+    fn database(&self) -> &str {
+        &self.database
+    }
+
     fn rows(&self) -> BatchRows {
         BatchRows(Batch::new())
     }
@@ -47,7 +57,7 @@ impl Sink for StoreSink {
     }
 
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
-        self.0.insert(rows).await.map_err(|error| match error {
+        self.store.insert(rows).await.map_err(|error| match error {
             aggregator::Error::InvalidRows(_) => SinkError::Refused(error.into()),
             // Where the schema or a password is wrong, the events are not at fault: they wait until it is corrected.
             _ => SinkError::Unavailable(error.into()),
@@ -69,14 +79,21 @@ pub(crate) async fn run(
     let summary = loop {
         let ready = async {
             wait_for_schema(&store).await?;
-            wait_for_topics(&settings).await
+            wait_for_topics(&settings).await?;
+            let database = wait_for_database_id(&store).await?;
+            wait_for_group(&settings, &database).await?;
+            anyhow::Ok(database)
         };
-        match shutdown.run_until_cancelled(ready).await {
-            None => return Ok(()),
-            Some(ready) => ready?,
-        }
-        let sink = StoreSink(store.clone());
+        let Some(database) = shutdown.run_until_cancelled(ready).await else {
+            return Ok(());
+        };
+        let sink = StoreSink {
+            store: store.clone(),
+            database: database?,
+        };
         match consumer::run(&settings, sink, clock::now, shutdown.clone()).await {
+            // What is missing is logged by then.
+            Err(consumer::Error::Denied(_)) => {}
             Err(error) if error.needs_new_clients() => {
                 warn!(
                     "starting again with new clients: {:#}",
@@ -118,7 +135,7 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
 }
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
-    use consumer::Error::{NoTopic, Topic, Unreachable};
+    use consumer::Error::{Denied, NoTopic, Topic, Unreachable};
     let mut wait = Wait::on("kafka");
     loop {
         match consumer::ensure_topics(settings).await {
@@ -127,10 +144,41 @@ async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
                 wait.wait(format!("{error}: create it, or set kafka.create_topics"))
                     .await;
             }
+            Err(Denied(denial)) => {
+                consumer::note_missing_right(denial);
+                wait.pause().await;
+            }
             Err(error @ (Unreachable { .. } | Topic { .. })) => {
                 wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn wait_for_database_id(store: &Store) -> anyhow::Result<String> {
+    let mut wait = Wait::on("clickhouse");
+    loop {
+        match store.database_id().await {
+            Err(error) if error.is_transient() => {
+                wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
+            }
+            id => return Ok(id?),
+        }
+    }
+}
+
+/// Waits while the group stands for what another database holds: joining it would take records from that one.
+async fn wait_for_group(settings: &consumer::Settings, database: &str) -> anyhow::Result<()> {
+    use consumer::Error::{NoTopic, OtherDatabase, Topic, Unreachable};
+    let probe = Probe::new(settings)?;
+    let mut wait = Wait::on("kafka");
+    loop {
+        match probe.check_database(database, GROUP_TIMEOUT).await {
+            Err(error @ (OtherDatabase { .. } | NoTopic { .. } | Topic { .. } | Unreachable { .. })) => {
+                wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
+            }
+            checked => return Ok(checked?),
         }
     }
 }
@@ -152,11 +200,16 @@ impl Wait {
 
     /// Waits for [`RETRY_INTERVAL`], and logs the problem unless it was logged last.
     async fn wait(&mut self, problem: String) {
-        gauge!(metric::WAITING, "what" => self.what).set(1.0);
         if self.logged != problem {
             warn!("waiting: {problem}");
             self.logged = problem;
         }
+        self.pause().await;
+    }
+
+    /// Waits for [`RETRY_INTERVAL`].
+    async fn pause(&self) {
+        gauge!(metric::WAITING, "what" => self.what).set(1.0);
         tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }

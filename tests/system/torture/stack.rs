@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     fault::Fault,
     load::{FORBIDDEN, ORG},
+    topic,
 };
 use crate::{
     harness::{Process, ROLLCALL, on_free_port, subdirectory, succeeds},
@@ -52,7 +53,7 @@ impl Stack {
             .unwrap()
             .keep();
         println!("torture: logs are in {}", dir.display());
-        let kafka = Kafka::start(&dir, session).await;
+        let kafka = Kafka::with_sessions(&dir, session).await;
         consumer::ensure_topics(&kafka.settings()).await.unwrap();
         let to_clickhouse = Proxy::start().await;
         let clickhouse = start_clickhouse(&dir, &to_clickhouse).await;
@@ -213,7 +214,24 @@ impl Stack {
             Fault::BrokerCut => disturb(&self.kafka.faulty, Network::Cut, duration).await,
             Fault::BrokerSlow => disturb(&self.kafka.faulty, Network::Slow(DELAY), duration * 2).await,
             Fault::BrokerSilent => disturb(&self.kafka.faulty, Network::Silent, duration * 2).await,
+            Fault::LogTruncated | Fault::TopicRecreated => self.lose_records(fault).await,
         }
+    }
+
+    /// Loses records, and the dead letters, with which those that are left are compared once they are read again.
+    async fn lose_records(&mut self, fault: Fault) {
+        let settings = self.kafka.settings();
+        self.stop_members().await;
+        topic::delete(&settings, &settings.dead_letter_topic).await;
+        if fault == Fault::LogTruncated {
+            self.kafka.end("KILL").await;
+            self.kafka.truncate(&settings.topic);
+            self.kafka.resume().await;
+        } else {
+            topic::delete(&settings, &settings.topic).await;
+        }
+        consumer::ensure_topics(&settings).await.unwrap();
+        self.start_members().await;
     }
 
     /// Makes ClickHouse unreachable for this long.

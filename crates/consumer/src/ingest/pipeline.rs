@@ -24,11 +24,13 @@ use crate::ingest::batcher::{Batcher, Limits};
 use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
-use crate::ingest::ledger::{Jump, Span};
+use crate::ingest::ledger::{Arrival, Jump, Span};
 use crate::ingest::record::{Outcome, outcome};
 use crate::ingest::rows::RowWriter;
 use crate::ingest::source::Source;
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
+use crate::kafka::commit_metadata::Fingerprint;
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::Sink;
@@ -107,7 +109,7 @@ async fn ingest<S: Sink>(
         dead_letters: DeadLetters::new(settings, shutdown.clone())?,
         shutdown: shutdown.clone(),
     });
-    let source = Source::join(settings)?;
+    let source = Source::join(settings, sink.database())?;
     info!(topic = settings.topic, group = settings.group_id, "ingesting");
 
     let mut pipeline = Pipeline {
@@ -184,12 +186,13 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                 () = shutdown.cancelled() => return Ok(()),
                 Some(delivery) = self.deliveries.join_next() => self.settle(delivery)?,
                 _ = ticks.tick() => {
+                    self.source.check()?;
                     let after = self.source.disconnected_for();
                     if after > DISCONNECTED_TIMEOUT {
                         return Err(Error::Disconnected { after });
                     }
-                    self.source.check()?;
                     self.commit();
+                    rights::log_again();
                 }
                 () = wait_until(due) => self.dispatch(),
                 () = wait_until(pause_at) => self.pause(),
@@ -237,11 +240,12 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             Ok(record) => record,
             Err(error) => {
                 client::note_error(&self.settings.topic, &error);
+                rights::note_reading(self.settings, &error);
                 // It may be the last that the client says.
                 return self.source.check();
             }
         };
-        let Some(span) = self.position(&record) else {
+        let Some(span) = self.position(&record)? else {
             return Ok(());
         };
         let (partition, offset) = (record.partition(), record.offset());
@@ -260,26 +264,43 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         Ok(())
     }
 
-    /// Notes the position of a record, and what is missing before it.
-    fn position(&mut self, record: &BorrowedMessage<'_>) -> Option<Span> {
+    /// Notes the position of a record, and what is missing before it. None for a record that is not to be processed.
+    fn position(&mut self, record: &BorrowedMessage<'_>) -> Result<Option<Span>, Error> {
         let (topic, partition, offset) = (&self.settings.topic, record.partition(), record.offset());
-        let Some((span, jump)) = self.source.note_read(partition, offset) else {
-            warn!(
-                topic,
-                partition, offset, "a record of a partition that is not assigned"
-            );
-            return None;
+        let (span, jump) = match self.source.note_arrival(partition, Fingerprint::of(record))? {
+            Arrival::Next(span, jump) => (span, jump),
+            Arrival::Settled => return Ok(None),
+            Arrival::Replaced => {
+                counter!(metric::LOGS_REPLACED).increment(1);
+                warn!(
+                    topic,
+                    partition,
+                    offset,
+                    "the log is another one than was read: it was truncated, or the topic made again; the partition is \
+                     read from its start"
+                );
+                return Ok(None);
+            }
+            Arrival::Unassigned => {
+                self.source.check()?;
+                warn!(
+                    topic,
+                    partition, offset, "a record of a partition that is not assigned"
+                );
+                return Ok(None);
+            }
         };
         if let Some(Jump { from, to }) = jump
             && to < from
         {
             let (from, to) = (from.0, to.0);
+            counter!(metric::LOGS_REPLACED).increment(1);
             warn!(
                 topic,
                 partition, from, to, "the log begins again: reading from there"
             );
         }
-        Some(span)
+        Ok(Some(span))
     }
 
     /// Sends the open batch on its way, and opens another.

@@ -86,16 +86,15 @@ pub(crate) fn unsupported() -> Error {
 }
 
 /// What a fatal error of the client means.
-pub(crate) fn refusal(code: RDKafkaErrorCode) -> Error {
+pub(crate) fn refusal(error: KafkaError) -> Error {
     use RDKafkaErrorCode::{
         GroupAuthorizationFailed, GroupMaxSizeReached, InvalidRequest, UnreleasedInstanceId,
         UnsupportedVersion,
     };
-    let error = KafkaError::MessageConsumptionFatal(code);
-    match code {
-        UnsupportedVersion => unsupported(),
+    match error.rdkafka_error_code() {
+        Some(UnsupportedVersion) => unsupported(),
         // The first is the answer where a client was not polled for long: it has left the group, and heartbeats on.
-        InvalidRequest | UnreleasedInstanceId | GroupMaxSizeReached | GroupAuthorizationFailed => {
+        Some(InvalidRequest | UnreleasedInstanceId | GroupMaxSizeReached | GroupAuthorizationFailed) => {
             Error::MemberRefused(error)
         }
         _ => Error::Consumer(error),

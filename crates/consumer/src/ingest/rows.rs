@@ -21,6 +21,7 @@ use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::record::{Outcome, Reason, outcome, size};
 use crate::kafka::client;
 use crate::kafka::reader::{OffsetRange, Reader, Stored};
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::{Rows, Sink, SinkError};
@@ -194,6 +195,9 @@ impl<S: Sink> RowWriter<S> {
                     if !matches!(source, KafkaError::MessageConsumptionFatal(_)) =>
                 {
                     client::note_error(&topic, &source);
+                }
+                Some(Err(Error::Denied(denial))) => {
+                    rights::note(denial);
                 }
                 Some(record) => return Ok(record?.map(|Stored(record)| record)),
             }

@@ -17,16 +17,20 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
-use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt};
 use crate::ingest::protocol;
 use crate::kafka::client;
+use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::{GroupProtocol, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the client may take to go back to the start of a partition, for which it asks nobody.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of the consumer group.
 pub(crate) struct Source {
@@ -34,8 +38,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Joins the group.
-    pub(crate) fn join(settings: &Settings) -> Result<Self, Error> {
+    /// Joins the group, to commit what is in the database of this id.
+    pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
         protocol::configure(&mut config, settings.group_protocol);
@@ -57,7 +61,10 @@ impl Source {
             .set("statistics.interval.ms", "2000");
         let membership = Membership {
             topic: settings.topic.clone(),
-            protocol: settings.group_protocol,
+            settings: settings.clone(),
+            group: settings.group_id.clone(),
+            database: database.to_owned(),
+            unusable: Mutex::default(),
             ledger: Mutex::default(),
             logs: Logs::new(&settings.topic),
             paused: AtomicBool::new(false),
@@ -82,31 +89,43 @@ impl Source {
         lock(&self.membership().connected_at).elapsed()
     }
 
-    /// Whether the group goes on with this member. librdkafka says at most once, among the records, that it does not.
+    /// Notes in the ledger that a record has come: see [`Ledger::arrive`]. A partition whose log was replaced is read from its
+    /// start.
+    pub(crate) fn note_arrival(&self, partition: i32, record: Fingerprint) -> Result<Arrival, Error> {
+        let membership = self.membership();
+        let arrival = membership.ledger().arrive(Partition(partition), record);
+        if arrival == Arrival::Replaced {
+            self.consumer
+                .seek(&membership.topic, partition, Position::Beginning, SEEK_TIMEOUT)
+                .map_err(Error::Consumer)?;
+        }
+        if let Arrival::Next(_, Some(jump)) = arrival {
+            membership.logs.note_jump(Partition(partition), jump);
+        }
+        Ok(arrival)
+    }
+
+    /// An error where something is assigned that may not be read, or where the group does not go on with this member:
+    /// librdkafka says that at most once, among the records.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.membership().is_unsupported.load(Ordering::Relaxed) {
+        let membership = self.membership();
+        if let Some(error) = lock(&membership.unusable).take() {
+            return Err(error);
+        }
+        if membership.is_unsupported.load(Ordering::Relaxed) {
             return Err(protocol::unsupported());
         }
         if let Some((code, _)) = self.consumer.client().fatal_error() {
-            return Err(protocol::refusal(code));
+            let error = KafkaError::MessageConsumptionFatal(code);
+            rights::note_reading(&membership.settings, &error);
+            return Err(protocol::refusal(error));
         }
-        match &*lock(&self.membership().unknown_since) {
+        match &*lock(&membership.unknown_since) {
             Some((since, error)) if since.elapsed() > protocol::UNKNOWN_TIMEOUT => {
                 Err(Error::MemberRefused(error.clone()))
             }
             _ => Ok(()),
         }
-    }
-
-    /// Notes in the ledger that a record was read: see [`Ledger::read`].
-    pub(crate) fn note_read(&self, partition: i32, offset: i64) -> Option<(Span, Option<Jump>)> {
-        let (partition, offset) = (Partition(partition), Offset(offset));
-        let membership = self.membership();
-        let (span, jump) = membership.ledger().read(partition, offset)?;
-        if let Some(jump) = jump {
-            membership.logs.note_jump(partition, jump);
-        }
-        Some((span, jump))
     }
 
     /// Notes in the ledger how far the client has read where no record says so: see [`Ledger::pass`]. Every record that
@@ -216,7 +235,12 @@ impl Source {
 /// What librdkafka calls back for: assignments and statistics. Its callbacks run where the records are polled.
 pub(crate) struct Membership {
     topic: String,
-    protocol: GroupProtocol,
+    settings: Settings,
+    group: String,
+    /// The id of the database that the commits stand for.
+    database: String,
+    /// Why an assignment has no accounts, so that nothing of it is read or committed.
+    unusable: Mutex<Option<Error>>,
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
     logs: Logs,
@@ -241,17 +265,24 @@ impl Membership {
     fn commit(&self, consumer: &impl Consumer<Self>, offsets: &[Committable]) -> bool {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         let filled = offsets.iter().try_for_each(|committable| {
-            let (partition, offset) = (committable.partition().0, committable.offset().0);
-            list.add_partition_offset(&self.topic, partition, Position::Offset(offset))
+            let metadata = CommitMetadata {
+                database: self.database.clone(),
+                last: committable.last(),
+            };
+            let mut element = list.add_partition(&self.topic, committable.partition().0);
+            element.set_metadata(metadata.to_string());
+            element.set_offset(Position::Offset(committable.offset().0))
         });
         let commit = || consumer.commit(&list, CommitMode::Sync);
         let Err(error) = filled.and_then(|()| protocol::in_epoch(commit)) else {
             *lock(&self.unknown_since) = None;
+            rights::granted(Right::ReadGroup);
             return true;
         };
         if protocol::is_member_unknown(&error) {
             lock(&self.unknown_since).get_or_insert_with(|| (Instant::now(), error.clone()));
         }
+        rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
         warn!(topic = self.topic, "offsets are not committed: {error}");
         false
@@ -272,32 +303,52 @@ impl Membership {
         }
     }
 
-    /// Opens accounts. The committed offset is asked for, so that records which the log dropped before the first one that
-    /// is read are noticed.
+    /// Opens accounts, unless it is not known what is committed, or another database holds it.
     fn assigned(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
-        let committed = consumer.committed_offsets(partitions.clone(), COMMITTED_TIMEOUT);
-        if let Err(error) = &committed {
-            warn!(
-                topic = self.topic,
-                "a gap before the first record will not be seen: no committed offsets: {error}"
-            );
+        let usable = consumer
+            .committed_offsets(partitions.clone(), COMMITTED_TIMEOUT)
+            .map_err(|source| Error::Committed {
+                group: self.group.clone(),
+                source,
+            })
+            .and_then(|committed| {
+                commit_metadata::check_database(&committed, &self.group, &self.database)?;
+                Ok(committed)
+            });
+        match usable {
+            Ok(committed) => self.open_accounts(partitions, &committed),
+            Err(error) => *lock(&self.unusable) = Some(error),
         }
+        info!(topic = self.topic, partitions = partitions.count(), "assigned");
+    }
+
+    /// Opens accounts at the committed offsets, so that records which the log dropped before the first one that is read are
+    /// noticed. Reading begins with the last record before them, which shows whether the log was replaced.
+    fn open_accounts(&self, partitions: &TopicPartitionList, committed: &TopicPartitionList) {
         let mut ledger = self.ledger();
-        for partition in numbers(partitions) {
-            let known = committed
+        for mut element in partitions.elements() {
+            let partition = Partition(element.partition());
+            let known = committed.find_partition(&self.topic, partition.0);
+            let offset = known.as_ref().and_then(|commit| absolute(commit.offset()));
+            let last = known
                 .as_ref()
-                .ok()
-                .and_then(|list| list.find_partition(&self.topic, partition.0));
-            let offset = known.and_then(|element| absolute(element.offset()));
+                .and_then(CommitMetadata::of)
+                .and_then(|metadata| metadata.last)
+                .filter(|last| offset.is_some_and(|Offset(offset)| last.offset < offset));
+            ledger.assign(partition, offset);
+            if let Some(last) = last
+                && element.set_offset(Position::Offset(last.offset)).is_ok()
+            {
+                ledger.confirm(partition, last);
+            }
             debug!(
                 topic = self.topic,
                 partition = partition.0,
                 committed = offset.map(|offset| offset.0),
+                last = last.map(|last| last.offset),
                 "assigned"
             );
-            ledger.assign(partition, offset);
         }
-        info!(topic = self.topic, partitions = partitions.count(), "assigned");
     }
 
     /// Commits what is settled and closes accounts. What is read and not settled is left to the next member.
@@ -344,12 +395,22 @@ impl ClientContext for Membership {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             *lock(&self.connected_at) = Instant::now();
         }
-        if self.protocol == GroupProtocol::Consumer && protocol::is_unsupported(&statistics) {
+        if self.settings.group_protocol == GroupProtocol::Consumer && protocol::is_unsupported(&statistics) {
             self.is_unsupported.store(true, Ordering::Relaxed);
         }
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
+        let fetching = || {
+            topic
+                .partitions
+                .values()
+                .filter(|partition| partition.fetch_state == "active")
+        };
+        // Brokers tell where the log ends only to those who may read it.
+        if fetching().next().is_some() && fetching().all(|partition| partition.ls_offset >= 0) {
+            rights::granted(Right::ReadTopic);
+        }
         for (partition, _) in self.ledger().frontiers() {
             if let Some(log) = topic.partitions.get(&partition.0)
                 && log.ls_offset >= 0
@@ -363,6 +424,11 @@ impl ClientContext for Membership {
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         *lock(&self.unknown_since) = None;
+        if let Rebalance::Assign(_) = rebalance {
+            rights::granted(Right::ReadGroup);
+            // If it is still missing, the next fetch says so.
+            rights::granted(Right::ReadTopic);
+        }
         let kind = match rebalance {
             Rebalance::Assign(partitions) if partitions.count() > 0 => {
                 self.assigned(consumer, partitions);

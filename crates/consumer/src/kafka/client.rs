@@ -1,5 +1,6 @@
 //! What all clients of Kafka have in common.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::counter;
@@ -10,7 +11,7 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use tracing::{debug, error, info, warn};
 
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::metric;
 use crate::settings::Settings;
 
@@ -34,13 +35,51 @@ impl ClientContext for Logged {
 
 impl ConsumerContext for Logged {}
 
+/// Why a connection of a client of this process failed last. All of them have the same settings.
+static LAST_FAILURE: Mutex<Option<String>> = Mutex::new(None);
+
+/// Why no broker has answered: the failure of the last connection, or else the error.
+pub(crate) fn cause(error: KafkaError) -> Cause {
+    let failure = LAST_FAILURE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    failure.map_or(Cause::Code(error), Cause::Connection)
+}
+
+/// Notes that a broker has answered.
+pub(crate) fn note_answer() {
+    *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Keeps what librdkafka logs about a connection, without the thread that logs and how long it took.
+fn note_failure(message: &str) {
+    let line = match message.split_once("]: ") {
+        Some((thread, line)) if thread.starts_with("[thrd:") => line,
+        _ => message,
+    };
+    let line = line.rsplit_once(" (after ").map_or(line, |(line, _)| line);
+    let mut line = line.to_owned();
+    if line.contains("certificate verify failed") {
+        // librdkafka takes every certificate that does not hold for one of an unknown authority.
+        line.push_str(", or the certificate is for another host name");
+    } else if line.contains(": Disconnected") {
+        line.push_str(", as with a wrong security.protocol");
+    }
+    *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+}
+
 /// Passes on a line of librdkafka's log.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    if facility == "FAIL" {
+        note_failure(message);
+    }
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             error!("librdkafka: {facility} {message}");
         }
         RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => warn!("librdkafka: {facility} {message}"),
+        RDKafkaLogLevel::Info if facility == "FAIL" => debug!("librdkafka: {facility} {message}"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!("librdkafka: {facility} {message}"),
         RDKafkaLogLevel::Debug => debug!("librdkafka: {facility} {message}"),
     }

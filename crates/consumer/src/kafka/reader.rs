@@ -12,16 +12,16 @@ use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::time::timeout;
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::kafka::client::{self, Logged};
 use crate::kafka::probe::Probe;
+use crate::kafka::rights;
 use crate::settings::Settings;
 
 /// Reads ranges of a topic, one after the other. It joins no group, so that other readers of the topic do not notice.
 pub struct Reader {
     consumer: Arc<StreamConsumer<Logged>>,
-    topic: String,
-    servers: String,
+    settings: Settings,
     timeout: Duration,
     /// The partition that is being read, and where that ends.
     reading: Option<(i32, i64)>,
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Reader {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Reader")
-            .field("topic", &self.topic)
+            .field("topic", &self.settings.topic)
             .field("reading", &self.reading)
             .field("waiting", &self.waiting)
             .finish_non_exhaustive()
@@ -71,8 +71,7 @@ impl Reader {
         config.set("enable.partition.eof", "true");
         Ok(Self {
             consumer: Arc::new(client::create(settings, config, Logged)?),
-            topic: settings.topic.clone(),
-            servers: settings.bootstrap_servers.clone(),
+            settings: settings.clone(),
             timeout,
             reading: None,
             waiting: VecDeque::new(),
@@ -108,10 +107,16 @@ impl Reader {
                 Ok(Err(KafkaError::PartitionEOF(ended))) if ended == partition => self.reading = None,
                 // What was fetched before another partition was assigned.
                 Ok(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
-                Ok(Err(source)) => return Err(Error::topic(&self.topic)(source)),
+                Ok(Err(source)) => {
+                    return Err(rights::topic_error(
+                        &self.settings,
+                        Right::ReadTopic,
+                        &self.settings.topic,
+                    )(source));
+                }
                 Err(_) => {
                     return Err(Error::Silent {
-                        servers: self.servers.clone(),
+                        servers: self.settings.bootstrap_servers.clone(),
                         after: self.timeout,
                     });
                 }
@@ -121,7 +126,7 @@ impl Reader {
 
     fn assign(&mut self, (partition, offsets): OffsetRange) -> Result<(), Error> {
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, partition, Offset::Offset(offsets.start))
+        list.add_partition_offset(&self.settings.topic, partition, Offset::Offset(offsets.start))
             .and_then(|()| self.consumer.assign(&list))
             .map_err(Error::Consumer)?;
         self.reading = Some((partition, offsets.end));
@@ -132,15 +137,15 @@ impl Reader {
     pub(crate) async fn commit(&self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {
-            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
-                .map_err(Error::topic(&self.topic))?;
+            list.add_partition_offset(&self.settings.topic, *partition, Offset::Offset(*offset))
+                .map_err(Error::topic(&self.settings.topic))?;
         }
         // Waiting for librdkafka's answer blocks.
         let consumer = Arc::clone(&self.consumer);
         tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
             .await
             .map_err(Error::TaskFailed)?
-            .map_err(Error::topic(&self.topic))
+            .map_err(Error::topic(&self.settings.topic))
     }
 }
 

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test whose parts cannot be had has failed")]
 
 mod apache;
+mod commits;
 mod dead_letters;
 mod delivery;
 mod group;
 mod harness;
 mod lag;
 mod protocols;
+mod replay;
 mod requests;

@@ -20,9 +20,16 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
     let metrics = telemetry::start_metrics(&mut tasks)?;
     let http = Bound::new(settings.http.ingest_addr()).await?;
     let store = Store::new(&settings.clickhouse);
-    let checks = vec![api::clickhouse_check(&store), api::kafka_check(&settings.kafka)?];
+    let checks = vec![
+        api::clickhouse_check(&store),
+        api::kafka_check(&settings.kafka, &store)?,
+    ];
     let router = query::operator_router(checks, move || metrics.render());
-    let ready = Ready::at(http.url())
+    let ready = Ready {
+        group_id: Some(settings.kafka.group_id.clone()),
+        ..Ready::at(http.url())
+    };
+    let ready = ready
         .with_kafka(&settings.kafka)
         .with_clickhouse(&settings.clickhouse);
     info!(
