@@ -226,7 +226,9 @@ CREATE TABLE schema_versions
 (
     `version` UInt32,
     `name` String,
-    `applied_at` DateTime('UTC') DEFAULT now()
+    `applied_at` DateTime('UTC') DEFAULT now(),
+    `readable_by` UInt32 DEFAULT version COMMENT 'the least version that a program must know to read',
+    `writable_by` UInt32 DEFAULT version COMMENT 'the least version that a program must know to write'
 )
 ENGINE = ReplacingMergeTree
 ORDER BY version

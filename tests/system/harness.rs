@@ -162,6 +162,11 @@ impl Process {
         text
     }
 
+    /// Waits for the end.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        self.running.end().await
+    }
+
     /// Sends a signal, such as `TERM` or `KILL`, and waits for the end.
     pub(crate) async fn signal(mut self, name: &str) -> ExitStatus {
         self.running.signal(name).await

@@ -40,6 +40,11 @@ impl Connection {
 
     /// A query about an organisation, which it names `{org:String}`.
     pub(crate) fn query(&self, sql: &str, org: &str) -> Query {
+        self.question(sql).param("org", org)
+    }
+
+    /// A query that somebody waits for.
+    pub(crate) fn question(&self, sql: &str) -> Query {
         self.client
             .query(sql)
             // To find rows by a set is right for the keys of a page. A set of a million is sorted for nothing: the
@@ -47,7 +52,6 @@ impl Connection {
             .with_setting("use_index_for_in_with_subqueries_max_values", "100000")
             // ClickHouse does not notice that nobody waits for an answer any more: over HTTP it would continue.
             .with_setting(MAX_EXECUTION_TIME, self.settings.query_timeout_secs.to_string())
-            .param("org", org)
     }
 
     /// A statement that may read everything there is, and whose groups may be more than memory holds.

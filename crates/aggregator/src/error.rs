@@ -1,6 +1,7 @@
 //! Why ClickHouse did not do what was asked, by what the caller can do about it.
 
 use clickhouse::error::Error as Source;
+use hyper::StatusCode;
 
 /// Why ClickHouse did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -9,12 +10,35 @@ pub enum Error {
     /// may succeed later.
     #[error("ClickHouse is unavailable")]
     Unavailable(#[source] Source),
+    /// Something between here and ClickHouse does not let a request of this size through. Less may be taken.
+    #[error(
+        "a proxy before ClickHouse refuses the size of the request: raise its limit (`client_max_body_size` of nginx)"
+    )]
+    TooLarge(#[source] Source),
     /// ClickHouse refused rows for what they hold: at least one of them will never be taken.
     #[error("ClickHouse refused the rows for what they hold")]
     InvalidRows(#[source] Source),
+    /// ClickHouse refused the user of the settings, until somebody changes that, or what it may do.
+    #[error("{advice}")]
+    NotAllowed {
+        /// What is wrong and what to change.
+        advice: &'static str,
+        /// What ClickHouse says.
+        source: Source,
+    },
     /// ClickHouse refused the request: it will refuse it again, until somebody changes what is there.
     #[error("ClickHouse refused the request")]
     Refused(#[source] Source),
+    /// The schema of the database is missing, or was made by an older program than this one.
+    #[error("the schema of database {database} is at version {found} of {needed}: run `rollcall migrate`")]
+    OutdatedSchema {
+        /// The database.
+        database: String,
+        /// Its version; 0 where there is none.
+        found: u32,
+        /// The version that this program needs.
+        needed: u32,
+    },
     /// The schema of the database was made by a newer program than this one.
     #[error(
         "the schema of database {database} is at version {found}; this program knows {known}: upgrade it"
@@ -52,17 +76,40 @@ impl Error {
     pub(crate) fn timed_out() -> Self {
         Self::Unavailable(Source::TimedOut)
     }
+
+    /// What an answer means that is not ClickHouse's.
+    pub(crate) fn of_proxy(status: StatusCode, text: &str) -> Self {
+        let source = Source::BadResponse(format!("HTTP {status}: {}", one_line(text)));
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(source),
+            _ => Self::Unavailable(source),
+        }
+    }
+
+    /// The code of ClickHouse's exception; none where it is another kind of error.
+    pub(crate) fn code(&self) -> Option<u32> {
+        match self {
+            Self::Unavailable(source)
+            | Self::TooLarge(source)
+            | Self::InvalidRows(source)
+            | Self::NotAllowed { source, .. }
+            | Self::Refused(source) => match source {
+                Source::BadResponse(text) => exception_code(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl From<Source> for Error {
     /// The one place that decides what is tried again. The codes are those of ClickHouse's `ErrorCodes.cpp`.
     fn from(source: Source) -> Self {
         /// Codes of load, time, memory, replicas or a server that is starting or stopping.
-        const TRANSIENT: [u32; 17] = [
+        const TRANSIENT: [u32; 16] = [
             74,  // CANNOT_READ_FROM_FILE_DESCRIPTOR
             75,  // CANNOT_WRITE_TO_FILE_DESCRIPTOR
             159, // TIMEOUT_EXCEEDED
-            164, // READONLY
             201, // QUOTA_EXCEEDED
             202, // TOO_MANY_SIMULTANEOUS_QUERIES
             203, // NO_FREE_CONNECTION
@@ -97,25 +144,74 @@ impl From<Source> for Error {
             469, // VIOLATED_CONSTRAINT
             691, // UNKNOWN_ELEMENT_OF_ENUM
         ];
-        let code = match &source {
+        let text = match source {
             Source::Network(_) | Source::TimedOut => return Self::Unavailable(source),
-            Source::BadResponse(text) => exception_code(text),
+            Source::BadResponse(text) => text,
             _ => return Self::Refused(source),
         };
+        let code = exception_code(&text);
+        let source = Source::BadResponse(one_line(&text));
         match code {
             // What answered was not ClickHouse but, say, a proxy on the way.
             None => Self::Unavailable(source),
             Some(code) if TRANSIENT.contains(&code) => Self::Unavailable(source),
             Some(code) if ROWS.contains(&code) => Self::InvalidRows(source),
-            Some(_) => Self::Refused(source),
+            Some(code) => match advice(code) {
+                Some(advice) => Self::NotAllowed { advice, source },
+                None => Self::Refused(source),
+            },
         }
     }
 }
 
-/// The number in `Code: 60. DB::Exception: …`; none where what answered was not ClickHouse but, say, a proxy.
-pub(crate) fn exception_code(text: &str) -> Option<u32> {
-    let (_, rest) = text.split_once("Code: ")?;
+/// What to change where ClickHouse refuses whoever asks, by the code.
+const fn advice(code: u32) -> Option<&'static str> {
+    Some(match code {
+        // READONLY
+        164 => {
+            "clickhouse.user is read-only: `serve` needs `readonly = 2` in the profile of its user, and `ingest`, \
+             `migrate` and `rebuild` `readonly = 0`"
+        }
+        // UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED
+        192 | 193 | 194 | 516 => "clickhouse.user or clickhouse.password is wrong",
+        // SETTING_CONSTRAINT_VIOLATION
+        452 => "the profile of clickhouse.user forbids a setting of Rollcall's: change its constraint",
+        // ACCESS_DENIED
+        497 => "clickhouse.user lacks a right: grant it",
+        _ => return None,
+    })
+}
+
+/// The number in `Code: 60. DB::Exception: …`; none where what answered was not ClickHouse but, say, a proxy with a page.
+fn exception_code(text: &str) -> Option<u32> {
+    let (before, rest) = text.split_once("Code: ")?;
+    if before.contains('<') {
+        return None;
+    }
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// A text as a line of the log holds it: of a page of HTML its title or what it says, and not too long.
+fn one_line(text: &str) -> String {
+    /// The maximum number of characters.
+    const LENGTH: usize = 1_000;
+    let mut line = String::new();
+    if text.trim_start().starts_with('<') {
+        let title = text
+            .split_once("<title>")
+            .and_then(|(_, rest)| rest.split_once("</title>"));
+        match title {
+            Some((title, _)) => line.push_str(title),
+            None => line.extend(
+                text.split('<')
+                    .map(|tag| tag.split_once('>').map_or(" ", |(_, after)| after)),
+            ),
+        }
+    } else {
+        line.push_str(text);
+    }
+    let words: Vec<_> = line.split_whitespace().collect();
+    words.join(" ").chars().take(LENGTH).collect()
 }
 
 #[cfg(test)]
@@ -133,6 +229,45 @@ mod tests {
         assert!(Error::from(bad("502 Bad Gateway")).is_transient());
         let missing = bad("Code: 60. DB::Exception: Table rollcall.messages does not exist");
         assert!(matches!(Error::from(missing), Error::Refused(_)));
+    }
+
+    #[test]
+    fn a_page_of_a_proxy_is_one_line_and_may_pass() {
+        for (page, line) in [
+            (
+                "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>Error Code: 502</h1></body></html>",
+                "bad response: 502 Bad Gateway",
+            ),
+            (
+                "<html><body><h1>503 Service Unavailable</h1>\nNo server is available.\n</body></html>\n",
+                "bad response: 503 Service Unavailable No server is available.",
+            ),
+            ("upstream\n timed out", "bad response: upstream timed out"),
+        ] {
+            let Error::Unavailable(source) = Error::from(bad(page)) else {
+                panic!("{page}");
+            };
+            assert_eq!(source.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn who_may_not_is_said_with_what_to_change() {
+        for (text, named) in [
+            (
+                "Code: 164. DB::Exception: Cannot modify 'max_execution_time' setting in readonly mode",
+                "readonly = 2",
+            ),
+            ("Code: 497. DB::Exception: reader: Not enough privileges", "right"),
+            (
+                "Code: 516. DB::Exception: reader: Authentication failed",
+                "clickhouse.password",
+            ),
+        ] {
+            let error = Error::from(bad(text));
+            assert!(matches!(error, Error::NotAllowed { .. }), "{error:?}");
+            assert!(error.to_string().contains(named), "{error}");
+        }
     }
 
     #[test]

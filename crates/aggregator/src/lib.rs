@@ -8,6 +8,7 @@
 //! - [`settings`]: where ClickHouse is
 //! - [`error`]: what can go wrong, and what may be tried again
 //! - `connection`: the way to ClickHouse, each statement under a limit of time
+//! - `insert`: batches on that way
 //! - `rollup`: the rollups, each with the view that defines it (`rollups/`)
 //! - `native` and `tables`: the tables that batches go into, column by column
 //! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
@@ -23,6 +24,7 @@ pub mod cache;
 mod connection;
 mod conversations;
 pub mod error;
+mod insert;
 mod messages;
 pub mod migrate;
 mod native;

@@ -8,23 +8,57 @@
 //! No migration is taken out, renamed or given another number: their names, as recorded in `schema_versions`, show
 //! whether a database has this history. One that has another is refused and left untouched.
 //!
+//! With each is recorded which version a program must know to continue with the schema: an older program reads there
+//! whether it can, of a schema that it has never seen.
+//!
 //! Each statement is idempotent by itself, so two programs that migrate at once do no harm. `schema.sql` is the sum of
 //! all of them; a test compares the two.
 
-use clickhouse::{Row, error::Error as Source};
+use std::cmp::Ordering;
+
+use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::{
-    error::{Error, exception_code},
-    store::Store,
-};
+use crate::{error::Error, store::Store};
 
-/// A migration: its name, which begins with its number, and its statement.
-type Migration = (&'static str, &'static str);
+/// A migration.
+struct Migration {
+    /// It begins with the number.
+    name: &'static str,
+    statement: &'static str,
+    /// The versions of older programs that can continue; none where they cannot.
+    compatible: Option<Compatible>,
+}
 
+/// The least versions that a program must know to continue with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Deserialize)]
+struct Compatible {
+    /// To answer questions: what such a program reads is there, and means what it meant.
+    readable_by: u32,
+    /// To insert batches: what such a program inserts is complete.
+    writable_by: u32,
+}
+
+/// The migration of this name, which a program must know to continue, or only one of the given versions.
 macro_rules! migration {
     ($name:literal) => {
-        ($name, include_str!(concat!("../migrations/", $name, ".sql")))
+        migration!($name, None)
+    };
+    ($name:literal, readable_by: $readable_by:literal, writable_by: $writable_by:literal) => {
+        migration!(
+            $name,
+            Some(Compatible {
+                readable_by: $readable_by,
+                writable_by: $writable_by,
+            })
+        )
+    };
+    ($name:literal, $compatible:expr) => {
+        Migration {
+            name: $name,
+            statement: include_str!(concat!("../migrations/", $name, ".sql")),
+            compatible: $compatible,
+        }
     };
 }
 
@@ -64,10 +98,24 @@ ENGINE = ReplacingMergeTree
 ORDER BY version
 COMMENT 'the migrations that were applied'";
 
+/// Columns that the table did not have at first. A migration that says nothing about them must be known.
+const ADD_COMPATIBLE: &str = "ALTER TABLE schema_versions
+ADD COLUMN IF NOT EXISTS readable_by UInt32 DEFAULT version COMMENT 'the least version that a program must know to read',
+ADD COLUMN IF NOT EXISTS writable_by UInt32 DEFAULT version COMMENT 'the least version that a program must know to write'";
+
+/// What a program does with the facts and rollups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It answers questions.
+    Read,
+    /// It inserts batches.
+    Write,
+}
+
 /// How the schema of a database relates to this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
-    /// As this program needs it.
+    /// As this program needs it, or of a newer program and recorded as compatible with this one.
     Current,
     /// Missing, or at an older version: `migrate` upgrades it.
     Outdated {
@@ -76,7 +124,7 @@ pub enum SchemaState {
         /// The version needed.
         needed: u32,
     },
-    /// Made by a newer program.
+    /// Made by a newer program, and not recorded as compatible with this one.
     Newer {
         /// The version found.
         found: u32,
@@ -115,15 +163,20 @@ impl Store {
         self.clickhouse.run(create.execute()).await?;
         self.run_idempotent(CREATE_VERSIONS).await?;
         let found = self.schema_version().await?;
-        let known = latest_version();
-        if found > known {
-            return Err(Error::NewerSchema {
-                database: self.clickhouse.settings.database.clone(),
-                found,
-                known,
-            });
+        if found > latest_version() {
+            return Err(self.newer_schema(found));
         }
-        for (version, (name, statement)) in (1_u32..).zip(&MIGRATIONS).skip_while(|(v, _)| *v <= found) {
+        self.run_idempotent(ADD_COMPATIBLE).await?;
+        let missing = (1_u32..).zip(&MIGRATIONS).skip_while(|(v, _)| *v <= found);
+        for (
+            version,
+            Migration {
+                name,
+                statement,
+                compatible,
+            },
+        ) in missing
+        {
             let made = self.run_idempotent(statement).await;
             // A newer program that migrates at the same time may have dropped what this statement needs.
             if let Err(error) = made
@@ -134,47 +187,87 @@ impl Store {
             let record = self
                 .clickhouse
                 .client
-                .query("INSERT INTO schema_versions (version, name) VALUES (?, ?)")
+                .query("INSERT INTO schema_versions (version, name, readable_by, writable_by) VALUES (?, ?, ?, ?)")
                 .bind(version)
-                .bind(name);
+                .bind(name)
+                .bind(compatible.map_or(version, |compatible| compatible.readable_by))
+                .bind(compatible.map_or(version, |compatible| compatible.writable_by));
             self.clickhouse.run(record.execute()).await?;
             applied(name);
         }
         Ok(())
     }
 
-    /// How the schema relates to this program.
+    /// How the schema relates to this program, which is to have this access.
     ///
     /// # Errors
     /// Those of any query, and [`Error::SchemaBeforeBaseline`]. A database or table that is not there is
     /// [`SchemaState::Outdated`], not an error.
-    pub async fn schema_state(&self) -> Result<SchemaState, Error> {
-        let found = match self.schema_version().await {
-            Ok(version) => version,
-            // No table (60) or no database (81).
-            Err(Error::Refused(Source::BadResponse(text)))
-                if matches!(exception_code(&text), Some(60 | 81)) =>
-            {
-                0
-            }
-            Err(error) => return Err(error),
-        };
-        let needed = latest_version();
+    pub async fn schema_state(&self, access: Access) -> Result<SchemaState, Error> {
+        let (found, needed) = (self.schema_version().await?, latest_version());
         Ok(match found.cmp(&needed) {
-            std::cmp::Ordering::Less => SchemaState::Outdated { found, needed },
-            std::cmp::Ordering::Equal => SchemaState::Current,
-            std::cmp::Ordering::Greater => SchemaState::Newer { found, known: needed },
+            Ordering::Less => SchemaState::Outdated { found, needed },
+            Ordering::Equal => SchemaState::Current,
+            Ordering::Greater if self.needed_version(access).await? <= needed => SchemaState::Current,
+            Ordering::Greater => SchemaState::Newer { found, known: needed },
         })
     }
 
-    /// The latest version recorded, once it is certain that every one recorded is a migration of this program's history.
+    /// Returns once it is certain that the schema is the one that this program knows: no older, and no newer one either,
+    /// compatible or not.
+    ///
+    /// # Errors
+    /// Those of any query, [`Error::OutdatedSchema`], [`Error::NewerSchema`] and [`Error::SchemaBeforeBaseline`].
+    pub async fn require_known_schema(&self) -> Result<(), Error> {
+        let needed = latest_version();
+        match self.schema_version().await? {
+            found if found > needed => Err(self.newer_schema(found)),
+            found if found < needed => Err(Error::OutdatedSchema {
+                database: self.clickhouse.settings.database.clone(),
+                found,
+                needed,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn newer_schema(&self, found: u32) -> Error {
+        Error::NewerSchema {
+            database: self.clickhouse.settings.database.clone(),
+            found,
+            known: latest_version(),
+        }
+    }
+
+    /// The least version that a program must know for this access.
+    async fn needed_version(&self, access: Access) -> Result<u32, Error> {
+        let needed = self
+            .clickhouse
+            .client
+            .query("SELECT max(readable_by) AS readable_by, max(writable_by) AS writable_by FROM schema_versions")
+            .fetch_one::<Compatible>();
+        let needed = self.clickhouse.run(needed).await?;
+        Ok(match access {
+            Access::Read => needed.readable_by,
+            Access::Write => needed.writable_by,
+        })
+    }
+
+    /// The latest version recorded, once it is certain that every one recorded is a migration of this program's history; 0
+    /// where nothing is.
+    ///
+    /// It is asked for as an answer is, so that a user who may not do that is refused here.
     async fn schema_version(&self) -> Result<u32, Error> {
         let recorded = self
             .clickhouse
-            .client
-            .query("SELECT version, name FROM schema_versions ORDER BY version")
+            .question("SELECT version, name FROM schema_versions ORDER BY version")
             .fetch_all::<Recorded>();
-        let recorded = self.clickhouse.run(recorded).await?;
+        let recorded = match self.clickhouse.run(recorded).await {
+            Ok(recorded) => recorded,
+            // No table (60) or no database (81).
+            Err(error) if matches!(error.code(), Some(60 | 81)) => return Ok(0),
+            Err(error) => return Err(error),
+        };
         if let Some(Recorded { version, name }) = recorded.iter().find(|recorded| recorded.is_foreign()) {
             return Err(Error::SchemaBeforeBaseline {
                 database: self.clickhouse.settings.database.clone(),
@@ -189,7 +282,7 @@ impl Store {
     /// answer the later that the table exists after all (code 57), which is as good.
     async fn run_idempotent(&self, statement: &str) -> Result<(), Error> {
         match self.clickhouse.change(statement).await {
-            Err(Error::Refused(Source::BadResponse(text))) if exception_code(&text) == Some(57) => Ok(()),
+            Err(error) if error.code() == Some(57) => Ok(()),
             other => other,
         }
     }
@@ -199,7 +292,7 @@ impl Recorded {
     /// Whether this program has another migration at that version. What is beyond its latest is of a newer program.
     fn is_foreign(&self) -> bool {
         let mut known = (1_u32..).zip(&MIGRATIONS);
-        known.any(|(version, (name, _))| version == self.version && *name != self.name)
+        known.any(|(version, known)| version == self.version && known.name != self.name)
     }
 }
 
@@ -209,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_name_of_a_migration_begins_with_its_number() {
-        for (version, (name, _)) in (1..).zip(&MIGRATIONS) {
+        for (version, Migration { name, .. }) in (1..).zip(&MIGRATIONS) {
             assert!(name.starts_with(&format!("{version:04}_")), "{name} at {version}");
         }
     }
@@ -220,7 +313,7 @@ mod tests {
         for file in std::fs::read_dir(folder).unwrap() {
             let file = file.unwrap().path();
             let name = file.file_stem().unwrap().to_str().unwrap();
-            assert!(MIGRATIONS.iter().any(|(known, _)| *known == name), "{name}");
+            assert!(MIGRATIONS.iter().any(|known| known.name == name), "{name}");
         }
     }
 }

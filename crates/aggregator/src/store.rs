@@ -5,13 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use clickhouse::Compression;
 use events::{CohortCount, DateRange, Grain, NewUsersBy};
 use futures::future::try_join_all;
 
 use crate::{
     activity::ActivityQuery, batch::SealedBatch, cache::Source, connection::Connection, error::Error,
-    settings::Settings, tables::Insert,
+    insert::Inserter, settings::Settings, tables::Insert,
 };
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
@@ -19,6 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Store {
     pub(crate) clickhouse: Source,
+    inserter: Inserter,
     /// Organisations of which an event has arrived, among those that were asked about.
     known_orgs: Arc<Mutex<HashSet<String>>>,
 }
@@ -36,6 +36,7 @@ impl Store {
     pub fn new(settings: &Settings) -> Self {
         Self {
             clickhouse: Source::new(Connection::new(settings)),
+            inserter: Inserter::new(),
             known_orgs: Arc::default(),
         }
     }
@@ -75,8 +76,8 @@ impl Store {
     /// of the batch there. Inserting the batch again completes it: facts and rollups are sets.
     ///
     /// # Errors
-    /// [`Error::InvalidRows`]: at least one of the events will never be taken. Whatever else, such as
-    /// [`Error::Unavailable`] or a schema that is missing: the batch may be taken later.
+    /// [`Error::InvalidRows`]: at least one of the events will never be taken. [`Error::TooLarge`]: a smaller batch may be.
+    /// Whatever else, such as [`Error::Unavailable`] or a schema that is missing: the batch may be taken later.
     pub async fn insert(&self, batch: &SealedBatch) -> Result<(), Error> {
         try_join_all(batch.facts.iter().map(|insert| self.send(insert))).await?;
         let rollups = try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await;
@@ -88,26 +89,11 @@ impl Store {
         }
     }
 
-    async fn send(&self, Insert { statement, chunks }: &Insert) -> Result<(), Error> {
-        let insert = async {
-            let mut insert = self
-                .clickhouse
-                .client
-                .clone()
-                .with_compression(Compression::None)
-                // An acknowledgement must mean that the rows are there, and one insert is one block already.
-                .with_setting("async_insert", "0")
-                // A part has each row once: users are counted by it.
-                .with_setting("optimize_on_insert", "1")
-                .insert_formatted_with(statement.as_str());
-            for chunk in chunks {
-                insert.send(chunk.clone()).await?;
-            }
-            insert.end().await
-        };
-        self.clickhouse
-            .within(self.clickhouse.settings.insert_timeout(), insert)
+    async fn send(&self, insert: &Insert) -> Result<(), Error> {
+        let settings = &self.clickhouse.settings;
+        tokio::time::timeout(settings.insert_timeout(), self.inserter.insert(settings, insert))
             .await
+            .unwrap_or_else(|_elapsed| Err(Error::timed_out()))
     }
 
     /// Whether any event of the organisation has arrived. Once it has, ClickHouse need not be asked again.

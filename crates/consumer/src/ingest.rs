@@ -8,6 +8,7 @@
 //! - `delivery`: from a closed batch to its receipt
 //! - `rows`: rows, written until the sink has acknowledged them
 //! - `bisect`: which of many records a sink refuses
+//! - `breaker`: whether it refuses all of them
 //! - `dead_letters`: rejected records, in their topic
 //! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
 //! - `gaps`: offsets without a record, and which of them were lost
@@ -19,6 +20,7 @@ pub(crate) mod backoff;
 pub(crate) mod batch;
 pub(crate) mod batcher;
 pub(crate) mod bisect;
+pub(crate) mod breaker;
 pub(crate) mod budget;
 pub(crate) mod counters;
 pub(crate) mod dead_letters;

@@ -45,7 +45,7 @@ metrics! {
     PAUSED = "rollcall_paused", describe_gauge(Count):
         "1 while partitions are paused because batches cannot be written fast enough";
     WAITING = "rollcall_waiting", describe_gauge(Count):
-        "1 while ingestion cannot begin, by what is not there yet (clickhouse, kafka)";
+        "1 while ingestion cannot begin or go on, by what it waits for (clickhouse, kafka)";
     KAFKA_ERRORS = "rollcall_kafka_errors_total", describe_counter(Count):
         "errors that librdkafka reports and recovers from by itself, by code";
 }

@@ -24,6 +24,9 @@ pub trait Sink: Send + Sync + 'static {
     /// Closes the rows of a batch.
     fn seal(&self, rows: Self::Rows) -> Self::Sealed;
 
+    /// Notes why nothing is written until somebody changes something; none once it is again.
+    fn note_blocked(&self, reason: Option<&str>);
+
     /// Writes all of the rows. Once this returns `Ok` they survive the death of this process. Every call ends by
     /// itself within a bounded time; the caller repeats it with the same rows after [`SinkError::Unavailable`].
     fn write(&self, rows: &Self::Sealed) -> impl Future<Output = Result<(), SinkError>> + Send;
@@ -48,6 +51,9 @@ pub enum SinkError {
     /// password.
     #[error("the sink is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// Fewer of the rows may be taken: together they are too large.
+    #[error("the rows are too large for the sink")]
+    TooLarge(#[source] Box<dyn Error + Send + Sync>),
     /// At least one of the rows will never be taken for what it holds; the others may be. The record that it came
     /// from is found and rejected.
     #[error("the sink refuses the rows")]

@@ -10,6 +10,7 @@ use std::{
 use futures::future::{BoxFuture, FutureExt, Shared, join_all};
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::{info, warn};
 use utoipa::ToSchema;
 
 /// How long a check may take; one that takes longer has failed.
@@ -58,16 +59,19 @@ impl fmt::Debug for Check {
 
 /// The checks of a process, and their last outcome.
 pub(crate) struct Checks {
-    checks: Vec<Check>,
+    all: Vec<Check>,
     /// When it was asked for, and what it is or will be.
     last: Mutex<Option<(Instant, Shared<BoxFuture<'static, Readiness>>)>>,
+    /// Which checks had failed when that was logged last.
+    reported: Arc<Mutex<Option<String>>>,
 }
 
 impl Checks {
-    pub(crate) const fn new(checks: Vec<Check>) -> Self {
+    pub(crate) fn new(checks: Vec<Check>) -> Self {
         Self {
-            checks,
+            all: checks,
             last: Mutex::new(None),
+            reported: Arc::default(),
         }
     }
 
@@ -89,8 +93,17 @@ impl Checks {
                 return outcome.clone();
             }
         }
-        let checks = self.checks.clone();
-        let outcome = async move { Readiness::of(&checks).await }.boxed().shared();
+        let (checks, reported) = (self.all.clone(), Arc::clone(&self.reported));
+        let outcome = async move {
+            let readiness = Readiness::of(&checks).await;
+            let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
+            if *reported != readiness.detail {
+                readiness.log();
+                (*reported).clone_from(&readiness.detail);
+            }
+            readiness
+        };
+        let outcome = outcome.boxed().shared();
         *last = Some((Instant::now(), outcome.clone()));
         outcome
     }
@@ -123,6 +136,14 @@ impl Readiness {
             status: if failed.is_empty() { "ready" } else { "not ready" },
             checks: outcomes,
             detail: (!failed.is_empty()).then(|| failed.join("; ")),
+        }
+    }
+
+    fn log(&self) {
+        if let Some(detail) = &self.detail {
+            warn!("not ready: {detail}");
+        } else {
+            info!("ready again");
         }
     }
 

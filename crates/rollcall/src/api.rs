@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use aggregator::{Store, migrate::SchemaState};
+use aggregator::{
+    Store,
+    migrate::{Access, SchemaState},
+};
 use anyhow::Context;
 use axum::Router;
 use consumer::Probe;
@@ -67,19 +70,19 @@ pub(crate) fn parse_addr(text: &str) -> Result<SocketAddr, String> {
     addr.map_err(|_| "must be IP:PORT or localhost:PORT".to_owned())
 }
 
-/// A check for `/readyz`: ClickHouse answers and has the schema of this program.
-pub(crate) fn clickhouse_check(store: &Store) -> Check {
+/// A check for `/readyz`: ClickHouse answers and has a schema that this program can use for this.
+pub(crate) fn clickhouse_check(store: &Store, access: Access) -> Check {
     let store = store.clone();
     Check::new("clickhouse", move || {
         let store = store.clone();
         async move {
-            match store.schema_state().await {
+            match store.schema_state(access).await {
                 Ok(SchemaState::Current) => Ok(()),
                 Ok(SchemaState::Outdated { found, needed }) => Err(format!(
                     "the schema is at version {found} of {needed}: run `rollcall migrate`"
                 )),
                 Ok(SchemaState::Newer { found, known }) => Err(format!(
-                    "the schema is at version {found}, newer than this program's {known}"
+                    "the schema is at version {found}, newer than this program's {known}: upgrade the program"
                 )),
                 Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
             }

@@ -1,11 +1,20 @@
 //! From Kafka into ClickHouse: the consumer, with the store as its sink.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use aggregator::{Batch, SealedBatch, Store, migrate::SchemaState};
+use aggregator::{
+    Batch, SealedBatch, Store,
+    migrate::{Access, SchemaState},
+};
 use consumer::{Probe, Rows, Sink, SinkError, metric};
 use events::Event;
 use metrics::gauge;
+use query::Check;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -16,11 +25,42 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the brokers may take to return what the group has committed.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a running ingestion looks whether a newer program has changed the schema.
+const SCHEMA_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why ClickHouse takes no batches until somebody changes something.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InsertProblem(Arc<Mutex<Reasons>>);
+
+#[derive(Debug, Default)]
+struct Reasons {
+    /// It refuses record after record.
+    records: Option<String>,
+    /// It has refused the last insert for other reasons than its rows.
+    insert: Option<String>,
+}
+
+impl InsertProblem {
+    fn reasons(&self) -> MutexGuard<'_, Reasons> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A check for `/readyz`: ClickHouse takes batches, as far as is known.
+    pub(crate) fn check(&self) -> Check {
+        let problem = self.clone();
+        Check::new("inserts", move || {
+            let Reasons { records, insert } = &*problem.reasons();
+            let reason = records.as_ref().or(insert.as_ref()).cloned();
+            async move { reason.map_or(Ok(()), Err) }
+        })
+    }
+}
 
 /// The store as the sink of the consumer.
 struct StoreSink {
     store: Store,
     database: String,
+    problem: InsertProblem,
 }
 
 /// A batch of the store as rows of the sink.
@@ -56,11 +96,25 @@ impl Sink for StoreSink {
         rows.0.seal()
     }
 
+    fn note_blocked(&self, reason: Option<&str>) {
+        self.problem.reasons().records = reason.map(str::to_owned);
+    }
+
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
-        self.store.insert(rows).await.map_err(|error| match error {
+        let Err(error) = self.store.insert(rows).await else {
+            self.problem.reasons().insert = None;
+            return Ok(());
+        };
+        Err(match error {
             aggregator::Error::InvalidRows(_) => SinkError::Refused(error.into()),
-            // Where the schema or a password is wrong, the events are not at fault: they wait until it is corrected.
-            _ => SinkError::Unavailable(error.into()),
+            aggregator::Error::TooLarge(_) => SinkError::TooLarge(error.into()),
+            aggregator::Error::Unavailable(_) => SinkError::Unavailable(error.into()),
+            // Where the schema, a right or a password is wrong, the events are not at fault: they wait until it is corrected.
+            _ => {
+                let error = anyhow::Error::from(error);
+                self.problem.reasons().insert = Some(format!("{error:#}"));
+                SinkError::Unavailable(error.into())
+            }
         })
     }
 }
@@ -73,6 +127,7 @@ impl Sink for StoreSink {
 pub(crate) async fn run(
     settings: consumer::Settings,
     store: Store,
+    problem: InsertProblem,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     consumer::register_metrics();
@@ -87,11 +142,23 @@ pub(crate) async fn run(
         let Some(database) = shutdown.run_until_cancelled(ready).await else {
             return Ok(());
         };
+        *problem.reasons() = Reasons::default();
         let sink = StoreSink {
             store: store.clone(),
             database: database?,
+            problem: problem.clone(),
         };
-        match consumer::run(&settings, sink, clock::now, shutdown.clone()).await {
+        let stop = shutdown.child_token();
+        let mut running = pin!(consumer::run(&settings, sink, clock::now, stop.clone()));
+        let ended = tokio::select! {
+            ended = running.as_mut() => ended,
+            newer = newer_schema(&store) => {
+                stop.cancel();
+                running.await?;
+                return Err(newer);
+            }
+        };
+        match ended {
             // What is missing is logged by then.
             Err(consumer::Error::Denied(_)) => {}
             Err(error) if error.needs_new_clients() => {
@@ -119,11 +186,9 @@ pub(crate) async fn run(
 async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
     let mut wait = Wait::on("clickhouse");
     loop {
-        let problem = match store.schema_state().await {
+        let problem = match store.schema_state(Access::Write).await {
             Ok(SchemaState::Current) => return Ok(()),
-            Ok(SchemaState::Newer { found, known }) => anyhow::bail!(
-                "the schema is at version {found}, this program knows {known}: upgrade the program"
-            ),
+            Ok(SchemaState::Newer { found, known }) => return Err(newer(found, known)),
             Ok(SchemaState::Outdated { found, needed }) => {
                 format!("the schema is at version {found} of {needed}: run `rollcall migrate`")
             }
@@ -132,6 +197,20 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
         };
         wait.wait(problem).await;
     }
+}
+
+/// Returns once the schema is one that this program cannot write.
+async fn newer_schema(store: &Store) -> anyhow::Error {
+    loop {
+        sleep(SCHEMA_INTERVAL).await;
+        if let Ok(SchemaState::Newer { found, known }) = store.schema_state(Access::Write).await {
+            return newer(found, known);
+        }
+    }
+}
+
+fn newer(found: u32, known: u32) -> anyhow::Error {
+    anyhow::anyhow!("the schema is at version {found}, this program knows {known}: upgrade the program")
 }
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
@@ -210,7 +289,7 @@ impl Wait {
     /// Waits for [`RETRY_INTERVAL`].
     async fn pause(&self) {
         gauge!(metric::WAITING, "what" => self.what).set(1.0);
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        sleep(RETRY_INTERVAL).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aggregator::Store;
+use aggregator::{Store, migrate::Access};
 use anyhow::Context;
 use consumer::GroupProtocol;
 use embedded::{Broker, Engine};
@@ -17,7 +17,7 @@ use crate::{
     api::{self, Bound},
     cli::ExternalServices,
     engine::EmbeddedEngine,
-    ingestion,
+    ingestion::{self, InsertProblem},
     ready::Ready,
     secret,
     settings::Settings,
@@ -141,13 +141,15 @@ impl Stack {
     pub(crate) async fn run(self, mut tasks: Tasks, metrics: PrometheusHandle) -> anyhow::Result<()> {
         let _announcement = self.ready().announce(&self.data_dir)?;
         let kafka = self.settings.kafka.clone();
+        let problem = InsertProblem::default();
         let checks = vec![
-            api::clickhouse_check(&self.store),
+            api::clickhouse_check(&self.store, Access::Write),
+            problem.check(),
             api::kafka_check(&kafka, &self.store)?,
         ];
         let settings = self.settings.query();
         let router = query::router(settings, self.store.clone(), checks, move || metrics.render());
-        tasks.spawn(ingestion::run(kafka, self.store, tasks.shutdown()));
+        tasks.spawn(ingestion::run(kafka, self.store, problem, tasks.shutdown()));
         tasks.spawn(self.http.serve(router, tasks.shutdown()));
 
         let ended = tasks.run_to_end().await;

@@ -2,7 +2,8 @@
 //! the last.
 
 use std::{
-    env, fmt,
+    env, fmt, fs,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
@@ -12,6 +13,45 @@ use tokio::{runtime::Runtime, task::spawn_blocking};
 
 /// The password of the engine's user. It is no secret: the engine holds only made-up data, while tests run.
 const PASSWORD: &str = "testbed";
+
+/// Users who may less than the engine's own, with the same password.
+const USERS: &str = "<clickhouse>
+    <profiles>
+        <readonly_1><readonly>1</readonly></readonly_1>
+        <readonly_2><readonly>2</readonly></readonly_2>
+    </profiles>
+    <users>
+        <readonly_1>
+            <password>testbed</password>
+            <networks><ip>127.0.0.1</ip></networks>
+            <profile>readonly_1</profile>
+            <quota>default</quota>
+            <grants><query>GRANT SELECT, INSERT ON *.*</query></grants>
+        </readonly_1>
+        <readonly_2>
+            <password>testbed</password>
+            <networks><ip>127.0.0.1</ip></networks>
+            <profile>readonly_2</profile>
+            <quota>default</quota>
+            <grants><query>GRANT SELECT, INSERT ON *.*</query></grants>
+        </readonly_2>
+        <reader>
+            <password>testbed</password>
+            <networks><ip>127.0.0.1</ip></networks>
+            <profile>default</profile>
+            <quota>default</quota>
+            <grants><query>GRANT SELECT ON *.*</query></grants>
+        </reader>
+        <stranger>
+            <password>testbed</password>
+            <networks><ip>127.0.0.1</ip></networks>
+            <profile>default</profile>
+            <quota>default</quota>
+            <grants><query>GRANT SELECT ON system.one</query></grants>
+        </stranger>
+    </users>
+</clickhouse>
+";
 
 /// The test that [`engine_process`](crate::engine_process) makes.
 const PROCESS: &str = "engine_process";
@@ -85,7 +125,7 @@ impl ClickHouse {
         Engine::USER
     }
 
-    /// The password of that user.
+    /// The password of that user, and of those that [`add_users`] adds.
     pub fn password(&self) -> &'static str {
         PASSWORD
     }
@@ -122,10 +162,22 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Adds users to an engine that is not started yet: `readonly_1` and `readonly_2`, whose profile has that setting, `reader`,
+/// who may select, and `stranger`, who may do nothing with our tables.
+///
+/// # Panics
+/// If the file cannot be written.
+pub fn add_users(data: &Path) {
+    let folder = data.join("users.d");
+    fs::create_dir_all(&folder).expect("a directory can be made");
+    fs::write(folder.join("testbed.xml"), USERS).expect("a file can be written");
+}
+
 fn start() -> Server {
     let cache = default_cache_dir().expect("HOME or XDG_CACHE_HOME is set: the engine is kept below it");
     let library = ensure_engine(&cache, &mut |_| ()).expect("the engine can be fetched");
     let data = TempDir::new().expect("a temporary directory can be made");
+    add_users(data.path());
     // A runtime of its own: that of the first test would end with it.
     let runtime = Runtime::new().expect("threads can be started");
     let arguments = [PROCESS, "--exact", "--ignored", "--nocapture"];

@@ -8,6 +8,6 @@ mod clickhouse;
 mod installed;
 mod kafka;
 
-pub use clickhouse::{ClickHouse, run_engine};
+pub use clickhouse::{ClickHouse, add_users, run_engine};
 pub use installed::installed;
 pub use kafka::{Kafka, Listener, Resource, SecureKafka, free_ports};

@@ -1,10 +1,10 @@
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     time::Duration,
 };
 
-use aggregator::{Batch, Error, Settings, Store};
+use aggregator::{Batch, Error, Settings, Store, migrate::Access};
 use events::{DateRange, Day, Grain, NewUsersBy, TranscriptFilter};
 use futures::{
     FutureExt, TryFutureExt, TryStreamExt,
@@ -63,7 +63,10 @@ async fn every_call_to_clickhouse_has_a_timeout() {
     let calls: [(&str, BoxFuture<'_, Result<(), Error>>); 10] = [
         ("ping", store.ping().boxed()),
         ("migrate", store.migrate(|_| ()).boxed()),
-        ("schema_state", store.schema_state().map_ok(drop).boxed()),
+        (
+            "schema_state",
+            store.schema_state(Access::Read).map_ok(drop).boxed(),
+        ),
         ("insert", store.insert(&batch).boxed()),
         ("org_exists", store.org_exists("org").map_ok(drop).boxed()),
         (
@@ -154,4 +157,110 @@ async fn a_row_that_breaks_a_constraint_is_at_fault_itself() {
     batch.append(&poison);
     let error = database.store.insert(&batch.seal()).await.unwrap_err();
     assert!(matches!(error, Error::InvalidRows(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_is_named_with_what_to_change() {
+    let database = Database::migrated("rights").await;
+    let as_user = |user: &str, password: &str| {
+        Store::new(&Settings {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            ..database.settings.clone()
+        })
+    };
+    let password = &database.settings.password;
+    let mut batch = Batch::new();
+    batch.append(&message("org", 1, 1));
+    let batch = batch.seal();
+    for (user, password, may_read, named) in [
+        (
+            "readonly_1",
+            password.as_str(),
+            false,
+            &["readonly = 2", "max_execution_time"][..],
+        ),
+        ("readonly_2", password, true, &["readonly = 0"]),
+        ("reader", password, true, &["lacks a right", "INSERT"]),
+        ("stranger", password, false, &["lacks a right", "schema_versions"]),
+        ("reader", "wrong", false, &["clickhouse.password"]),
+        ("nobody", password, false, &["clickhouse.user"]),
+    ] {
+        let store = as_user(user, password);
+        let (question, state) = (
+            store.org_exists("org").await,
+            store.schema_state(Access::Read).await,
+        );
+        assert_eq!((question.is_ok(), state.is_ok()), (may_read, may_read), "{user}");
+        let first = state
+            .err()
+            .into_iter()
+            .chain(question.err())
+            .chain(store.insert(&batch).await.err());
+        for (index, error) in first.enumerate() {
+            assert!(matches!(error, Error::NotAllowed { .. }), "{user}: {error:?}");
+            let source = std::error::Error::source(&error).unwrap();
+            let line = format!("{error}: {source}");
+            assert_eq!(line.lines().count(), 1, "{line}");
+            for named in named.iter().filter(|_| index == 0) {
+                assert!(line.contains(named), "{user}: {line}");
+            }
+        }
+    }
+}
+
+/// A server that answers every request with this, once it has read its head.
+fn answering(answer: &'static str) -> Settings {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = Settings {
+        url: format!("http://{}", server.local_addr().unwrap()),
+        ..Settings::default()
+    };
+    std::thread::spawn(move || {
+        while let Ok((mut connection, _)) = server.accept() {
+            let mut request = BufReader::new(&connection).lines();
+            let length = request
+                .by_ref()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned));
+            assert!(length.is_some(), "the length of the request is not known");
+            connection.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    settings
+}
+
+#[tokio::test]
+async fn what_acknowledges_an_insert_is_clickhouse_alone() {
+    let page = |status: &str| {
+        let page = format!("<html>\r\n<head><title>{status}</title></head>\r\n<body>nginx</body>\r\n</html>");
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+            page.len()
+        )
+    };
+    let mut batch = Batch::new();
+    batch.append(&message("org", 1, 1));
+    let batch = batch.seal();
+    for status in [
+        "413 Request Entity Too Large",
+        "502 Bad Gateway",
+        "504 Gateway Time-out",
+        "200 OK",
+    ] {
+        let store = Store::new(&answering(page(status).leak()));
+        let error = store.insert(&batch).await.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            source.contains(status.split_at(3).0) && !source.contains('<'),
+            "{source}"
+        );
+        if status.starts_with("413") {
+            assert!(matches!(error, Error::TooLarge(_)), "{error:?}");
+            assert!(error.to_string().contains("client_max_body_size"), "{error}");
+        } else {
+            assert!(error.is_transient(), "{error:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use aggregator::{
     Error, Store, definitions,
-    migrate::{SchemaState, latest_version},
+    migrate::{Access, SchemaState, latest_version},
 };
 
 use crate::harness::{Database, client, run, schema};
@@ -47,7 +47,7 @@ async fn migrating_is_idempotent_and_safe_twice_at_once() {
     let database = Database::named("twice_at_once").await;
     let (one, two) = (&database.store, Store::new(&database.settings));
     assert_eq!(
-        one.schema_state().await.unwrap(),
+        one.schema_state(Access::Read).await.unwrap(),
         SchemaState::Outdated {
             found: 0,
             needed: latest_version()
@@ -56,7 +56,10 @@ async fn migrating_is_idempotent_and_safe_twice_at_once() {
     let (first, second) = tokio::join!(one.migrate(|_| ()), two.migrate(|_| ()));
     first.unwrap();
     second.unwrap();
-    assert_eq!(one.schema_state().await.unwrap(), SchemaState::Current);
+    assert_eq!(
+        one.schema_state(Access::Read).await.unwrap(),
+        SchemaState::Current
+    );
     let id = one.database_id().await.unwrap();
     let mut again = 0;
     one.migrate(|_| again += 1).await.unwrap();
@@ -117,7 +120,7 @@ async fn a_database_of_before_the_baseline_is_refused_by_name_and_left_untouched
         }
         let before = contents(&database).await;
 
-        let state = database.store.schema_state().await.unwrap_err();
+        let state = database.store.schema_state(Access::Read).await.unwrap_err();
         let refused = database
             .store
             .migrate(|migration| panic!("{migration} is made"))
@@ -153,7 +156,7 @@ async fn a_schema_of_a_newer_program_is_left_alone() {
         .await
         .unwrap();
     assert_eq!(
-        store.schema_state().await.unwrap(),
+        store.schema_state(Access::Read).await.unwrap(),
         SchemaState::Newer {
             found: newer,
             known: latest_version()
@@ -164,4 +167,88 @@ async fn a_schema_of_a_newer_program_is_left_alone() {
         matches!(refused, Error::NewerSchema { found, .. } if found == newer),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_newer_schema_says_which_older_programs_can_continue() {
+    let database = Database::migrated("compatible").await;
+    let (store, known) = (&database.store, latest_version());
+    store.require_known_schema().await.unwrap();
+    let newer = |found| SchemaState::Newer { found, known };
+    // Nothing changes for those who read; then not for those who write either; then it does for all.
+    for (found, readable_by, writable_by, read, write) in [
+        (
+            known + 1,
+            known,
+            known,
+            SchemaState::Current,
+            SchemaState::Current,
+        ),
+        (
+            known + 2,
+            known,
+            known + 2,
+            SchemaState::Current,
+            newer(known + 2),
+        ),
+        (
+            known + 3,
+            known + 3,
+            known + 2,
+            newer(known + 3),
+            newer(known + 3),
+        ),
+    ] {
+        client(&database.settings)
+            .query("INSERT INTO schema_versions (version, name, readable_by, writable_by) VALUES (?, 'newer', ?, ?)")
+            .bind(found)
+            .bind(readable_by)
+            .bind(writable_by)
+            .execute()
+            .await
+            .unwrap();
+        assert_eq!(store.schema_state(Access::Read).await.unwrap(), read);
+        assert_eq!(store.schema_state(Access::Write).await.unwrap(), write);
+        // What is defined by the schema is not known.
+        let refused = store.require_known_schema().await.unwrap_err();
+        assert!(matches!(refused, Error::NewerSchema { .. }), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_has_not_recorded_who_can_continue_is_as_it_was() {
+    let database = Database::migrated("compatible_later").await;
+    for column in ["readable_by", "writable_by"] {
+        run(
+            &database,
+            &format!("ALTER TABLE schema_versions DROP COLUMN {column}"),
+        )
+        .await;
+    }
+    let store = &database.store;
+    assert_eq!(
+        store.schema_state(Access::Write).await.unwrap(),
+        SchemaState::Current
+    );
+    store
+        .migrate(|migration| panic!("{migration} is made"))
+        .await
+        .unwrap();
+    let needed: (u32, u32) = client(&database.settings)
+        .query("SELECT max(readable_by), max(writable_by) FROM schema_versions")
+        .fetch_one()
+        .await
+        .unwrap();
+    assert_eq!(needed, (latest_version(), latest_version()));
+}
+
+#[tokio::test]
+async fn a_schema_that_is_missing_is_named_with_what_to_do() {
+    let database = Database::named("missing_schema").await;
+    let missing = database.store.require_known_schema().await.unwrap_err();
+    assert!(
+        matches!(missing, Error::OutdatedSchema { found: 0, .. }),
+        "{missing}"
+    );
+    assert!(missing.to_string().contains("rollcall migrate"), "{missing}");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
+use crate::ingest::breaker::Kinds;
 use crate::ingest::dead_letters::DeadLetter;
 use crate::ingest::ledger::{Span, Spans};
 use crate::ingest::record::Reason;
@@ -13,6 +14,8 @@ use crate::sink::Rows;
 #[derive(Debug)]
 pub(crate) struct Batch<R> {
     pub(crate) rows: R,
+    /// Of its events.
+    pub(crate) kinds: Kinds,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) spans: Spans,
     pub(crate) tally: Tally,
@@ -80,6 +83,7 @@ impl<R: Rows> Batch<R> {
     pub(crate) fn new(rows: R) -> Self {
         Self {
             rows,
+            kinds: Kinds::default(),
             dead_letters: Vec::new(),
             spans: Spans::default(),
             tally: Tally::default(),
@@ -91,6 +95,7 @@ impl<R: Rows> Batch<R> {
     /// Adds a kept record.
     pub(crate) fn keep(&mut self, span: Span, event: &events::Event<'_>) {
         self.rows.append(event);
+        self.kinds.add(event);
         self.tally.kept += 1;
         self.spans.add(span);
     }

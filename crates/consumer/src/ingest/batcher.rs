@@ -64,6 +64,11 @@ impl<R: Rows> Batcher<R> {
         }
     }
 
+    /// Lets no batch grow larger than that, in bytes.
+    pub(crate) fn limit_bytes(&mut self, bytes: usize) {
+        self.limits.bytes = self.limits.bytes.min(bytes);
+    }
+
     /// The batch that records are added to.
     pub(crate) const fn open(&mut self) -> &mut Batch<R> {
         &mut self.open

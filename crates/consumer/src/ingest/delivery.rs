@@ -21,7 +21,7 @@ pub(crate) struct Delivered {
 }
 
 /// Writes batches, several at once.
-pub(crate) struct BatchWriter<S>(pub(crate) RowWriter<S>);
+pub(crate) struct BatchWriter<S: Sink>(pub(crate) RowWriter<S>);
 
 impl<S: Sink> BatchWriter<S> {
     /// Writes the rows and the dead letters of a batch.
@@ -31,6 +31,7 @@ impl<S: Sink> BatchWriter<S> {
         let bytes = batch.bytes();
         let Batch {
             rows,
+            kinds,
             dead_letters,
             spans,
             mut tally,
@@ -38,7 +39,7 @@ impl<S: Sink> BatchWriter<S> {
         } = batch;
         let offsets = spans.offset_ranges();
         let (rows, dead_letters) = tokio::try_join!(
-            writer.write(rows, &offsets, tally.records(), &dead_letters),
+            writer.write((rows, kinds), &offsets, tally.records(), &dead_letters),
             writer.dead_letters.write(&dead_letters),
         )?;
         tally.refuse(rows.refused());

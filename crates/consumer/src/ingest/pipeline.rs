@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use events::Timestamp;
@@ -21,6 +22,7 @@ use tracing::{debug, info, warn};
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
+use crate::ingest::breaker::Breaker;
 use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
@@ -108,6 +110,8 @@ async fn ingest<S: Sink>(
         sink: Arc::clone(&sink),
         dead_letters: DeadLetters::new(settings, shutdown.clone())?,
         shutdown: shutdown.clone(),
+        breaker: Breaker::new(),
+        max_bytes: AtomicUsize::new(usize::MAX),
     });
     let source = Source::join(settings, sink.database())?;
     info!(topic = settings.topic, group = settings.group_id, "ingesting");
@@ -314,6 +318,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
     /// Settles and counts a batch that is delivered.
     fn settle(&mut self, delivery: Result<Result<Delivered, Stop>, JoinError>) -> Result<(), Error> {
         self.batcher.arrived();
+        self.batcher.limit_bytes(self.writer.0.max_bytes());
         let delivered = match delivery.map_err(Error::TaskFailed)? {
             Ok(delivered) => delivered,
             Err(Stop::Shutdown) => return Ok(()),

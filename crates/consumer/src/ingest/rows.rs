@@ -1,22 +1,26 @@
 //! Rows, written until the sink has acknowledged them.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::mem;
+use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use events::Timestamp;
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Message, OwnedMessage};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::error::{Error, Stop, chain};
 use crate::ingest::backoff::Backoff;
 use crate::ingest::bisect::isolate;
+use crate::ingest::breaker::{Breaker, Kinds};
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::record::{Outcome, Reason, outcome, size};
 use crate::kafka::client;
@@ -33,6 +37,9 @@ const LATEST: Timestamp = Timestamp::from_millis(i64::MAX);
 /// rows and overhead fit into the rest.
 const CHUNK_FRACTION: usize = 8;
 
+/// The maximum size of accepted rows that are kept as a sample, in bytes.
+const MAX_SAMPLE: usize = 64 << 10;
+
 /// The proof that the sink has acknowledged all rows of a batch, except those whose records are dead-lettered.
 #[derive(Debug)]
 pub(crate) struct RowsAcked {
@@ -47,22 +54,70 @@ impl RowsAcked {
 }
 
 /// Writes the rows of batches.
-pub(crate) struct RowWriter<S> {
+pub(crate) struct RowWriter<S: Sink> {
     pub(crate) settings: Settings,
     pub(crate) sink: Arc<S>,
     pub(crate) dead_letters: DeadLetters,
     /// Cancelled when the run is ending: an attempt that fails after that is the last.
     pub(crate) shutdown: CancellationToken,
+    pub(crate) breaker: Breaker<S::Sealed>,
+    /// Half of the least rows that were too large for the sink, in bytes.
+    pub(crate) max_bytes: AtomicUsize,
+}
+
+/// Why the sink has refused rows.
+#[derive(Debug)]
+enum Refusal {
+    /// At least one of them, for what it holds.
+    Row(String),
+    /// All of them together, for their size.
+    Size(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Row(reason) => f.write_str(reason),
+            Self::Size(reason) => write!(f, "{reason}; kafka.max_record_bytes is what a record may take"),
+        }
+    }
+}
+
+/// Why records are not written.
+#[derive(Debug)]
+enum Halt {
+    Stop(Stop),
+    /// The sink refuses whatever comes of these.
+    Open(Kinds),
+}
+
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+/// Records that wait until the sink accepts anything.
+struct Blocked {
+    offsets: Vec<OffsetRange>,
+    records: u64,
+    /// What it has refused last.
+    kinds: Kinds,
 }
 
 impl<S: Sink> RowWriter<S> {
+    /// What a batch may take at most so that the sink does not refuse it for its size, in bytes, as far as is known.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes.load(Ordering::Relaxed)
+    }
+
     /// Writes the rows of a batch. Where they are refused, the records at fault are found among those of `offsets`, except
     /// the `rejected`, and dead-lettered.
     ///
     /// The bytes of records are not held while a batch is on its way, so they are read from the topic again.
     pub(crate) async fn write(
         &self,
-        rows: S::Rows,
+        rows: (S::Rows, Kinds),
         offsets: &[OffsetRange],
         records: u64,
         rejected: &[DeadLetter],
@@ -70,14 +125,21 @@ impl<S: Sink> RowWriter<S> {
         let Some(refusal) = self.insert(rows).await? else {
             return Ok(RowsAcked { refused: 0 });
         };
-        warn!("a batch is refused: its records are read again to find those at fault: {refusal}");
+        match refusal {
+            Refusal::Row(reason) => {
+                warn!("a batch is refused: its records are read again to find those at fault: {reason}");
+            }
+            Refusal::Size(reason) => debug!("a batch is sent again in parts: {reason}"),
+        }
         let refused = self.write_again(offsets, records, rejected).await?;
-        info!(refused, "the rest of the batch is kept");
+        if refused > 0 {
+            info!(refused, "the rest of the batch is kept");
+        }
         Ok(RowsAcked { refused })
     }
 
     /// Writes rows, however long it takes, unless the run is ending. Gives the reason where they are refused.
-    async fn insert(&self, rows: S::Rows) -> Result<Option<String>, Stop> {
+    async fn insert(&self, (rows, kinds): (S::Rows, Kinds)) -> Result<Option<Refusal>, Stop> {
         if rows.is_empty() {
             return Ok(None);
         }
@@ -86,6 +148,7 @@ impl<S: Sink> RowWriter<S> {
         // Sealing a large batch takes long enough to keep a worker of the runtime from what else is due.
         let rows = spawn_blocking(move || sink.seal(rows))
             .await
+            .map(Arc::new)
             .map_err(Error::TaskFailed)?;
         let mut backoff = Backoff::new();
         loop {
@@ -97,9 +160,18 @@ impl<S: Sink> RowWriter<S> {
                     if backoff.attempt() > 0 {
                         info!(bytes, "the sink takes batches again");
                     }
+                    self.note_accepted(kinds);
+                    if bytes <= MAX_SAMPLE {
+                        self.breaker.set_sample(kinds, &rows);
+                    }
                     return Ok(None);
                 }
-                Err(SinkError::Refused(source)) => return Ok(Some(chain(&*source))),
+                Err(SinkError::Refused(source)) => return Ok(Some(Refusal::Row(chain(&*source)))),
+                Err(SinkError::TooLarge(source)) => {
+                    let reason = chain(&*source);
+                    self.note_too_large(bytes, &reason);
+                    return Ok(Some(Refusal::Size(reason)));
+                }
                 Err(SinkError::Unavailable(source)) => source,
             };
             let wait = backoff.next();
@@ -117,6 +189,9 @@ impl<S: Sink> RowWriter<S> {
     }
 
     /// Reads the records of a refused batch again, a chunk at a time, and writes each chunk. Returns how many were refused.
+    ///
+    /// A chunk of which the sink accepts nothing waits while the others are written, which shows whether it would accept
+    /// anything, and then until it does.
     async fn write_again(
         &self,
         offsets: &[OffsetRange],
@@ -124,32 +199,83 @@ impl<S: Sink> RowWriter<S> {
         rejected: &[DeadLetter],
     ) -> Result<u64, Stop> {
         let rejected: HashSet<_> = rejected.iter().map(DeadLetter::origin).collect();
+        let is_rejected = |record: &OwnedMessage| rejected.contains(&(record.partition(), record.offset()));
         let chunk_bytes = self.settings.budget().batch / CHUNK_FRACTION;
         let mut reader = self.reader()?;
-        let (mut refused, mut read) = (0, 0);
+        let (mut refused, mut read, mut blocked) = (0, 0, VecDeque::new());
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         for (partition, range) in offsets {
             reader.push(*partition, range.clone());
             while let Some(record) = self.read(&mut reader).await? {
                 read += 1;
-                if rejected.contains(&(*partition, record.offset())) {
+                if is_rejected(&record) {
                     continue;
                 }
                 bytes += size(&record).unwrap_or(0) + size_of::<OwnedMessage>();
                 chunk.push(record);
                 if bytes >= chunk_bytes {
-                    refused += self.write_chunk(&mem::take(&mut chunk)).await?;
+                    refused += self.write_or_block(&mem::take(&mut chunk), &mut blocked).await?;
                     bytes = 0;
                 }
             }
         }
         self.note_lost(records.saturating_sub(read));
-        Ok(refused + self.write_chunk(&chunk).await?)
+        refused += self.write_or_block(&chunk, &mut blocked).await?;
+        let mut backoff = Backoff::new();
+        while let Some(Blocked {
+            offsets,
+            records,
+            kinds,
+        }) = blocked.pop_front()
+        {
+            self.wait_while_open(kinds, &mut backoff).await?;
+            for (partition, range) in &offsets {
+                reader.push(*partition, range.clone());
+            }
+            let mut chunk = Vec::new();
+            while let Some(record) = self.read(&mut reader).await? {
+                if !is_rejected(&record) {
+                    chunk.push(record);
+                }
+            }
+            self.note_lost(records.saturating_sub(u64::try_from(chunk.len()).unwrap_or(u64::MAX)));
+            refused += self.write_or_block(&chunk, &mut blocked).await?;
+        }
+        Ok(refused)
+    }
+
+    /// Writes a chunk, or notes that it waits. Returns how many records were refused.
+    async fn write_or_block(
+        &self,
+        chunk: &[OwnedMessage],
+        blocked: &mut VecDeque<Blocked>,
+    ) -> Result<u64, Stop> {
+        match self.write_chunk(chunk).await {
+            Ok(refused) => Ok(refused),
+            Err(Halt::Stop(stop)) => Err(stop),
+            Err(Halt::Open(kinds)) => {
+                let mut offsets: Vec<OffsetRange> = Vec::new();
+                for record in chunk {
+                    let end = record.offset() + 1;
+                    match offsets.last_mut() {
+                        Some((partition, range)) if *partition == record.partition() => range.end = end,
+                        _ => offsets.push((record.partition(), record.offset()..end)),
+                    }
+                }
+                blocked.push_back(Blocked {
+                    offsets,
+                    records: u64::try_from(chunk.len()).unwrap_or(u64::MAX),
+                    kinds,
+                });
+                Ok(0)
+            }
+        }
     }
 
     /// Writes the rows of as many of the records as the sink takes, and dead-letters the others.
-    async fn write_chunk(&self, records: &[OwnedMessage]) -> Result<u64, Stop> {
-        let refused = isolate(records, |part| self.insert(self.rows_of(part))).await?;
+    async fn write_chunk(&self, records: &[OwnedMessage]) -> Result<u64, Halt> {
+        let is_of_one = |refusal: &Refusal| matches!(refusal, Refusal::Row(_));
+        let refused = isolate(records, |part| self.attempt(part), is_of_one).await?;
         let (mut letters, mut count) = (Vec::new(), 0);
         for (record, refusal) in refused {
             warn!(
@@ -157,23 +283,105 @@ impl<S: Sink> RowWriter<S> {
                 offset = record.offset(),
                 "a record is refused: {refusal}"
             );
-            letters.push(DeadLetter::new(record.clone(), &Reason::Refused(refusal)));
+            letters.push(DeadLetter::new(
+                record.clone(),
+                &Reason::Refused(refusal.to_string()),
+            ));
             count += 1;
         }
         self.dead_letters.write(&letters).await?;
         Ok(count)
     }
 
-    /// The rows of the records that are events.
-    fn rows_of(&self, records: &[OwnedMessage]) -> S::Rows {
-        let mut rows = self.sink.rows();
+    /// Writes the rows of records. Gives the reason where they are refused, unless everything is.
+    async fn attempt(&self, records: &[OwnedMessage]) -> Result<Option<Refusal>, Halt> {
+        let (rows, kinds) = self.rows_of(records);
+        let refusal = self.insert((rows, kinds)).await?;
+        match (&refusal, records) {
+            (None, _) if self.breaker.sample(kinds).is_none() => {
+                let mut rows = records.iter().map(|record| self.rows_of(slice::from_ref(record)));
+                if let Some((rows, kinds)) = rows.find(|(rows, _)| !rows.is_empty()) {
+                    self.breaker.set_sample(kinds, &Arc::new(self.sink.seal(rows)));
+                }
+            }
+            (Some(refusal), [_]) if self.breaker.refuse(kinds) && !self.accepts_sample(kinds).await => {
+                if self.breaker.open(kinds) {
+                    self.note_blocked(&refusal.to_string());
+                }
+                return Err(Halt::Open(kinds));
+            }
+            _ => {}
+        }
+        Ok(refusal)
+    }
+
+    /// Whether the sink still accepts what it has accepted before, if anything.
+    async fn accepts_sample(&self, kinds: Kinds) -> bool {
+        let Some(rows) = self.breaker.sample(kinds) else {
+            return false;
+        };
+        let is_accepted = self.sink.write(&rows).await.is_ok();
+        if is_accepted {
+            self.note_accepted(kinds);
+        }
+        is_accepted
+    }
+
+    /// Waits until the sink accepts any of the kinds; where none was accepted before, until it is worth another attempt.
+    async fn wait_while_open(&self, kinds: Kinds, backoff: &mut Backoff) -> Result<(), Stop> {
+        while self.breaker.is_open(kinds) {
+            counter!(metric::RETRIES, "what" => "insert").increment(1);
+            let waited = self.shutdown.run_until_cancelled(sleep(backoff.next())).await;
+            waited.ok_or(Stop::Shutdown)?;
+            if self.breaker.sample(kinds).is_none() {
+                return Ok(());
+            }
+            self.accepts_sample(kinds).await;
+        }
+        *backoff = Backoff::new();
+        Ok(())
+    }
+
+    fn note_accepted(&self, kinds: Kinds) {
+        if self.breaker.accept(kinds) {
+            info!("the sink accepts rows again: ingestion goes on");
+            gauge!(metric::WAITING, "what" => "clickhouse").set(0.0);
+            self.sink.note_blocked(None);
+        }
+    }
+
+    fn note_blocked(&self, reason: &str) {
+        error!(
+            "ingestion waits: one record after the other is refused, and nothing is accepted. Look for what was changed in \
+             ClickHouse: a view on our tables, a column, a constraint. No more records are dead-lettered, and ingestion \
+             goes on by itself once rows are accepted: {reason}"
+        );
+        gauge!(metric::WAITING, "what" => "clickhouse").set(1.0);
+        self.sink.note_blocked(Some(reason));
+    }
+
+    fn note_too_large(&self, bytes: usize, reason: &str) {
+        if self.max_bytes.fetch_min(bytes / 2, Ordering::Relaxed) == usize::MAX {
+            warn!(
+                bytes,
+                "a batch is too large: it is sent in parts, and batches are smaller from now on; kafka.batch_bytes ({}) is \
+                 what they could take: {reason}",
+                self.settings.batch_bytes
+            );
+        }
+    }
+
+    /// The rows of the records that are events, and the kinds of those.
+    fn rows_of(&self, records: &[OwnedMessage]) -> (S::Rows, Kinds) {
+        let (mut rows, mut kinds) = (self.sink.rows(), Kinds::default());
         let limit = self.settings.max_record_bytes.get();
         for record in records {
             if let Outcome::Kept(event) = outcome(record, limit, LATEST) {
                 rows.append(&event);
+                kinds.add(&event);
             }
         }
-        rows
+        (rows, kinds)
     }
 
     fn reader(&self) -> Result<Reader, Error> {

@@ -134,6 +134,10 @@ struct State {
     failures: AtomicU32,
     refuses: Mutex<BTreeSet<String>>,
     database: OnceLock<String>,
+    refuses_all: AtomicBool,
+    max_rows: AtomicUsize,
+    too_large: Mutex<Option<String>>,
+    blocked: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -173,6 +177,10 @@ impl Sink for Memory {
         rows
     }
 
+    fn note_blocked(&self, reason: Option<&str>) {
+        *self.0.blocked.lock().unwrap() = reason.map(str::to_owned);
+    }
+
     async fn write(&self, rows: &Ids) -> Result<(), SinkError> {
         self.0.writes.fetch_add(1, Ordering::SeqCst);
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
@@ -180,6 +188,14 @@ impl Sink for Memory {
             sleep(Duration::from_millis(1)).await;
         }
         self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        if self.0.refuses_all.load(Ordering::SeqCst) {
+            return Err(SinkError::Refused("nobody is welcome".into()));
+        }
+        let too_many = (1..rows.ids.len()).contains(&self.0.max_rows.load(Ordering::SeqCst));
+        let too_large = self.0.too_large.lock().unwrap().clone();
+        if too_many || too_large.is_some_and(|id| rows.ids.contains(&id)) {
+            return Err(SinkError::TooLarge("not all at once".into()));
+        }
         let refuses = self.0.refuses.lock().unwrap();
         if let Some(id) = rows.ids.iter().find(|id| refuses.contains(*id)) {
             return Err(SinkError::Refused(format!("{id} is not welcome").into()));
@@ -237,6 +253,31 @@ impl Memory {
 
     pub(crate) fn failures_left(&self) -> u32 {
         self.0.failures.load(Ordering::SeqCst)
+    }
+
+    /// From now on it refuses none of those that it was to refuse.
+    pub(crate) fn welcome(&self) {
+        self.0.refuses.lock().unwrap().clear();
+    }
+
+    /// While it refuses all, no row is taken.
+    pub(crate) fn refuse_all(&self, refuses: bool) {
+        self.0.refuses_all.store(refuses, Ordering::SeqCst);
+    }
+
+    /// From now on it takes no more rows than that at once.
+    pub(crate) fn take_at_most(&self, rows: usize) {
+        self.0.max_rows.store(rows, Ordering::SeqCst);
+    }
+
+    /// From now on the row of this event is too large for it.
+    pub(crate) fn find_too_large(&self, id: String) {
+        *self.0.too_large.lock().unwrap() = Some(id);
+    }
+
+    /// Why it was noted that nothing is written.
+    pub(crate) fn blocked(&self) -> Option<String> {
+        self.0.blocked.lock().unwrap().clone()
     }
 
     /// From now on it refuses rows among which one of these is.

@@ -10,5 +10,6 @@ mod group;
 mod harness;
 mod lag;
 mod protocols;
+mod refusals;
 mod replay;
 mod requests;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use aggregator::Store;
+use aggregator::{Store, migrate::Access};
 use tracing::{info, warn};
 
 use crate::{
     api::{self, Bound},
-    ingestion,
+    ingestion::{self, InsertProblem},
     ready::Ready,
     settings::Settings,
     shutdown::Tasks,
@@ -20,8 +20,10 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
     let metrics = telemetry::start_metrics(&mut tasks)?;
     let http = Bound::new(settings.http.ingest_addr()).await?;
     let store = Store::new(&settings.clickhouse);
+    let problem = InsertProblem::default();
     let checks = vec![
-        api::clickhouse_check(&store),
+        api::clickhouse_check(&store, Access::Write),
+        problem.check(),
         api::kafka_check(&settings.kafka, &store)?,
     ];
     let router = query::operator_router(checks, move || metrics.render());
@@ -40,7 +42,7 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
     );
     ready.write(ready_file)?;
     tasks.spawn(http.serve(router, tasks.shutdown()));
-    tasks.spawn(ingestion::run(settings.kafka, store, tasks.shutdown()));
+    tasks.spawn(ingestion::run(settings.kafka, store, problem, tasks.shutdown()));
     tasks.run_to_end().await
 }
 
@@ -50,7 +52,7 @@ pub(crate) async fn serve(settings: Settings, ready_file: Option<&Path>) -> anyh
     let metrics = telemetry::start_metrics(&mut tasks)?;
     let http = Bound::new(settings.http.addr()).await?;
     let store = Store::new(&settings.clickhouse);
-    let checks = vec![api::clickhouse_check(&store)];
+    let checks = vec![api::clickhouse_check(&store, Access::Read)];
     if settings.auth.keys.is_empty() {
         warn!("auth.keys is empty: every request will be answered with 401");
     }

@@ -11,7 +11,7 @@ use crate::{progress, settings::Settings};
 /// Where they differ, and where ClickHouse does not answer.
 #[expect(clippy::print_stdout, reason = "what was found is the output of this command")]
 pub(crate) async fn verify(settings: &Settings, named: &[String]) -> anyhow::Result<()> {
-    let store = Store::new(&settings.clickhouse);
+    let store = store(settings).await?;
     let mut drifted = Vec::new();
     for table in chosen(named) {
         let spinner = progress::spinner(&format!("verifying {table}"));
@@ -42,7 +42,7 @@ pub(crate) async fn verify(settings: &Settings, named: &[String]) -> anyhow::Res
 /// Where ClickHouse fails to.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn rebuild(settings: &Settings, named: &[String]) -> anyhow::Result<()> {
-    let store = Store::new(&settings.clickhouse);
+    let store = store(settings).await?;
     for table in chosen(named) {
         let spinner = progress::spinner(&format!("rebuilding {table}"));
         store.rebuild(table).await.with_context(|| {
@@ -55,6 +55,16 @@ pub(crate) async fn rebuild(settings: &Settings, named: &[String]) -> anyhow::Re
         println!("{table}: rebuilt");
     }
     Ok(())
+}
+
+/// The store, once it is certain that its rollups are defined as this program defines them.
+async fn store(settings: &Settings) -> anyhow::Result<Store> {
+    let store = Store::new(&settings.clickhouse);
+    store
+        .require_known_schema()
+        .await
+        .with_context(|| format!("ClickHouse at {}", settings.clickhouse.url))?;
+    Ok(store)
 }
 
 /// The tables of these names, each after the finer one that it is made from.
