@@ -25,6 +25,8 @@ pub struct Settings {
     /// The consumer group, whose committed offsets say what has been ingested: what it has read into one database it does not
     /// read into another. Default `rollcall`; of an embedded engine, one of its own.
     pub group_id: String,
+    /// How the members of the group share its partitions. Default `classic`.
+    pub group_protocol: GroupProtocol,
     /// A batch closes at this many records. Default 100,000.
     pub batch_records: NonZeroUsize,
     /// A batch closes at this many bytes of rows and dead letters; earlier if the budget leaves less to each
@@ -55,17 +57,24 @@ pub struct Settings {
     pub properties: BTreeMap<String, String>,
 }
 
-/// Properties that may not be set by hand: exact delivery rests on what we set them to, or another setting
-/// governs them.
+/// How the members of a consumer group share its partitions.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// A member assigns, and each says how long it may be silent. Every broker knows it.
+    #[default]
+    Classic,
+    /// The broker assigns, and says how long a member may be silent: the protocol of KIP-848, from Kafka 4.0 on.
+    Consumer,
+}
+
+/// Properties that may not be set by hand, under every name that librdkafka has for them: exact delivery, or noticing what
+/// fails, rests on what we set them to, or another setting governs them.
 const RESERVED: &[(&str, &str)] = &[
-    (
-        "enable.auto.commit",
-        "offsets are committed behind what is settled",
-    ),
-    (
-        "enable.auto.offset.store",
-        "offsets are committed behind what is settled",
-    ),
+    ("enable.auto.commit", COMMITTED_BEHIND),
+    ("auto.commit.enable", COMMITTED_BEHIND),
+    ("enable.auto.offset.store", COMMITTED_BEHIND),
+    ("offset.store.method", COMMITTED_BEHIND),
     ("auto.offset.reset", "a reset to the end would lose records"),
     ("isolation.level", "aborted transactions are never read"),
     (
@@ -73,12 +82,58 @@ const RESERVED: &[(&str, &str)] = &[
         "rebalances are handled as cooperative",
     ),
     ("enable.partition.eof", "nothing is done at a partition's end"),
-    ("acks", "a dead letter counts once all replicas have it"),
+    ("acks", ALL_REPLICAS),
+    ("request.required.acks", ALL_REPLICAS),
+    ("enable.idempotence", "a dead letter is written once"),
+    (
+        "transactional.id",
+        "dead letters are written outside of transactions",
+    ),
+    ("message.timeout.ms", ACK_NOTICED),
+    ("delivery.timeout.ms", ACK_NOTICED),
+    ("delivery.report.only.error", ACK_NOTICED),
+    (
+        "statistics.interval.ms",
+        "a client without brokers is known by them",
+    ),
+    ("allow.auto.create.topics", "use kafka.create_topics"),
     ("bootstrap.servers", "use kafka.bootstrap_servers"),
     ("metadata.broker.list", "use kafka.bootstrap_servers"),
     ("group.id", "use kafka.group_id"),
-    ("group.protocol", "rebalances are handled as cooperative"),
+    ("group.protocol", "use kafka.group_protocol"),
+    ("message.max.bytes", "use kafka.max_record_bytes"),
+    ("fetch.max.bytes", BUDGETED),
+    ("queued.min.messages", BUDGETED),
+    ("queued.max.messages.kbytes", BUDGETED),
+    ("queue.buffering.max.kbytes", BUDGETED),
 ];
+
+/// Properties that have no meaning with `kafka.group_protocol = "consumer"`, and what has instead. librdkafka takes none of
+/// them then.
+const CLASSIC_ONLY: &[(&str, &str)] = &[
+    (
+        "session.timeout.ms",
+        "with kafka.group_protocol = \"consumer\" the brokers set it, as group.consumer.session.timeout.ms",
+    ),
+    (
+        "heartbeat.interval.ms",
+        "with kafka.group_protocol = \"consumer\" the brokers set it, as group.consumer.heartbeat.interval.ms",
+    ),
+    (
+        "group.protocol.type",
+        "with kafka.group_protocol = \"consumer\" there is one type alone",
+    ),
+];
+
+const COMMITTED_BEHIND: &str = "offsets are committed behind what is settled";
+const ALL_REPLICAS: &str = "a dead letter counts once all replicas have it";
+const ACK_NOTICED: &str = "each record is acknowledged, or fails, in time";
+const BUDGETED: &str = "use kafka.budget_bytes";
+
+/// A member of the group that was killed gives its partitions up after this long.
+pub(crate) const SESSION_TIMEOUT_MS: u64 = 10_000;
+/// How often a member shows that it lives.
+pub(crate) const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
 
 /// The smallest budget that leaves every part of it something to work with.
 const MIN_BUDGET_BYTES: usize = 16 << 20;
@@ -90,6 +145,7 @@ impl Default for Settings {
             topic: "chat.events".to_owned(),
             dead_letter_topic: "chat.events.dlq".to_owned(),
             group_id: "rollcall".to_owned(),
+            group_protocol: GroupProtocol::Classic,
             batch_records: const { NonZeroUsize::new(100_000).expect("not zero") },
             batch_bytes: const { NonZeroUsize::new(32 << 20).expect("not zero") },
             batch_delay_ms: const { NonZeroU64::new(100).expect("not zero") },
@@ -144,7 +200,7 @@ impl Settings {
             return wrong("kafka.max_record_bytes", &problem);
         }
         for (property, value) in self.librdkafka_properties() {
-            let reserved = RESERVED.iter().find(|(name, _)| *name == property);
+            let reserved = self.reserved().find(|(name, _)| *name == property);
             let check = ClientConfig::new().set(&property, value).create_native_config();
             let problem = match (reserved, check) {
                 (Some((_, reason)), _) => format!("may not be set: {reason}"),
@@ -157,7 +213,26 @@ impl Settings {
             };
             return wrong(&format!("kafka.properties.{property}"), &problem);
         }
+        let millis = |name: &str, default: u64| {
+            let mut properties = self.librdkafka_properties();
+            let set = properties.find_map(|(property, value)| (property == name).then_some(value));
+            set.and_then(|value| value.trim().parse().ok()).unwrap_or(default)
+        };
+        let session = millis("session.timeout.ms", SESSION_TIMEOUT_MS);
+        if millis("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS) >= session {
+            let problem = format!("must be less than session.timeout.ms, which is {session}");
+            return wrong("kafka.properties.heartbeat.interval.ms", &problem);
+        }
         Ok(())
+    }
+
+    /// The properties that may not be set, and why.
+    fn reserved(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let classic_only = match self.group_protocol {
+            GroupProtocol::Classic => &[],
+            GroupProtocol::Consumer => CLASSIC_ONLY,
+        };
+        RESERVED.iter().chain(classic_only)
     }
 
     /// The further properties, by the names that librdkafka gives them, none of which has a `_`.

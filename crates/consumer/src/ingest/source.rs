@@ -1,6 +1,7 @@
 //! Membership of the group: what is assigned, committed, paused.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,24 +13,26 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer, ConsumerContext, MessageStream, Rebalance, StreamConsumer,
 };
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{Offset as Position, Statistics, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset as Position, Statistics, TopicPartitionList};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
-use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt};
+use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::protocol;
+use crate::ingest::unreadable::Positions;
 use crate::kafka::client;
 use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
 use crate::kafka::rights;
 use crate::metric;
-use crate::settings::Settings;
+use crate::settings::{GroupProtocol, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the client may take to go back to the start of a partition, for which it asks nobody.
-const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long librdkafka may take to go to another offset, for which it asks nobody.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A member of the consumer group.
 pub(crate) struct Source {
@@ -37,15 +40,12 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Joins the group, to commit what is in the database of this id.
-    pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
+    /// What a member starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
+        protocol::configure(&mut config, settings.group_protocol);
         config
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            // A member that was killed gives its partitions up after this long.
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000")
             // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
             .set("max.poll.interval.ms", "30000")
             // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
@@ -58,9 +58,12 @@ impl Source {
                 "queued.max.messages.kbytes",
                 (budget.prefetched >> 10).to_string(),
             )
-            .set("fetch.max.bytes", budget.answer.to_string())
-            .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
             .set("statistics.interval.ms", "2000");
+        config
+    }
+
+    /// Joins the group, to commit what is in the database of this id.
+    pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
         let membership = Membership {
             topic: settings.topic.clone(),
             settings: settings.clone(),
@@ -70,9 +73,12 @@ impl Source {
             ledger: Mutex::default(),
             logs: Logs::new(&settings.topic),
             paused: AtomicBool::new(false),
+            is_unsupported: AtomicBool::new(false),
+            unknown_since: Mutex::default(),
             connected_at: Mutex::new(Instant::now()),
         };
-        let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
+        let consumer: StreamConsumer<Membership> =
+            client::create(settings, Self::config(settings), membership)?;
         consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
         let consumer = Arc::new(consumer);
         Ok(Self { consumer })
@@ -105,9 +111,27 @@ impl Source {
         Ok(arrival)
     }
 
-    /// An error where something is assigned that may not be read.
+    /// An error where something is assigned that may not be read, or where the group does not go on with this member:
+    /// librdkafka says that at most once, among the records.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        lock(&self.membership().unusable).take().map_or(Ok(()), Err)
+        let membership = self.membership();
+        if let Some(error) = lock(&membership.unusable).take() {
+            return Err(error);
+        }
+        if membership.is_unsupported.load(Ordering::Relaxed) {
+            return Err(protocol::unsupported());
+        }
+        if let Some((code, _)) = self.consumer.client().fatal_error() {
+            let error = KafkaError::MessageConsumptionFatal(code);
+            rights::note_reading(&membership.settings, &error);
+            return Err(protocol::refusal(error));
+        }
+        match &*lock(&membership.unknown_since) {
+            Some((since, error)) if since.elapsed() > protocol::UNKNOWN_TIMEOUT => {
+                Err(Error::MemberRefused(error.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes in the ledger how far the client has read where no record says so: see [`Ledger::pass`]. Every record that
@@ -143,6 +167,34 @@ impl Source {
     /// Whether [`Source::ask_logs`] may find something that was lost.
     pub(crate) fn has_gaps(&self) -> bool {
         self.membership().logs.has_gaps()
+    }
+
+    /// The offset of each assigned partition that is read next; none where reading begins with the log.
+    pub(crate) fn positions(&self) -> Positions {
+        let ledger = self.membership().ledger();
+        let positions = ledger.positions();
+        positions
+            .map(|(partition, offset)| (partition.0, offset.map(|offset| offset.0)))
+            .collect()
+    }
+
+    /// Goes on behind offsets that cannot be read, unless the partition is no longer where they start. The span to settle.
+    pub(crate) fn pass_over(&self, partition: i32, offsets: &Range<i64>) -> Option<Span> {
+        let membership = self.membership();
+        let span = membership
+            .ledger()
+            .pass_over(Partition(partition), Offset(offsets.start)..Offset(offsets.end))?;
+        let behind = Position::Offset(offsets.end);
+        if let Err(error) = self
+            .consumer
+            .seek(&membership.topic, partition, behind, SEEK_TIMEOUT)
+        {
+            warn!(
+                topic = membership.topic,
+                partition, "could not go on behind a batch: {error}"
+            );
+        }
+        Some(span)
     }
 
     /// Settles the offsets of a batch, which can be committed from now on.
@@ -227,6 +279,10 @@ pub(crate) struct Membership {
     ledger: Mutex<Ledger>,
     logs: Logs,
     paused: AtomicBool,
+    /// See [`protocol::is_unsupported`].
+    is_unsupported: AtomicBool,
+    /// Since when commits are refused as in [`protocol::is_member_unknown`], and the first error.
+    unknown_since: Mutex<Option<(Instant, KafkaError)>>,
     /// When a broker was last seen connected.
     connected_at: Mutex<Instant>,
 }
@@ -251,13 +307,18 @@ impl Membership {
             element.set_metadata(metadata.to_string());
             element.set_offset(Position::Offset(committable.offset().0))
         });
-        let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+        let commit = || consumer.commit(&list, CommitMode::Sync);
+        let Err(error) = filled.and_then(|()| protocol::in_epoch(commit)) else {
+            *lock(&self.unknown_since) = None;
             rights::granted(Right::ReadGroup);
             return true;
         };
+        if protocol::is_member_unknown(&error) {
+            lock(&self.unknown_since).get_or_insert_with(|| (Instant::now(), error.clone()));
+        }
         rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
-        warn!(topic = self.topic, "offsets are not committed: {error}");
+        client::warn_of("offsets are not committed", &error);
         false
     }
 
@@ -368,6 +429,9 @@ impl ClientContext for Membership {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             *lock(&self.connected_at) = Instant::now();
         }
+        if self.settings.group_protocol == GroupProtocol::Consumer && protocol::is_unsupported(&statistics) {
+            self.is_unsupported.store(true, Ordering::Relaxed);
+        }
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
@@ -393,6 +457,7 @@ impl ClientContext for Membership {
 
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        *lock(&self.unknown_since) = None;
         if let Rebalance::Assign(_) = rebalance {
             rights::granted(Right::ReadGroup);
             // If it is still missing, the next fetch says so.
