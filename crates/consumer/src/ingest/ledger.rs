@@ -261,19 +261,21 @@ impl Ledger {
 
     /// Notes that offsets are passed over, if the partition is still read from where they start. Returns their span.
     pub(crate) fn pass_over(&mut self, partition: Partition, offsets: Range<Offset>) -> Option<Span> {
-        let expected = self.accounts.get(&partition)?.expected;
-        if expected.is_some_and(|expected| expected != offsets.start) {
+        let account = self.accounts.get_mut(&partition)?;
+        if account.next().is_some_and(|next| next != offsets.start) {
             return None;
         }
+        // Whoever began with a record before them would have to pass over them again.
+        (account.latest, account.unconfirmed) = (None, None);
         // A log that begins behind the committed offset is read from its start.
         self.read(partition, Offset(offsets.end.0 - 1))
             .map(|(span, _)| span)
     }
 
-    /// The offset that the next record of each partition is expected to have; none where that is where the log begins.
+    /// The offset that each partition is read from next; none where that is where the log begins.
     pub(crate) fn positions(&self) -> impl Iterator<Item = (Partition, Option<Offset>)> {
         let accounts = self.accounts.iter();
-        accounts.map(|(partition, account)| (*partition, account.expected))
+        accounts.map(|(partition, account)| (*partition, account.next()))
     }
 
     /// Notes that everything before an offset was read, though there may be no record next to it: a marker of a transaction,
@@ -354,6 +356,11 @@ impl Ledger {
 }
 
 impl Account {
+    /// Where it is read next, as far as is known.
+    fn next(&self) -> Option<Offset> {
+        self.unconfirmed.map(|last| Offset(last.offset)).or(self.expected)
+    }
+
     fn settle(&mut self, span: Span) {
         let Some(mut frontier) = self.frontier else { return };
         let end = if span.epoch == self.epoch {

@@ -78,3 +78,22 @@ fn a_commit_behind_a_marker_names_the_record_before_it() {
         (Offset(13), Some(Fingerprint::at(11)))
     );
 }
+
+#[test]
+fn a_commit_behind_what_cannot_be_read_names_no_record() {
+    // Behind the last record, and with it.
+    for (first, end) in [(10, 12), (9, 12), (9, 10)] {
+        let mut ledger = read_before(9);
+        if first == 10 {
+            assert_eq!(ledger.arrive(P, Fingerprint::at(9)), Arrival::Settled);
+        }
+        assert_eq!(ledger.positions().next(), Some((P, Some(Offset(first)))));
+        let span = ledger.pass_over(P, Offset(first)..Offset(end)).unwrap();
+        ledger.settle(Receipt(Spans(vec![span])));
+        ledger.pass(P, Offset(13));
+        let [committable] = ledger.committable()[..] else {
+            panic!("there is one partition");
+        };
+        assert_eq!((committable.offset(), committable.last()), (Offset(13), None));
+    }
+}
