@@ -163,6 +163,16 @@ ORDER BY (org, conversation_id)
 SETTINGS index_granularity = 8192
 COMMENT 'rollup: what a conversation consists of, without its texts';
 
+CREATE TABLE database_ids
+(
+    `id` UUID,
+    `created_at` DateTime64(9, 'UTC') DEFAULT now64(9)
+)
+ENGINE = MergeTree
+ORDER BY (created_at, id)
+SETTINGS index_granularity = 8192
+COMMENT 'what tells this database from any other; the first row holds';
+
 CREATE TABLE incoming_activity
 (
     `org` String COMMENT 'organisation',

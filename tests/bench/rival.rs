@@ -47,7 +47,7 @@ pub(crate) async fn measure(stack: &Stack, database: &str, events: u64) -> anyho
 /// The tables whose merged rows differ between two databases.
 pub(crate) async fn differing_tables(stack: &Stack, ours: &str, theirs: &str) -> anyhow::Result<Vec<String>> {
     let tables = "SELECT name FROM tables WHERE database = '{db}' AND engine LIKE '%MergeTree' \
-                  AND name != 'schema_versions' ORDER BY name";
+                  AND name NOT IN ('schema_versions', 'database_ids') ORDER BY name";
     let tables = stack
         .sql()
         .run_in("system", &tables.replace("{db}", ours))

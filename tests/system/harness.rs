@@ -27,6 +27,7 @@ pub(crate) struct Ready {
     pub(crate) bootstrap_servers: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) dead_letter_topic: Option<String>,
+    pub(crate) group_id: Option<String>,
     pub(crate) api_url: Option<String>,
     pub(crate) clickhouse_url: Option<String>,
     pub(crate) clickhouse_native: Option<String>,
@@ -173,10 +174,12 @@ impl Process {
 
     /// The settings of a client of its Kafka.
     pub(crate) fn kafka(&self) -> consumer::Settings {
+        let default = consumer::Settings::default();
         consumer::Settings {
             bootstrap_servers: self.ready.bootstrap_servers.clone().unwrap(),
             topic: self.ready.topic.clone().unwrap(),
             dead_letter_topic: self.ready.dead_letter_topic.clone().unwrap(),
+            group_id: self.ready.group_id.clone().unwrap_or(default.group_id),
             ..consumer::Settings::default()
         }
     }
@@ -290,6 +293,17 @@ fn send(pid: u32, name: &str) {
     };
     let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
+}
+
+/// The peak of a process's resident memory, in bytes, as in `proc(5)`.
+pub(crate) fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    kib << 10
 }
 
 /// The arguments of a command of `rollcall`, with those for a free port and a data directory.

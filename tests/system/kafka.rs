@@ -82,6 +82,11 @@ impl Kafka {
         self.running = Some(running);
     }
 
+    /// Takes the second half of each partition of a topic away. The broker must have been killed.
+    pub(crate) fn truncate(&self, topic: &str) {
+        self.node.truncate(topic);
+    }
+
     /// Writes the configuration again, on ports that are free now.
     fn configure(&self) {
         let [direct, faulty, controller] = free_ports();

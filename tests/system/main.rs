@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
+mod access;
 mod architecture;
 mod bad_events;
 mod clients;
@@ -9,11 +10,13 @@ mod command_line;
 mod deployment;
 mod drift;
 mod engine;
+mod groups;
 mod harness;
 mod history;
 mod kafka;
 mod kafka_clients;
 mod oracle;
+mod packed;
 mod producers;
 mod proxy;
 mod real_data;

@@ -18,6 +18,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{history::questions, oracle::question::compare};
 use fault::Fault;
+use letters::DeadLettered;
 use load::{Load, ORG};
 use report::Report;
 use stack::Stack;
@@ -40,8 +41,9 @@ async fn survive(plan: Plan) {
     let mut stack = Stack::start(plan.session).await;
     let mut load = Load::start(&stack.kafka.settings(), plan.rate);
     let mut report = Report::start(&stack.kafka.settings());
+    let mut dead_lettered = DeadLettered::default();
 
-    let mut faults = Vec::new();
+    let mut faults: Vec<Fault> = Vec::new();
     while report.survived() < plan.faults {
         // Each kind happens once before one happens again.
         if faults.is_empty() {
@@ -50,14 +52,25 @@ async fn survive(plan: Plan) {
         }
         let fault = faults.pop().unwrap();
         let duration = Duration::from_millis(random.random_range(200..2_500));
+        let published = if fault.loses_records() {
+            let published = load.stop().await;
+            report.settle().await;
+            dead_lettered += letters::compare(&stack.kafka.settings()).await;
+            Some(published)
+        } else {
+            None
+        };
         stack.inflict(fault, duration, &mut random).await;
+        if let Some(published) = published {
+            load = Load::start_at(&stack.kafka.settings(), plan.rate, published);
+        }
         report.recover(fault).await;
     }
 
     let published = load.stop().await;
     let settling = report.settle().await;
     let summary = report.end().await;
-    let dead_lettered = letters::compare(&stack.kafka.settings()).await;
+    dead_lettered += letters::compare(&stack.kafka.settings()).await;
     let oracle = load::oracle(published);
     compare(&stack.api, &oracle, ORG, &questions()).await.unwrap();
     let (expected, found) = stack.messages(&oracle).await;

@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 18] = [
+static MIGRATIONS: [Migration; 20] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -84,6 +84,8 @@ static MIGRATIONS: [Migration; 18] = [
     migration!("0016_active_weekly_from_daily"),
     migration!("0017_users_from_registrations"),
     migration!("0018_conversation_annotations_from_annotations"),
+    migration!("0019_database_ids"),
+    migration!("0020_database_id"),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

@@ -58,6 +58,18 @@ impl Store {
             .await
     }
 
+    /// What tells the database from any other, wherever it is reached from: a random UUID, from its first migration on.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn database_id(&self) -> Result<String, Error> {
+        let query = self
+            .clickhouse
+            .client
+            .query(include_str!("../sql/database_id.sql"));
+        self.clickhouse.run(query.fetch_one()).await
+    }
+
     /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.
     ///
     /// The facts go first: at every moment a rollup holds no more than follows from the facts. A failure may leave a part

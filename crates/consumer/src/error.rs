@@ -23,10 +23,13 @@ pub enum Error {
     Unreachable {
         /// The bootstrap servers.
         servers: String,
-        /// What librdkafka says.
+        /// Why.
         #[source]
-        source: KafkaError,
+        source: Cause,
     },
+    /// The brokers deny a right.
+    #[error("kafka: {0}")]
+    Denied(Denial),
     /// The brokers send neither records nor the end of a partition.
     #[error("kafka: nothing came from {servers} for {after:?}")]
     Silent {
@@ -53,6 +56,32 @@ pub enum Error {
     /// The consumer cannot go on; a new one may.
     #[error("kafka: the consumer cannot go on")]
     Consumer(#[source] KafkaError),
+    /// The brokers do not return what the group has committed, without which nothing may be read; they may answer a new
+    /// client.
+    #[error("kafka: the committed offsets of group {group} are not known")]
+    Committed {
+        /// The group.
+        group: String,
+        /// What librdkafka or the broker says.
+        #[source]
+        source: KafkaError,
+    },
+    /// What the group has read is in another database, which would miss what this one reads in the name of the group.
+    #[error(
+        "kafka: group {group} has read topic {topic} into another database, of id {committed}; this one is {database}: set \
+         kafka.group_id to a group of this database's own, or, to read everything into this one for good, stop the other \
+         and delete the group's offsets of the topic (kafka-consumer-groups --delete-offsets)"
+    )]
+    OtherDatabase {
+        /// The group.
+        group: String,
+        /// The event topic.
+        topic: String,
+        /// The id of the database that the offsets were committed for.
+        committed: String,
+        /// The id of the database that was to be written to.
+        database: String,
+    },
     /// No broker has been connected for long; a new client may find one where this one no longer looks.
     #[error("kafka: no broker has been connected for {after:?}")]
     Disconnected {
@@ -116,12 +145,67 @@ impl Error {
         }
     }
 
-    /// Whether another run, which makes new clients, can go on.
+    /// Whether another run, which makes new clients, can go on, perhaps once what [`Probe::check_database`] finds is mended. It
+    /// can after [`Error::Denied`], too, which was logged.
+    ///
+    /// [`Probe::check_database`]: crate::Probe::check_database
     pub const fn needs_new_clients(&self) -> bool {
         matches!(
             self,
-            Self::Disconnected { .. } | Self::DeadLetterTimeout { .. } | Self::Producer(_)
+            Self::Disconnected { .. }
+                | Self::DeadLetterTimeout { .. }
+                | Self::Producer(_)
+                | Self::Committed { .. }
+                | Self::OtherDatabase { .. }
         )
+    }
+}
+
+/// Why no broker answers.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// What librdkafka logged about a connection.
+    #[error("{0}")]
+    Connection(String),
+    /// All that is known.
+    #[error(transparent)]
+    Code(KafkaError),
+}
+
+/// A right, as Kafka's access control lists name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Right {
+    DescribeTopic,
+    CreateTopic,
+    ReadTopic,
+    WriteTopic,
+    ReadGroup,
+}
+
+/// A right that somebody does not have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Denial {
+    pub(crate) principal: String,
+    pub(crate) right: Right,
+    /// The name of the topic or the group.
+    pub(crate) name: String,
+}
+
+impl std::fmt::Display for Denial {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            principal,
+            right,
+            name,
+        } = self;
+        let right = match right {
+            Right::DescribeTopic => "DESCRIBE on topic",
+            Right::CreateTopic => "CREATE on topic",
+            Right::ReadTopic => "READ on topic",
+            Right::WriteTopic => "WRITE on topic",
+            Right::ReadGroup => "READ on group",
+        };
+        write!(formatter, "{principal} lacks the right {right} {name}")
     }
 }
 

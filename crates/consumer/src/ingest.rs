@@ -2,6 +2,7 @@
 //!
 //! - `pipeline`: the loop: source → decode → batch → insert → settle
 //! - `source`: membership of the group, commits, pauses
+//! - `unreadable`: batches that cannot be unpacked, found to be passed over
 //! - `record`: from a record to its named outcome
 //! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed
 //! - `delivery`: from a closed batch to its receipt
@@ -31,3 +32,4 @@ pub(crate) mod pipeline;
 pub(crate) mod record;
 pub(crate) mod rows;
 pub(crate) mod source;
+pub(crate) mod unreadable;

@@ -22,7 +22,8 @@ pub struct Settings {
     pub topic: String,
     /// The topic that rejected records are written to. Default `chat.events.dlq`.
     pub dead_letter_topic: String,
-    /// The consumer group, whose committed offsets say what has been ingested. Default `rollcall`.
+    /// The consumer group, whose committed offsets say what has been ingested: what it has read into one database it does not
+    /// read into another. Default `rollcall`; of an embedded engine, one of its own.
     pub group_id: String,
     /// A batch closes at this many records. Default 100,000.
     pub batch_records: NonZeroUsize,
@@ -54,17 +55,13 @@ pub struct Settings {
     pub properties: BTreeMap<String, String>,
 }
 
-/// Properties that may not be set by hand: exact delivery rests on what we set them to, or another setting
-/// governs them.
+/// Properties that may not be set by hand, under every name that librdkafka has for them: exact delivery, or noticing what
+/// fails, rests on what we set them to, or another setting governs them.
 const RESERVED: &[(&str, &str)] = &[
-    (
-        "enable.auto.commit",
-        "offsets are committed behind what is settled",
-    ),
-    (
-        "enable.auto.offset.store",
-        "offsets are committed behind what is settled",
-    ),
+    ("enable.auto.commit", COMMITTED_BEHIND),
+    ("auto.commit.enable", COMMITTED_BEHIND),
+    ("enable.auto.offset.store", COMMITTED_BEHIND),
+    ("offset.store.method", COMMITTED_BEHIND),
     ("auto.offset.reset", "a reset to the end would lose records"),
     ("isolation.level", "aborted transactions are never read"),
     (
@@ -72,12 +69,41 @@ const RESERVED: &[(&str, &str)] = &[
         "rebalances are handled as cooperative",
     ),
     ("enable.partition.eof", "nothing is done at a partition's end"),
-    ("acks", "a dead letter counts once all replicas have it"),
+    ("acks", ALL_REPLICAS),
+    ("request.required.acks", ALL_REPLICAS),
+    ("enable.idempotence", "a dead letter is written once"),
+    (
+        "transactional.id",
+        "dead letters are written outside of transactions",
+    ),
+    ("message.timeout.ms", ACK_NOTICED),
+    ("delivery.timeout.ms", ACK_NOTICED),
+    ("delivery.report.only.error", ACK_NOTICED),
+    (
+        "statistics.interval.ms",
+        "a client without brokers is known by them",
+    ),
+    ("allow.auto.create.topics", "use kafka.create_topics"),
     ("bootstrap.servers", "use kafka.bootstrap_servers"),
     ("metadata.broker.list", "use kafka.bootstrap_servers"),
     ("group.id", "use kafka.group_id"),
     ("group.protocol", "rebalances are handled as cooperative"),
+    ("message.max.bytes", "use kafka.max_record_bytes"),
+    ("fetch.max.bytes", BUDGETED),
+    ("queued.min.messages", BUDGETED),
+    ("queued.max.messages.kbytes", BUDGETED),
+    ("queue.buffering.max.kbytes", BUDGETED),
 ];
+
+const COMMITTED_BEHIND: &str = "offsets are committed behind what is settled";
+const ALL_REPLICAS: &str = "a dead letter counts once all replicas have it";
+const ACK_NOTICED: &str = "each record is acknowledged, or fails, in time";
+const BUDGETED: &str = "use kafka.budget_bytes";
+
+/// A member of the group that was killed gives its partitions up after this long.
+pub(crate) const SESSION_TIMEOUT_MS: u64 = 10_000;
+/// How often a member shows that it lives.
+pub(crate) const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
 
 /// The smallest budget that leaves every part of it something to work with.
 const MIN_BUDGET_BYTES: usize = 16 << 20;
@@ -156,6 +182,16 @@ impl Settings {
             };
             return wrong(&format!("kafka.properties.{property}"), &problem);
         }
+        let millis = |name: &str, default: u64| {
+            let mut properties = self.librdkafka_properties();
+            let set = properties.find_map(|(property, value)| (property == name).then_some(value));
+            set.and_then(|value| value.trim().parse().ok()).unwrap_or(default)
+        };
+        let session = millis("session.timeout.ms", SESSION_TIMEOUT_MS);
+        if millis("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS) >= session {
+            let problem = format!("must be less than session.timeout.ms, which is {session}");
+            return wrong("kafka.properties.heartbeat.interval.ms", &problem);
+        }
         Ok(())
     }
 
@@ -197,7 +233,7 @@ impl Settings {
     }
 }
 
-fn is_topic_name(name: &str) -> bool {
+pub(crate) fn is_topic_name(name: &str) -> bool {
     (1..=249).contains(&name.len())
         && !matches!(name, "." | "..")
         && name

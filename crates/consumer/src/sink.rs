@@ -14,6 +14,10 @@ pub trait Sink: Send + Sync + 'static {
     /// Rows that are ready to be written, any number of times.
     type Sealed: Send + Sync + 'static;
 
+    /// The id of the database that rows are kept in. It is the same wherever the database is reached from, and another one's
+    /// is another. Without spaces.
+    fn database(&self) -> &str;
+
     /// Empty rows to append to.
     fn rows(&self) -> Self::Rows;
 

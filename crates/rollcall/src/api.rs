@@ -90,19 +90,27 @@ pub(crate) fn clickhouse_check(store: &Store, access: Access) -> Check {
     })
 }
 
-/// A check for `/readyz`: the brokers answer and have the event topic.
+/// A check for `/readyz`: the brokers answer, have the event topic and deny ingestion nothing, and the group has read nothing of
+/// the topic into another database.
 ///
 /// # Errors
 /// Where the settings make no client of Kafka.
-pub(crate) fn kafka_check(kafka: &consumer::Settings) -> anyhow::Result<Check> {
-    let kafka = Probe::new(kafka)?;
+pub(crate) fn kafka_check(kafka: &consumer::Settings, store: &Store) -> anyhow::Result<Check> {
+    let (kafka, store) = (Probe::new(kafka)?, store.clone());
     Ok(Check::new("kafka", move || {
-        let kafka = kafka.clone();
+        let (kafka, store) = (kafka.clone(), store.clone());
         async move {
-            kafka
-                .ping(KAFKA_TIMEOUT)
-                .await
-                .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+            let missing = consumer::missing_rights();
+            if !missing.is_empty() {
+                let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+                return Err(missing.join("; "));
+            }
+            let checked = match store.database_id().await {
+                Ok(database) => kafka.check_database(&database, KAFKA_TIMEOUT).await,
+                // That ClickHouse is away is said by its own check.
+                Err(_) => kafka.ping(KAFKA_TIMEOUT).await,
+            };
+            checked.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
         }
     }))
 }

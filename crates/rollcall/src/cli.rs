@@ -82,11 +82,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientOptions,
     },
-    /// Publish rejected records again, after a fix, to the topics that they came from
+    /// Publish rejected records again, after a fix, to the topic that they came from
     #[command(
         after_help = "A replay begins where the one before it ended, and takes the dead letters that are there by \
                       then:\nwhat is rejected again waits for the next. Replaying a record that has arrived since \
-                      changes no answer."
+                      changes no answer.\nWhat is left alone is counted by cause, and passed: --from-beginning \
+                      returns to it."
     )]
     Replay {
         #[command(flatten)]
@@ -166,6 +167,10 @@ pub(crate) struct ExternalServices {
 
 /// Which dead letters, and whether to publish them.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(crate) struct ReplayOptions {
     /// Those of the dead-letter topic
     #[arg(long, required = true)]
@@ -177,6 +182,10 @@ pub(crate) struct ReplayOptions {
     /// begins where this one did
     #[arg(long = "reason", value_name = "CODE")]
     pub(crate) reasons: Vec<String>,
+    /// Also those that came from other topics than kafka.topic, each to the topic that it names; by default they are left
+    /// alone
+    #[arg(long)]
+    pub(crate) any_topic: bool,
     /// Count them by reason, and publish nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -229,6 +238,18 @@ pub(crate) struct CommonOptions {
 }
 
 impl Command {
+    /// Whether it has clients of Kafka.
+    pub(crate) const fn uses_kafka(&self) -> bool {
+        matches!(
+            self,
+            Self::Demo { .. }
+                | Self::Up { .. }
+                | Self::Ingest(_)
+                | Self::Produce { .. }
+                | Self::Replay { .. }
+        )
+    }
+
     /// The options that mean the same in every command that has them.
     pub(crate) fn common(&self) -> CommonOptions {
         match self {

@@ -10,7 +10,7 @@ use aggregator::{
     Batch, SealedBatch, Store,
     migrate::{Access, SchemaState},
 };
-use consumer::{Rows, Sink, SinkError, metric};
+use consumer::{Probe, Rows, Sink, SinkError, metric};
 use events::Event;
 use metrics::gauge;
 use query::Check;
@@ -23,6 +23,8 @@ use crate::clock;
 /// How often ClickHouse, its schema and Kafka are checked while one of them is missing.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the brokers may take to return what the group has committed.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a running ingestion looks whether a newer program has changed the schema.
 const SCHEMA_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -57,6 +59,7 @@ impl InsertProblem {
 /// The store as the sink of the consumer.
 struct StoreSink {
     store: Store,
+    database: String,
     problem: InsertProblem,
 }
 
@@ -80,6 +83,10 @@ impl Rows for BatchRows {
 impl Sink for StoreSink {
     type Rows = BatchRows;
     type Sealed = SealedBatch;
+
+    fn database(&self) -> &str {
+        &self.database
+    }
 
     fn rows(&self) -> BatchRows {
         BatchRows(Batch::new())
@@ -127,15 +134,18 @@ pub(crate) async fn run(
     let summary = loop {
         let ready = async {
             wait_for_schema(&store).await?;
-            wait_for_topics(&settings).await
+            wait_for_topics(&settings).await?;
+            let database = wait_for_database_id(&store).await?;
+            wait_for_group(&settings, &database).await?;
+            anyhow::Ok(database)
         };
-        match shutdown.run_until_cancelled(ready).await {
-            None => return Ok(()),
-            Some(ready) => ready?,
-        }
+        let Some(database) = shutdown.run_until_cancelled(ready).await else {
+            return Ok(());
+        };
         *problem.reasons() = Reasons::default();
         let sink = StoreSink {
             store: store.clone(),
+            database: database?,
             problem: problem.clone(),
         };
         let stop = shutdown.child_token();
@@ -149,6 +159,8 @@ pub(crate) async fn run(
             }
         };
         match ended {
+            // What is missing is logged by then.
+            Err(consumer::Error::Denied(_)) => {}
             Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
             ended => break ended?,
         }
@@ -194,7 +206,7 @@ fn newer(found: u32, known: u32) -> anyhow::Error {
 }
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
-    use consumer::Error::{NoTopic, Topic, Unreachable};
+    use consumer::Error::{Denied, NoTopic, Topic, Unreachable};
     let mut wait = Wait::on("kafka");
     loop {
         match consumer::ensure_topics(settings).await {
@@ -203,10 +215,41 @@ async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
                 wait.wait(format!("{error}: create it, or set kafka.create_topics"))
                     .await;
             }
+            Err(Denied(denial)) => {
+                consumer::note_missing_right(denial);
+                wait.pause().await;
+            }
             Err(error @ (Unreachable { .. } | Topic { .. })) => {
                 wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn wait_for_database_id(store: &Store) -> anyhow::Result<String> {
+    let mut wait = Wait::on("clickhouse");
+    loop {
+        match store.database_id().await {
+            Err(error) if error.is_transient() => {
+                wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
+            }
+            id => return Ok(id?),
+        }
+    }
+}
+
+/// Waits while the group stands for what another database holds: joining it would take records from that one.
+async fn wait_for_group(settings: &consumer::Settings, database: &str) -> anyhow::Result<()> {
+    use consumer::Error::{NoTopic, OtherDatabase, Topic, Unreachable};
+    let probe = Probe::new(settings)?;
+    let mut wait = Wait::on("kafka");
+    loop {
+        match probe.check_database(database, GROUP_TIMEOUT).await {
+            Err(error @ (OtherDatabase { .. } | NoTopic { .. } | Topic { .. } | Unreachable { .. })) => {
+                wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
+            }
+            checked => return Ok(checked?),
         }
     }
 }
@@ -228,11 +271,16 @@ impl Wait {
 
     /// Waits for [`RETRY_INTERVAL`], and logs the problem unless it was logged last.
     async fn wait(&mut self, problem: String) {
-        gauge!(metric::WAITING, "what" => self.what).set(1.0);
         if self.logged != problem {
             warn!("waiting: {problem}");
             self.logged = problem;
         }
+        self.pause().await;
+    }
+
+    /// Waits for [`RETRY_INTERVAL`].
+    async fn pause(&self) {
+        gauge!(metric::WAITING, "what" => self.what).set(1.0);
         sleep(RETRY_INTERVAL).await;
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Ready {
     pub(crate) bootstrap_servers: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) dead_letter_topic: Option<String>,
+    /// The consumer group of what ingests.
+    pub(crate) group_id: Option<String>,
     /// Of the API; of `ingest`, where its health and metrics are.
     pub(crate) api_url: Option<String>,
     pub(crate) clickhouse_url: Option<String>,

@@ -44,19 +44,21 @@ pub(crate) struct Settings {
     pub(crate) embedded: EmbeddedSettings,
     /// Logs.
     pub(crate) log: LogSettings,
-    /// Which services are named in the file or the environment.
+    /// What is named in the file or the environment.
     #[serde(skip)]
-    pub(crate) named: NamedServices,
+    pub(crate) named: Named,
 }
 
-/// Where the file or the environment names a service: `up` uses it then instead of an embedded one. None where the
-/// default holds.
+/// Where the file or the environment names a service, or the group: `up` uses it then instead of an embedded one, or of
+/// one of its own. None where the default holds.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct NamedServices {
+pub(crate) struct Named {
     /// The file or the variable that `kafka.bootstrap_servers` is in.
     pub(crate) kafka: Option<String>,
     /// The file or the variable that `clickhouse.url` is in.
     pub(crate) clickhouse: Option<String>,
+    /// The file or the variable that `kafka.group_id` is in.
+    pub(crate) group: Option<String>,
 }
 
 /// The section `http`.
@@ -142,9 +144,10 @@ impl Settings {
     fn layered(common: &CommonOptions, environment: Environment) -> anyhow::Result<Self> {
         let sources = Sources::read(common.config.as_deref(), environment)?;
         let mut settings: Self = sources.settings()?;
-        settings.named = NamedServices {
+        settings.named = Named {
             kafka: sources.origin("kafka.bootstrap_servers"),
             clickhouse: sources.origin("clickhouse.url"),
+            group: sources.origin("kafka.group_id"),
         };
         settings.http.addr = common.http_addr.or(settings.http.addr);
         settings.embedded.data_dir = common.data_dir.clone().or(settings.embedded.data_dir);
@@ -159,6 +162,7 @@ impl Settings {
             (&mut kafka.bootstrap_servers, running.bootstrap_servers),
             (&mut kafka.topic, running.topic),
             (&mut kafka.dead_letter_topic, running.dead_letter_topic),
+            (&mut kafka.group_id, running.group_id),
             (&mut clickhouse.url, running.clickhouse_url),
             (&mut clickhouse.database, running.database),
             (&mut clickhouse.user, running.clickhouse_user),

@@ -39,7 +39,8 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Starts what is embedded, in `data_dir`, and upgrades the schema.
+    /// Starts what is embedded, in `data_dir`, and upgrades the schema. An embedded engine has a consumer group of its own,
+    /// unless the settings name one: another would miss what this one reads, and the other way round.
     ///
     /// # Errors
     /// Where a part does not start; the message says which, and why.
@@ -95,6 +96,9 @@ impl Stack {
         if count > 0 {
             info!(migrations = count, "the schema is upgraded");
         }
+        if engine.is_some() && settings.named.group.is_none() {
+            settings.kafka.group_id = format!("rollcall-{}", store.database_id().await?);
+        }
         Ok(Self {
             settings,
             store,
@@ -118,6 +122,7 @@ impl Stack {
         let ready = Ready {
             api_url: Some(self.http.url()),
             api_key: Some(self.api_key.clone()),
+            group_id: Some(self.settings.kafka.group_id.clone()),
             ..engine.unwrap_or_default()
         };
         ready
@@ -136,7 +141,7 @@ impl Stack {
         let checks = vec![
             api::clickhouse_check(&self.store, Access::Write),
             problem.check(),
-            api::kafka_check(&kafka)?,
+            api::kafka_check(&kafka, &self.store)?,
         ];
         let settings = self.settings.query();
         let router = query::router(settings, self.store.clone(), checks, move || metrics.render());

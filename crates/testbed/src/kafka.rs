@@ -1,6 +1,11 @@
 //! Apache Kafka itself: one node, with its own controller, fetched from Maven Central.
 
+mod acl;
+mod certificate;
+mod secure;
+
 use std::{
+    ffi::OsStr,
     fmt::Write,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -9,6 +14,9 @@ use std::{
 };
 
 use crate::installed;
+
+pub use acl::Resource;
+pub use secure::SecureKafka;
 
 const POM: &[u8] = include_bytes!("kafka/pom.xml");
 /// The group coordinator logs what it does, which shows why a rebalance took long.
@@ -31,7 +39,8 @@ pub struct Kafka {
 /// An address that a node serves.
 #[derive(Debug, Clone, Copy)]
 pub struct Listener {
-    /// Its name, in capitals. The first is the one between brokers.
+    /// Its name, in capitals: `SSL` or `SASL_SSL` for what these say, any other for plaintext. The first is the one
+    /// between brokers.
     pub name: &'static str,
     /// Where the node listens.
     pub address: SocketAddr,
@@ -78,9 +87,10 @@ impl Kafka {
         let (mut listening, mut advertised, mut protocols) = (String::new(), String::new(), String::new());
         for listener in listeners {
             let name = listener.name;
+            let protocol = if name.ends_with("SSL") { name } else { "PLAINTEXT" };
             let written = write!(listening, "{name}://{},", listener.address)
                 .and_then(|()| write!(advertised, "{name}://{},", listener.advertised))
-                .and_then(|()| write!(protocols, "{name}:PLAINTEXT,"));
+                .and_then(|()| write!(protocols, "{name}:{protocol},"));
             written.expect("a string takes what it is given");
         }
         let properties = format!(
@@ -113,6 +123,10 @@ impl Kafka {
     /// # Panics
     /// If that fails.
     pub fn format(&self) {
+        self.format_with(&[]);
+    }
+
+    fn format_with(&self, further: &[String]) {
         let mut format = self.java("kafka.tools.StorageTool");
         format.args([
             "format",
@@ -121,6 +135,7 @@ impl Kafka {
             "--config",
             "server.properties",
         ]);
+        format.args(further);
         let formatted = format.status().expect("java runs");
         assert!(
             formatted.success(),
@@ -137,6 +152,27 @@ impl Kafka {
         let mut command = self.java("kafka.Kafka");
         command.arg("server.properties");
         command
+    }
+
+    /// Takes the second half of each partition of a topic away, as the election of a leader that has not all of it does. The
+    /// node must have been killed: one that begins again then takes what is left for the whole.
+    ///
+    /// # Panics
+    /// If the files cannot be changed.
+    pub fn truncate(&self, topic: &str) {
+        let partitions = fs::read_dir(self.dir.join("data")).expect("the node has data");
+        for partition in partitions {
+            let partition = partition.expect("a directory can be read").path();
+            let name = partition.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if name.rsplit_once('-').is_some_and(|(of, _)| of == topic) {
+                let segment = File::options()
+                    .write(true)
+                    .open(partition.join("00000000000000000000.log"))
+                    .expect("a partition has a first segment");
+                let bytes = segment.metadata().expect("a file has a size").len();
+                segment.set_len(bytes / 2).expect("a file can be cut");
+            }
+        }
     }
 
     /// Where its log is.

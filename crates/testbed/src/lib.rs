@@ -1,7 +1,7 @@
 //! Real parts for tests and benchmarks. In reading order:
 //!
 //! - `clickhouse`: the engine, one for each test program
-//! - `kafka`: Apache Kafka itself, one node of it
+//! - `kafka`: Apache Kafka itself, one node of it, open to all or with certificates, users and their rights
 //! - `installed`: what other people published, fetched once
 
 mod clickhouse;
@@ -10,4 +10,4 @@ mod kafka;
 
 pub use clickhouse::{ClickHouse, add_users, run_engine};
 pub use installed::installed;
-pub use kafka::{Kafka, Listener, free_ports};
+pub use kafka::{Kafka, Listener, Resource, SecureKafka, free_ports};

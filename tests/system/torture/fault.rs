@@ -35,11 +35,15 @@ pub(crate) enum Fault {
     BrokerSlow,
     /// Connections to the broker stay open, and carry nothing.
     BrokerSilent,
+    /// While no `ingest` runs and all is settled, the second half of each log is lost.
+    LogTruncated,
+    /// While no `ingest` runs and all is settled, the topic is deleted and created again.
+    TopicRecreated,
 }
 
 impl Fault {
     /// Every kind.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::IngestKilled,
         Self::IngestStopped,
         Self::IngestRestarted,
@@ -56,5 +60,12 @@ impl Fault {
         Self::BrokerCut,
         Self::BrokerSlow,
         Self::BrokerSilent,
+        Self::LogTruncated,
+        Self::TopicRecreated,
     ];
+
+    /// Whether it loses records: everything must be settled before, and nothing be published meanwhile.
+    pub(crate) const fn loses_records(self) -> bool {
+        matches!(self, Self::LogTruncated | Self::TopicRecreated)
+    }
 }

@@ -1,6 +1,9 @@
 //! The dead letters are exactly the poison.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::AddAssign,
+};
 
 use consumer::{Settings, Stored};
 
@@ -8,11 +11,19 @@ use super::load::POISON;
 use crate::records::{DeadLetter, position, read_all};
 
 /// How much was dead-lettered.
+#[derive(Default)]
 pub(crate) struct DeadLettered {
     /// Records that had to be.
     pub(crate) poison: usize,
     /// Dead letters; a record whose settlement was not committed in time is dead-lettered again.
     pub(crate) letters: usize,
+}
+
+impl AddAssign for DeadLettered {
+    fn add_assign(&mut self, more: Self) {
+        self.poison += more.poison;
+        self.letters += more.letters;
+    }
 }
 
 /// Asserts that every poison record is dead-lettered with its position, its key, its headers and its bytes, and that no other

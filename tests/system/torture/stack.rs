@@ -15,9 +15,10 @@ use tokio::time::{Instant, sleep};
 use super::{
     fault::Fault,
     load::{FORBIDDEN, ORG},
+    topic,
 };
 use crate::{
-    harness::{Process, ROLLCALL, on_free_port, subdirectory, succeeds},
+    harness::{Process, ROLLCALL, on_free_port, peak_memory, subdirectory, succeeds},
     kafka::Kafka,
     proxy::{Network, Proxy},
 };
@@ -183,7 +184,24 @@ impl Stack {
             Fault::BrokerCut => disturb(&self.kafka.faulty, Network::Cut, duration).await,
             Fault::BrokerSlow => disturb(&self.kafka.faulty, Network::Slow(DELAY), duration * 2).await,
             Fault::BrokerSilent => disturb(&self.kafka.faulty, Network::Silent, duration * 2).await,
+            Fault::LogTruncated | Fault::TopicRecreated => self.lose_records(fault).await,
         }
+    }
+
+    /// Loses records, and the dead letters, with which those that are left are compared once they are read again.
+    async fn lose_records(&mut self, fault: Fault) {
+        let settings = self.kafka.settings();
+        self.stop_members().await;
+        topic::delete(&settings, &settings.dead_letter_topic).await;
+        if fault == Fault::LogTruncated {
+            self.kafka.end("KILL").await;
+            self.kafka.truncate(&settings.topic);
+            self.kafka.resume().await;
+        } else {
+            topic::delete(&settings, &settings.topic).await;
+        }
+        consumer::ensure_topics(&settings).await.unwrap();
+        self.start_members().await;
     }
 
     /// Makes ClickHouse unreachable for this long.
@@ -271,17 +289,6 @@ impl Stack {
 /// The name of a member.
 fn name(index: usize) -> String {
     format!("ingest-{index}")
-}
-
-/// The peak of a process's resident memory, in bytes, as in `proc(5)`.
-fn peak_memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    kib << 10
 }
 
 fn url(to_clickhouse: &Proxy) -> String {

@@ -1,5 +1,5 @@
 //! What may happen to the topic itself: partitions are added, records are deleted before they are read, the topic is deleted
-//! and created again, it is consumed once more from its beginning.
+//! and created again, its logs are cut, it is consumed once more from its beginning.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -144,11 +144,7 @@ async fn a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning() 
     load::publish_some(&settings, 0..EVENTS).await;
     settle(&stack).await;
 
-    let deleted = admin(&settings)
-        .delete_topics(&[&settings.topic], &AdminOptions::new())
-        .await
-        .unwrap();
-    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    delete(&settings, &settings.topic).await;
     until("a member misses the topic", async || {
         let missed = stack
             .metric("rollcall_kafka_errors_total{code=\"UnknownTopic")
@@ -164,6 +160,60 @@ async fn a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning() 
         .await
         .unwrap();
     stack.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_cut_or_made_again_while_ingest_was_stopped_is_read_whole() {
+    let mut stack = start().await;
+    let settings = stack.kafka.settings();
+    // Several batches of records are cut between two of them.
+    for part in 0..10 {
+        load::publish_good(&settings, part * EVENTS / 10..(part + 1) * EVENTS / 10).await;
+    }
+    settle(&stack).await;
+    stack.stop_members().await;
+    let read = progress(&settings).await;
+
+    stack.kafka.end("KILL").await;
+    stack.kafka.truncate(&settings.topic);
+    stack.kafka.resume().await;
+    load::publish_good(&settings, EVENTS..3 * EVENTS).await;
+    for (read, now) in read.iter().zip(progress(&settings).await) {
+        let cut = read.end < now.end && now.end < read.end * 3;
+        assert!(cut && now.committed == Some(read.end), "{read:?} {now:?}");
+    }
+    stack.start_members().await;
+    settle(&stack).await;
+    compare(&stack.api, &load::oracle(3 * EVENTS), ORG, &questions())
+        .await
+        .unwrap();
+    let replaced = stack.metric("rollcall_logs_replaced_total").await;
+    assert_eq!(replaced, u64::from(settings.partitions.get()));
+    assert!(stack.logged("the log is another one than was read"));
+
+    stack.stop_members().await;
+    let read = progress(&settings).await;
+    delete(&settings, &settings.topic).await;
+    consumer::ensure_topics(&settings).await.unwrap();
+    load::publish_good(&settings, 3 * EVENTS..7 * EVENTS).await;
+    for (read, now) in read.iter().zip(progress(&settings).await) {
+        assert!(read.end < now.end, "{read:?} {now:?}");
+    }
+    stack.start_members().await;
+    settle(&stack).await;
+    compare(&stack.api, &load::oracle(7 * EVENTS), ORG, &questions())
+        .await
+        .unwrap();
+    stack.end().await;
+}
+
+/// Deletes a topic.
+pub(crate) async fn delete(settings: &Settings, topic: &str) {
+    let deleted = admin(settings)
+        .delete_topics(&[topic], &AdminOptions::new())
+        .await
+        .unwrap();
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,9 +60,13 @@ async fn migrating_is_idempotent_and_safe_twice_at_once() {
         one.schema_state(Access::Read).await.unwrap(),
         SchemaState::Current
     );
+    let id = one.database_id().await.unwrap();
     let mut again = 0;
     one.migrate(|_| again += 1).await.unwrap();
     assert_eq!(again, 0, "nothing is left to be applied");
+    assert_eq!(two.database_id().await.unwrap(), id);
+    let other = Database::migrated("another_id").await;
+    assert_ne!(other.store.database_id().await.unwrap(), id);
 }
 
 /// All that a database holds: what its tables are, and the rows of those that are not empty.

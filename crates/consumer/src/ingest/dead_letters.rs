@@ -6,21 +6,23 @@ use futures::future::try_join_all;
 use metrics::counter;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers, Message, OwnedMessage};
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::util::Timeout;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
+use rdkafka::producer::FutureRecord;
+use tokio::sync::OnceCell;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::error::{Error, Stop};
+use crate::error::{Error, Right, Stop};
 use crate::ingest::backoff::Backoff;
 use crate::ingest::record::{Reason, size};
-use crate::kafka::client::{self, Logged};
+use crate::kafka::rights;
+use crate::kafka::sender::{self, Sender, is_too_large};
+use crate::kafka::topics;
 use crate::metric;
 use crate::settings::Settings;
 
-/// What we append to the headers of a record, in this order, and behind it [`TIMESTAMP`].
+/// What we append to the headers of a record, in this order; behind it [`TIMESTAMP`], and [`CUT_FROM`] where it is cut.
 pub(crate) const HEADERS: [&str; 5] = [
     "rollcall_reason",
     "rollcall_reason_code",
@@ -30,6 +32,10 @@ pub(crate) const HEADERS: [&str; 5] = [
 ];
 /// The record's timestamp, in milliseconds since 1970; without a value where it has none.
 pub(crate) const TIMESTAMP: &str = "rollcall_timestamp";
+/// How many bytes the key, the headers and the value of the record have of which the letter holds only the beginning.
+pub(crate) const CUT_FROM: &str = "rollcall_cut_from_bytes";
+/// About what a batch of one letter has besides the letter's bytes.
+const FRAMING_BYTES: usize = 1_024;
 /// How many dead letters of a batch wait for their acknowledgement at once.
 const MAX_UNACKED: usize = 1_000;
 /// How long a dead letter may wait for its acknowledgement before its producer is replaced.
@@ -44,8 +50,19 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
     record: OwnedMessage,
+    /// The size of the record's own headers. `None` if a name cannot be read.
+    own_headers: Option<usize>,
     code: &'static str,
     bytes: usize,
+}
+
+/// What is written of a dead letter.
+struct Part<'a> {
+    key: Option<&'a [u8]>,
+    headers: Option<OwnedHeaders>,
+    value: Option<&'a [u8]>,
+    /// The size of the record's own among that.
+    own_bytes: usize,
 }
 
 /// The proof that every dead letter of a batch is acknowledged.
@@ -53,10 +70,11 @@ pub(crate) struct DeadLetter {
 pub(crate) struct DeadLettersAcked(());
 
 /// Writes dead letters.
-#[derive(Clone)]
 pub(crate) struct DeadLetters {
-    producer: FutureProducer<Logged>,
-    topic: String,
+    sender: Sender,
+    settings: Settings,
+    /// The largest letter that the topic takes, in bytes, where the brokers say so; asked once a letter is too large.
+    largest: OnceCell<Option<usize>>,
     /// How many bytes of a batch's letters wait for their acknowledgement at once.
     max_unacked_bytes: usize,
     /// Cancelled when the run is ending: an attempt that fails after that is the last.
@@ -66,6 +84,7 @@ pub(crate) struct DeadLetters {
 impl DeadLetter {
     /// Of a record that is rejected.
     pub(crate) fn new(mut record: OwnedMessage, reason: &Reason) -> Self {
+        let own_headers = size(&record).map(|bytes| bytes - key_and_value_bytes(&record));
         let bytes = memory_of(&record) + size_of::<Self>() + OWN_HEADERS_BYTES;
         let headers = record.detach_headers().unwrap_or_default();
         let text = reason.to_string();
@@ -78,6 +97,7 @@ impl DeadLetter {
             .fold(headers, |all, (key, value)| all.insert(Header { key, value }));
         Self {
             record: record.replace_headers(Some(headers)),
+            own_headers,
             code: reason.code(),
             bytes,
         }
@@ -96,6 +116,51 @@ impl DeadLetter {
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
+
+    /// The size of what it holds of the record.
+    fn own_bytes(&self) -> usize {
+        key_and_value_bytes(&self.record) + self.own_headers.unwrap_or(0)
+    }
+
+    fn whole(&self) -> Part<'_> {
+        Part {
+            key: self.record.key(),
+            headers: self.record.headers().cloned(),
+            value: self.record.payload(),
+            own_bytes: self.own_bytes(),
+        }
+    }
+
+    /// The beginning of it, with our headers, in `room` bytes. A key or headers of its own that do not fit are left out, and of
+    /// the value is kept what fits.
+    fn beginning(&self, room: usize) -> Part<'_> {
+        let headers = self.record.headers();
+        let count = headers.map_or(0, Headers::count);
+        let cut_from = self.own_bytes().to_string();
+        let mut ours = OwnedHeaders::new();
+        let mut left = room.saturating_sub(CUT_FROM.len() + cut_from.len());
+        for header in (count.saturating_sub(HEADERS.len() + 1)..count).filter_map(|at| headers?.try_get(at)) {
+            left = left.saturating_sub(header.key.len() + header.value.map_or(0, <[u8]>::len));
+            ours = ours.insert(header);
+        }
+        let space = left;
+        let mut take = |bytes: usize| left.checked_sub(bytes).map(|rest| left = rest).is_some();
+        let key = self.record.key().filter(|key| take(key.len()));
+        let fits = self.own_headers.is_some_and(&mut take);
+        let all = headers.filter(|_| fits).cloned();
+        let value = self.record.payload();
+        let value = value.map(|value| value.get(..left).unwrap_or(value));
+        left -= value.map_or(0, <[u8]>::len);
+        Part {
+            key,
+            headers: Some(all.unwrap_or(ours).insert(Header {
+                key: CUT_FROM,
+                value: Some(&cut_from),
+            })),
+            value,
+            own_bytes: space - left,
+        }
+    }
 }
 
 /// About what our own headers take.
@@ -108,30 +173,26 @@ fn memory_of(record: &OwnedMessage) -> usize {
     /// What headers are taken for whose names cannot be read: as much as brokers let a record have by default.
     const UNREADABLE: usize = 1 << 20;
     let headers = record.headers().map_or(0, Headers::count);
-    let bytes = size(record).unwrap_or_else(|| {
-        record.key().map_or(0, <[u8]>::len) + record.payload().map_or(0, <[u8]>::len) + UNREADABLE
-    });
+    let bytes = size(record).unwrap_or_else(|| key_and_value_bytes(record) + UNREADABLE);
     bytes + headers * HEADER
 }
 
+fn key_and_value_bytes(record: &OwnedMessage) -> usize {
+    record.key().map_or(0, <[u8]>::len) + record.payload().map_or(0, <[u8]>::len)
+}
+
 impl DeadLetters {
-    /// A producer that counts a dead letter as written once every replica has it.
+    /// What the producer starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
+        sender::config(settings, ACK_TIMEOUT)
+    }
+
+    /// A dead letter counts as written once every replica has it.
     pub(crate) fn new(settings: &Settings, shutdown: CancellationToken) -> Result<Self, Error> {
-        let mut config: ClientConfig = client::config(settings);
-        config
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            .set("compression.type", "lz4")
-            .set("linger.ms", "5")
-            .set("message.timeout.ms", ACK_TIMEOUT.as_millis().to_string())
-            // Whatever was read can be written: how much waits in the queue is bounded by what is put there at once, and what
-            // is too large the broker decides, which sees it compressed. These are the largest values there are.
-            .set("queue.buffering.max.kbytes", "2147483647")
-            .set("message.max.bytes", "1000000000");
-        let producer = client::create(settings, config, Logged)?;
         Ok(Self {
-            producer,
-            topic: settings.dead_letter_topic.clone(),
+            sender: Sender::new(settings, ACK_TIMEOUT)?,
+            settings: settings.clone(),
+            largest: OnceCell::new(),
             max_unacked_bytes: settings.budget().dead_letters / usize::from(settings.batches_in_flight.get()),
             shutdown,
         })
@@ -144,6 +205,9 @@ impl DeadLetters {
             let (now, later) = rest.split_at(self.fitting(rest));
             try_join_all(now.iter().map(|letter| self.write_one(letter))).await?;
             rest = later;
+        }
+        if !letters.is_empty() {
+            rights::granted(Right::WriteTopic);
         }
         Ok(DeadLettersAcked(()))
     }
@@ -161,21 +225,56 @@ impl DeadLetters {
     async fn write_one(&self, letter: &DeadLetter) -> Result<(), Stop> {
         let mut backoff = Backoff::new();
         let (partition, offset) = letter.origin();
+        let topic = &self.settings.dead_letter_topic;
+        let (mut part, mut room) = (letter.whole(), None);
         loop {
-            let record = FutureRecord {
-                topic: &self.topic,
+            let record = || FutureRecord {
+                topic,
                 partition: None,
-                payload: letter.record.payload(),
-                key: letter.record.key(),
+                payload: part.value,
+                key: part.key,
                 timestamp: None,
-                headers: letter.record.headers().cloned(),
+                headers: part.headers.clone(),
             };
-            let Err((error, _)) = self.producer.send(record, Timeout::Never).await else {
-                return Ok(());
+            let error = match self.sender.send(record).await {
+                Ok(()) => {
+                    if room.is_some() {
+                        warn!(
+                            partition,
+                            offset,
+                            bytes = letter.own_bytes(),
+                            kept = part.own_bytes,
+                            "a dead letter is cut: raise max.message.bytes of {topic}, and take the record from its topic"
+                        );
+                    }
+                    return Ok(());
+                }
+                Err(Error::Publish { source, .. }) => source,
+                Err(error) => return Err(error.into()),
             };
+            let client = self.sender.client();
+            if let Some(denial) = rights::denial_of_producer(&self.settings, client, &error, topic) {
+                counter!(metric::RETRIES, "what" => "dead_letter").increment(1);
+                let wait = rights::note(denial.clone());
+                let waited = self.shutdown.run_until_cancelled(sleep(wait)).await;
+                waited.ok_or(Stop::Shutdown)?;
+                if client.fatal_error().is_some() {
+                    return Err(Stop::Fatal(Error::Denied(denial)));
+                }
+                continue;
+            }
+            if is_too_large(&error) && part.own_bytes > 0 {
+                let smaller = match room {
+                    Some(room) => room / 2,
+                    None => self.first_room(letter).await,
+                };
+                part = letter.beginning(smaller);
+                room = Some(smaller);
+                continue;
+            }
             if is_final(&error) {
                 return Err(Stop::Fatal(Error::DeadLetter {
-                    topic: self.topic.clone(),
+                    topic: topic.clone(),
                     partition,
                     offset,
                     source: error,
@@ -184,7 +283,7 @@ impl DeadLetters {
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::MessageTimedOut) => {
                     return Err(Stop::Fatal(Error::DeadLetterTimeout {
-                        topic: self.topic.clone(),
+                        topic: topic.clone(),
                         after: ACK_TIMEOUT,
                     }));
                 }
@@ -204,23 +303,28 @@ impl DeadLetters {
             waited.ok_or(Stop::Shutdown)?;
         }
     }
+
+    /// What is tried first for a letter that is too large: what the topic takes, or half of the letter.
+    async fn first_room(&self, letter: &DeadLetter) -> usize {
+        let half = letter.own_bytes() / 2;
+        let ask = || async {
+            let topics = [&self.settings.dead_letter_topic];
+            let [largest] = topics::largest_batches(&self.settings, topics, Duration::ZERO).await;
+            largest
+        };
+        let limit = *self.largest.get_or_init(ask).await;
+        let room = limit.map(|limit| limit.saturating_sub(FRAMING_BYTES));
+        room.filter(|room| *room < letter.own_bytes()).unwrap_or(half)
+    }
 }
 
 /// Whether a dead letter will be refused however often it is written.
 fn is_final(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{
-        InvalidMessageSize, InvalidRecord, MessageSizeTooLarge, PolicyViolation, TopicAuthorizationFailed,
-    };
-    error.rdkafka_error_code().is_some_and(|code| {
-        matches!(
-            code,
-            InvalidMessageSize
-                | InvalidRecord
-                | MessageSizeTooLarge
-                | PolicyViolation
-                | TopicAuthorizationFailed
-        )
-    })
+    use RDKafkaErrorCode::{InvalidMessageSize, InvalidRecord, PolicyViolation};
+    is_too_large(error)
+        || error
+            .rdkafka_error_code()
+            .is_some_and(|code| matches!(code, InvalidMessageSize | InvalidRecord | PolicyViolation))
 }
 
 #[cfg(test)]

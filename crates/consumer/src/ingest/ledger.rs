@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use crate::ingest::dead_letters::DeadLettersAcked;
 use crate::ingest::rows::RowsAcked;
+use crate::kafka::commit_metadata::Fingerprint;
 
 /// A partition of the event topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +34,8 @@ pub(crate) struct Span {
     epoch: Epoch,
     start: Offset,
     end: Offset,
+    /// The last record in it, where it is known.
+    last: Option<Fingerprint>,
 }
 
 /// The spans that a batch stands for.
@@ -48,6 +51,22 @@ pub(crate) struct Receipt(Spans);
 pub(crate) struct Committable {
     partition: Partition,
     offset: Offset,
+    last: Option<Fingerprint>,
+}
+
+/// What a record that has come is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The next of its partition. It closes a span: from what was expected to the record itself, so that a gap before it is
+    /// settled with it.
+    Next(Span, Option<Jump>),
+    /// The last record below the committed offset, settled long ago: the log is the one that was read.
+    Settled,
+    /// Another record than the one that was read at its offset: the log was truncated, or its topic made again, while nobody
+    /// read it. The partition is to be read from its start.
+    Replaced,
+    /// Of a partition that is not assigned.
+    Unassigned,
 }
 
 /// A record that is not where the one before it said that it would be. Forward, the offsets between were never seen; back,
@@ -77,10 +96,16 @@ struct Account {
     origin: Option<Offset>,
     /// The offset that the next record is expected to have; none until the first, unless an offset is committed.
     expected: Option<Offset>,
+    /// The last record that was read, where it is known.
+    latest: Option<Fingerprint>,
     /// Everything before it is settled.
     frontier: Option<Offset>,
-    /// Settled spans beyond the frontier, end by start.
-    ahead: BTreeMap<Offset, Offset>,
+    /// The last record before the frontier, where it is known.
+    last: Option<Fingerprint>,
+    /// That record as the commit names it, until a first record shows whether the log still holds it.
+    unconfirmed: Option<Fingerprint>,
+    /// Settled spans beyond the frontier, by start: the end, and the last record where it is known.
+    ahead: BTreeMap<Offset, (Offset, Option<Fingerprint>)>,
     /// Where reading went back to since an earlier epoch: its spans hold up to there.
     earlier: Vec<(Epoch, Offset)>,
 }
@@ -94,6 +119,11 @@ impl Committable {
     /// The offset to commit: that of the first record that is not settled.
     pub(crate) const fn offset(&self) -> Offset {
         self.offset
+    }
+
+    /// The last record before it, where it is known.
+    pub(crate) const fn last(&self) -> Option<Fingerprint> {
+        self.last
     }
 }
 
@@ -114,9 +144,16 @@ impl Spans {
             .rev()
             .find(|held| held.partition == span.partition);
         match adjoining {
-            Some(held) if held.epoch == span.epoch && held.end == span.start => held.end = span.end,
+            Some(held) if held.epoch == span.epoch && held.end == span.start => {
+                (held.end, held.last) = (span.end, span.last);
+            }
             _ => self.0.push(span),
         }
+    }
+
+    /// Adds all of these.
+    pub(crate) fn append(&mut self, mut spans: Self) {
+        self.0.append(&mut spans.0);
     }
 
     /// Turns the spans into a receipt, against the proofs that their rows and their dead letters are
@@ -144,15 +181,56 @@ impl Ledger {
             committed,
             origin: None,
             expected: committed,
+            latest: None,
             frontier: committed,
+            last: None,
+            unconfirmed: None,
             ahead: BTreeMap::new(),
             earlier: Vec::new(),
         };
         self.accounts.insert(partition, account);
     }
 
-    /// Notes that a record was read, and returns the span that it closes: from what was expected to the record
-    /// itself, so that a gap before it is settled with it. `None` where the partition is not assigned.
+    /// Has the first record of a partition that was assigned compared with the last one that its commit names, from which
+    /// it is read on.
+    pub(crate) fn confirm(&mut self, partition: Partition, last: Fingerprint) {
+        if let Some(account) = self.accounts.get_mut(&partition) {
+            (account.latest, account.last) = (Some(last), Some(last));
+            account.unconfirmed = Some(last);
+        }
+    }
+
+    /// Notes that a record has come.
+    pub(crate) fn arrive(&mut self, partition: Partition, record: Fingerprint) -> Arrival {
+        let Some(account) = self.accounts.get_mut(&partition) else {
+            return Arrival::Unassigned;
+        };
+        if let Some(last) = account.unconfirmed.take() {
+            if record == last {
+                return Arrival::Settled;
+            }
+            let committed = account
+                .expected
+                .map_or(last.offset, |Offset(committed)| committed);
+            if (last.offset..committed).contains(&record.offset) {
+                self.assign(partition, None);
+                return Arrival::Replaced;
+            }
+        }
+        account.latest = Some(record);
+        match self.read(partition, Offset(record.offset)) {
+            Some((span, jump)) => Arrival::Next(
+                Span {
+                    last: Some(record),
+                    ..span
+                },
+                jump,
+            ),
+            None => Arrival::Unassigned,
+        }
+    }
+
+    /// Notes that a record was read, and returns the span that it closes. `None` where the partition is not assigned.
     pub(crate) fn read(&mut self, partition: Partition, offset: Offset) -> Option<(Span, Option<Jump>)> {
         let account = self.accounts.get_mut(&partition)?;
         let expected = account.expected.unwrap_or(offset);
@@ -172,12 +250,30 @@ impl Ledger {
             epoch: account.epoch,
             start,
             end,
+            last: None,
         };
         let jump = Jump {
             from: expected,
             to: offset,
         };
         Some((span, (offset != expected).then_some(jump)))
+    }
+
+    /// Notes that offsets are passed over, if the partition is still read from where they start. Returns their span.
+    pub(crate) fn pass_over(&mut self, partition: Partition, offsets: Range<Offset>) -> Option<Span> {
+        let expected = self.accounts.get(&partition)?.expected;
+        if expected.is_some_and(|expected| expected != offsets.start) {
+            return None;
+        }
+        // A log that begins behind the committed offset is read from its start.
+        self.read(partition, Offset(offsets.end.0 - 1))
+            .map(|(span, _)| span)
+    }
+
+    /// The offset that the next record of each partition is expected to have; none where that is where the log begins.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (Partition, Option<Offset>)> {
+        let accounts = self.accounts.iter();
+        accounts.map(|(partition, account)| (*partition, account.expected))
     }
 
     /// Notes that everything before an offset was read, though there may be no record next to it: a marker of a transaction,
@@ -195,6 +291,7 @@ impl Ledger {
             epoch: account.epoch,
             start: from,
             end: to,
+            last: account.latest,
         });
         (from < to).then_some(Jump { from, to })
     }
@@ -268,12 +365,15 @@ impl Account {
             span.end.min(*limit)
         };
         if span.start < end {
-            self.ahead.insert(span.start, end);
+            self.ahead.insert(span.start, (end, before(span.last, end)));
         }
         while let Some(next) = self.ahead.first_entry()
             && *next.key() <= frontier
         {
-            frontier = frontier.max(next.remove());
+            let (end, last) = next.remove();
+            if end > frontier {
+                (frontier, self.last) = (end, last);
+            }
         }
         self.frontier = Some(frontier);
         self.earlier.retain(|(_, limit)| *limit > frontier);
@@ -282,12 +382,13 @@ impl Account {
     /// Voids everything at and behind the offset that reading went back to: the records there may be others
     /// now. What is read and not settled before it stays so.
     fn rewind(&mut self, epoch: Epoch, to: Offset) {
-        self.ahead.retain(|start, end| {
-            *end = to.min(*end);
+        self.ahead.retain(|start, (end, last)| {
+            (*end, *last) = (to.min(*end), before(*last, to));
             *start < to
         });
         self.earlier.push((std::mem::replace(&mut self.epoch, epoch), to));
         self.frontier = self.frontier.map(|frontier| frontier.min(to));
+        self.last = before(self.last, to);
         for (_, limit) in &mut self.earlier {
             *limit = to.min(*limit);
         }
@@ -297,6 +398,15 @@ impl Account {
     fn committable(&self, partition: Partition) -> Option<Committable> {
         let held = self.committed.or(self.origin);
         let offset = self.frontier.filter(|frontier| Some(*frontier) != held)?;
-        Some(Committable { partition, offset })
+        Some(Committable {
+            partition,
+            offset,
+            last: self.last,
+        })
     }
+}
+
+/// The record, if it is before the end.
+fn before(record: Option<Fingerprint>, end: Offset) -> Option<Fingerprint> {
+    record.filter(|record| record.offset < end.0)
 }

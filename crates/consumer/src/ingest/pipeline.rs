@@ -17,7 +17,7 @@ use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
@@ -26,14 +26,19 @@ use crate::ingest::breaker::Breaker;
 use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
-use crate::ingest::ledger::{Jump, Span};
+use crate::ingest::ledger::{Arrival, Jump, Span};
 use crate::ingest::record::{Outcome, outcome};
 use crate::ingest::rows::RowWriter;
 use crate::ingest::source::Source;
+use crate::ingest::unreadable::{Search, is_unreadable};
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
+use crate::kafka::commit_metadata::Fingerprint;
+use crate::kafka::reader::OffsetRange;
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::throttle::Throttle;
 
 /// How often settled offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -63,6 +68,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Records that retention deleted before they were read.
     pub lost: u64,
+    /// Offsets of batches that cannot be unpacked, which were passed over.
+    pub unreadable: u64,
     /// Batches that were settled.
     pub batches: u64,
     /// What the broker holds as committed at the end, by partition, of those assigned then: the offset of the first
@@ -111,7 +118,7 @@ async fn ingest<S: Sink>(
         breaker: Breaker::new(),
         max_bytes: AtomicUsize::new(usize::MAX),
     });
-    let source = Source::join(settings)?;
+    let source = Source::join(settings, sink.database())?;
     info!(topic = settings.topic, group = settings.group_id, "ingesting");
 
     let mut pipeline = Pipeline {
@@ -125,6 +132,8 @@ async fn ingest<S: Sink>(
         in_flight_bytes: 0,
         commits: JoinSet::new(),
         reading: Reading::Open,
+        search: Search::default(),
+        rejections: Throttle::new(),
         skipped: TypeCounts::default(),
         summary: Summary::default(),
     };
@@ -159,8 +168,19 @@ struct Pipeline<'a, S: Sink, C> {
     /// The commit that is on its way, at most one. It returns how many records were lost before it.
     commits: JoinSet<u64>,
     reading: Reading,
+    search: Search,
+    /// By the codes of their reasons.
+    rejections: Throttle<&'static str, Rejected>,
     skipped: TypeCounts,
     summary: Summary,
+}
+
+/// A record that is rejected, as it is logged.
+#[derive(Debug)]
+struct Rejected {
+    partition: i32,
+    offset: i64,
+    reason: String,
 }
 
 /// Whether records are read.
@@ -188,12 +208,17 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                 () = shutdown.cancelled() => return Ok(()),
                 Some(delivery) = self.deliveries.join_next() => self.settle(delivery)?,
                 _ = ticks.tick() => {
+                    self.source.check()?;
                     let after = self.source.disconnected_for();
                     if after > DISCONNECTED_TIMEOUT {
                         return Err(Error::Disconnected { after });
                     }
                     self.commit();
+                    rights::log_again();
+                    self.search.begin(self.settings, &shutdown, || self.source.positions());
+                    self.log_rejections();
                 }
+                found = self.search.found() => found.into_iter().for_each(|offsets| self.pass_over(offsets)),
                 () = wait_until(due) => self.dispatch(),
                 () = wait_until(pause_at) => self.pause(),
                 Some(record) = records.next(), if may_read => {
@@ -241,10 +266,14 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(Error::Consumer(error)),
             Err(error) => {
                 client::note_error(&self.settings.topic, &error);
+                rights::note_reading(self.settings, &error);
+                if is_unreadable(&error) {
+                    self.search.suspect(|| self.source.positions());
+                }
                 return Ok(());
             }
         };
-        let Some(span) = self.position(&record) else {
+        let Some(span) = self.position(&record)? else {
             return Ok(());
         };
         let (partition, offset) = (record.partition(), record.offset());
@@ -256,6 +285,12 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             }
             Outcome::Rejected(reason) => {
                 debug!(partition, offset, "rejected: {reason}");
+                let rejected = Rejected {
+                    partition,
+                    offset,
+                    reason: reason.to_string(),
+                };
+                self.rejections.count(reason.code(), rejected);
                 let letter = DeadLetter::new(record.detach(), &reason);
                 self.batcher.open().reject(span, letter);
             }
@@ -263,26 +298,75 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         Ok(())
     }
 
-    /// Notes the position of a record, and what is missing before it.
-    fn position(&mut self, record: &BorrowedMessage<'_>) -> Option<Span> {
+    /// Notes the position of a record, and what is missing before it. None for a record that is not to be processed.
+    fn position(&mut self, record: &BorrowedMessage<'_>) -> Result<Option<Span>, Error> {
         let (topic, partition, offset) = (&self.settings.topic, record.partition(), record.offset());
-        let Some((span, jump)) = self.source.note_read(partition, offset) else {
-            warn!(
-                topic,
-                partition, offset, "a record of a partition that is not assigned"
-            );
-            return None;
+        let (span, jump) = match self.source.note_arrival(partition, Fingerprint::of(record))? {
+            Arrival::Next(span, jump) => (span, jump),
+            Arrival::Settled => return Ok(None),
+            Arrival::Replaced => {
+                counter!(metric::LOGS_REPLACED).increment(1);
+                warn!(
+                    topic,
+                    partition,
+                    offset,
+                    "the log is another one than was read: it was truncated, or the topic made again; the partition is \
+                     read from its start"
+                );
+                return Ok(None);
+            }
+            Arrival::Unassigned => {
+                self.source.check()?;
+                warn!(
+                    topic,
+                    partition, offset, "a record of a partition that is not assigned"
+                );
+                return Ok(None);
+            }
         };
         if let Some(Jump { from, to }) = jump
             && to < from
         {
             let (from, to) = (from.0, to.0);
+            counter!(metric::LOGS_REPLACED).increment(1);
             warn!(
                 topic,
                 partition, from, to, "the log begins again: reading from there"
             );
         }
-        Some(span)
+        Ok(Some(span))
+    }
+
+    /// Logs a rejected record of each reason that is due.
+    fn log_rejections(&mut self) {
+        for (code, count, rejected) in self.rejections.due(Instant::now()) {
+            let Rejected {
+                partition,
+                offset,
+                reason,
+            } = rejected;
+            warn!(
+                topic = self.settings.topic,
+                partition, offset, code, count, "records are rejected: {reason}"
+            );
+        }
+    }
+
+    /// Settles offsets that cannot be read, and reads on behind them.
+    fn pass_over(&mut self, (partition, offsets): OffsetRange) {
+        let Some(span) = self.source.pass_over(partition, &offsets) else {
+            return;
+        };
+        let count = u64::try_from(offsets.end - offsets.start).unwrap_or(0);
+        self.batcher.open().pass_over(span, count);
+        error!(
+            topic = self.settings.topic,
+            partition,
+            from = offsets.start,
+            to = offsets.end,
+            count,
+            "records cannot be unpacked and are passed over"
+        );
     }
 
     /// Sends the open batch on its way, and opens another.
@@ -323,7 +407,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         for (reason, count) in &tally.rejected {
             counter!(metric::RECORDS, "outcome" => "rejected", "reason" => *reason).increment(*count);
         }
+        counter!(metric::RECORDS_UNREADABLE).increment(tally.unreadable);
         self.summary.batches += 1;
+        self.summary.unreadable += tally.unreadable;
         self.summary.kept += tally.kept;
         self.summary.skipped += tally.skipped.sum();
         self.summary.rejected += tally.rejected.values().sum::<u64>();

@@ -6,11 +6,9 @@ use std::mem;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use events::Timestamp;
 use metrics::{counter, gauge, histogram};
-use rdkafka::error::KafkaError;
 use rdkafka::message::{Message, OwnedMessage};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -23,8 +21,9 @@ use crate::ingest::bisect::isolate;
 use crate::ingest::breaker::{Breaker, Kinds};
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::record::{Outcome, Reason, outcome, size};
-use crate::kafka::client;
+use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
 use crate::kafka::reader::{OffsetRange, Reader, Stored};
+use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::{Rows, Sink, SinkError};
@@ -390,20 +389,18 @@ impl<S: Sink> RowWriter<S> {
             .set("queued.min.messages", "1")
             .set("queued.max.messages.kbytes", "1024")
             .set("max.partition.fetch.bytes", "262144");
-        Reader::new(&self.settings, config, Duration::MAX)
+        Reader::new(&self.settings, config, DISCONNECTED_TIMEOUT)
     }
 
     /// The next record, however long the brokers take, unless the run is ending.
     async fn read(&self, reader: &mut Reader) -> Result<Option<OwnedMessage>, Stop> {
         loop {
-            match self.shutdown.run_until_cancelled(reader.next()).await {
-                None => return Err(Stop::Shutdown),
-                Some(Err(Error::Topic { topic, source }))
-                    if !matches!(source, KafkaError::MessageConsumptionFatal(_)) =>
-                {
-                    client::note_error(&topic, &source);
+            let record = self.shutdown.run_until_cancelled(reader.next_in_the_end());
+            match record.await.ok_or(Stop::Shutdown)? {
+                Err(Error::Denied(denial)) => {
+                    rights::note(denial);
                 }
-                Some(record) => return Ok(record?.map(|Stored(record)| record)),
+                record => return Ok(record?.map(|Stored(record)| record)),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Membership of the group: what is assigned, committed, paused.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,20 +13,25 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer, ConsumerContext, MessageStream, Rebalance, StreamConsumer,
 };
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{Offset as Position, Statistics, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset as Position, Statistics, TopicPartitionList};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
-use crate::ingest::ledger::{Committable, Jump, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::unreadable::Positions;
 use crate::kafka::client;
+use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
+use crate::kafka::rights;
 use crate::metric;
-use crate::settings::Settings;
+use crate::settings::{HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long librdkafka may take to go to another offset, for which it asks nobody.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A member of the consumer group.
 pub(crate) struct Source {
@@ -33,15 +39,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Joins the group.
-    pub(crate) fn join(settings: &Settings) -> Result<Self, Error> {
+    /// What a member starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
         config
             .set("partition.assignment.strategy", "cooperative-sticky")
-            // A member that was killed gives its partitions up after this long.
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000")
+            .set("session.timeout.ms", SESSION_TIMEOUT_MS.to_string())
+            .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS.to_string())
             // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
             .set("max.poll.interval.ms", "30000")
             // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
@@ -54,17 +59,25 @@ impl Source {
                 "queued.max.messages.kbytes",
                 (budget.prefetched >> 10).to_string(),
             )
-            .set("fetch.max.bytes", budget.answer.to_string())
-            .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
             .set("statistics.interval.ms", "2000");
+        config
+    }
+
+    /// Joins the group, to commit what is in the database of this id.
+    pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
         let membership = Membership {
             topic: settings.topic.clone(),
+            settings: settings.clone(),
+            group: settings.group_id.clone(),
+            database: database.to_owned(),
+            unusable: Mutex::default(),
             ledger: Mutex::default(),
             logs: Logs::new(&settings.topic),
             paused: AtomicBool::new(false),
             connected_at: Mutex::new(Instant::now()),
         };
-        let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
+        let consumer: StreamConsumer<Membership> =
+            client::create(settings, Self::config(settings), membership)?;
         consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
         let consumer = Arc::new(consumer);
         Ok(Self { consumer })
@@ -81,15 +94,25 @@ impl Source {
         lock(&self.membership().connected_at).elapsed()
     }
 
-    /// Notes in the ledger that a record was read: see [`Ledger::read`].
-    pub(crate) fn note_read(&self, partition: i32, offset: i64) -> Option<(Span, Option<Jump>)> {
-        let (partition, offset) = (Partition(partition), Offset(offset));
+    /// Notes in the ledger that a record has come: see [`Ledger::arrive`]. A partition whose log was replaced is read from its
+    /// start.
+    pub(crate) fn note_arrival(&self, partition: i32, record: Fingerprint) -> Result<Arrival, Error> {
         let membership = self.membership();
-        let (span, jump) = membership.ledger().read(partition, offset)?;
-        if let Some(jump) = jump {
-            membership.logs.note_jump(partition, jump);
+        let arrival = membership.ledger().arrive(Partition(partition), record);
+        if arrival == Arrival::Replaced {
+            self.consumer
+                .seek(&membership.topic, partition, Position::Beginning, SEEK_TIMEOUT)
+                .map_err(Error::Consumer)?;
         }
-        Some((span, jump))
+        if let Arrival::Next(_, Some(jump)) = arrival {
+            membership.logs.note_jump(Partition(partition), jump);
+        }
+        Ok(arrival)
+    }
+
+    /// An error where something is assigned that may not be read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        lock(&self.membership().unusable).take().map_or(Ok(()), Err)
     }
 
     /// Notes in the ledger how far the client has read where no record says so: see [`Ledger::pass`]. Every record that
@@ -125,6 +148,34 @@ impl Source {
     /// Whether [`Source::ask_logs`] may find something that was lost.
     pub(crate) fn has_gaps(&self) -> bool {
         self.membership().logs.has_gaps()
+    }
+
+    /// The offset of each assigned partition that is read next; none where reading begins with the log.
+    pub(crate) fn positions(&self) -> Positions {
+        let ledger = self.membership().ledger();
+        let positions = ledger.positions();
+        positions
+            .map(|(partition, offset)| (partition.0, offset.map(|offset| offset.0)))
+            .collect()
+    }
+
+    /// Goes on behind offsets that cannot be read, unless the partition is no longer where they start. The span to settle.
+    pub(crate) fn pass_over(&self, partition: i32, offsets: &Range<i64>) -> Option<Span> {
+        let membership = self.membership();
+        let span = membership
+            .ledger()
+            .pass_over(Partition(partition), Offset(offsets.start)..Offset(offsets.end))?;
+        let behind = Position::Offset(offsets.end);
+        if let Err(error) = self
+            .consumer
+            .seek(&membership.topic, partition, behind, SEEK_TIMEOUT)
+        {
+            warn!(
+                topic = membership.topic,
+                partition, "could not go on behind a batch: {error}"
+            );
+        }
+        Some(span)
     }
 
     /// Settles the offsets of a batch, which can be committed from now on.
@@ -199,6 +250,12 @@ impl Source {
 /// What librdkafka calls back for: assignments and statistics. Its callbacks run where the records are polled.
 pub(crate) struct Membership {
     topic: String,
+    settings: Settings,
+    group: String,
+    /// The id of the database that the commits stand for.
+    database: String,
+    /// Why an assignment has no accounts, so that nothing of it is read or committed.
+    unusable: Mutex<Option<Error>>,
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
     logs: Logs,
@@ -219,14 +276,21 @@ impl Membership {
     fn commit(&self, consumer: &impl Consumer<Self>, offsets: &[Committable]) -> bool {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         let filled = offsets.iter().try_for_each(|committable| {
-            let (partition, offset) = (committable.partition().0, committable.offset().0);
-            list.add_partition_offset(&self.topic, partition, Position::Offset(offset))
+            let metadata = CommitMetadata {
+                database: self.database.clone(),
+                last: committable.last(),
+            };
+            let mut element = list.add_partition(&self.topic, committable.partition().0);
+            element.set_metadata(metadata.to_string());
+            element.set_offset(Position::Offset(committable.offset().0))
         });
         let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+            rights::granted(Right::ReadGroup);
             return true;
         };
+        rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
-        warn!(topic = self.topic, "offsets are not committed: {error}");
+        client::warn_of("offsets are not committed", &error);
         false
     }
 
@@ -245,32 +309,52 @@ impl Membership {
         }
     }
 
-    /// Opens accounts. The committed offset is asked for, so that records which the log dropped before the first one that
-    /// is read are noticed.
+    /// Opens accounts, unless it is not known what is committed, or another database holds it.
     fn assigned(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
-        let committed = consumer.committed_offsets(partitions.clone(), COMMITTED_TIMEOUT);
-        if let Err(error) = &committed {
-            warn!(
-                topic = self.topic,
-                "a gap before the first record will not be seen: no committed offsets: {error}"
-            );
+        let usable = consumer
+            .committed_offsets(partitions.clone(), COMMITTED_TIMEOUT)
+            .map_err(|source| Error::Committed {
+                group: self.group.clone(),
+                source,
+            })
+            .and_then(|committed| {
+                commit_metadata::check_database(&committed, &self.group, &self.database)?;
+                Ok(committed)
+            });
+        match usable {
+            Ok(committed) => self.open_accounts(partitions, &committed),
+            Err(error) => *lock(&self.unusable) = Some(error),
         }
+        info!(topic = self.topic, partitions = partitions.count(), "assigned");
+    }
+
+    /// Opens accounts at the committed offsets, so that records which the log dropped before the first one that is read are
+    /// noticed. Reading begins with the last record before them, which shows whether the log was replaced.
+    fn open_accounts(&self, partitions: &TopicPartitionList, committed: &TopicPartitionList) {
         let mut ledger = self.ledger();
-        for partition in numbers(partitions) {
-            let known = committed
+        for mut element in partitions.elements() {
+            let partition = Partition(element.partition());
+            let known = committed.find_partition(&self.topic, partition.0);
+            let offset = known.as_ref().and_then(|commit| absolute(commit.offset()));
+            let last = known
                 .as_ref()
-                .ok()
-                .and_then(|list| list.find_partition(&self.topic, partition.0));
-            let offset = known.and_then(|element| absolute(element.offset()));
+                .and_then(CommitMetadata::of)
+                .and_then(|metadata| metadata.last)
+                .filter(|last| offset.is_some_and(|Offset(offset)| last.offset < offset));
+            ledger.assign(partition, offset);
+            if let Some(last) = last
+                && element.set_offset(Position::Offset(last.offset)).is_ok()
+            {
+                ledger.confirm(partition, last);
+            }
             debug!(
                 topic = self.topic,
                 partition = partition.0,
                 committed = offset.map(|offset| offset.0),
+                last = last.map(|last| last.offset),
                 "assigned"
             );
-            ledger.assign(partition, offset);
         }
-        info!(topic = self.topic, partitions = partitions.count(), "assigned");
     }
 
     /// Commits what is settled and closes accounts. What is read and not settled is left to the next member.
@@ -320,6 +404,16 @@ impl ClientContext for Membership {
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
+        let fetching = || {
+            topic
+                .partitions
+                .values()
+                .filter(|partition| partition.fetch_state == "active")
+        };
+        // Brokers tell where the log ends only to those who may read it.
+        if fetching().next().is_some() && fetching().all(|partition| partition.ls_offset >= 0) {
+            rights::granted(Right::ReadTopic);
+        }
         for (partition, _) in self.ledger().frontiers() {
             if let Some(log) = topic.partitions.get(&partition.0)
                 && log.ls_offset >= 0
@@ -332,6 +426,11 @@ impl ClientContext for Membership {
 
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(_) = rebalance {
+            rights::granted(Right::ReadGroup);
+            // If it is still missing, the next fetch says so.
+            rights::granted(Right::ReadTopic);
+        }
         let kind = match rebalance {
             Rebalance::Assign(partitions) if partitions.count() > 0 => {
                 self.assigned(consumer, partitions);

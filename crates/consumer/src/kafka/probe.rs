@@ -3,15 +3,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
-use tracing::warn;
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT, Logged};
+use crate::kafka::commit_metadata;
+use crate::kafka::rights;
 use crate::settings::Settings;
+
+/// How long what librdkafka has to say is waited for.
+const LOG_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// A client that looks at the event topic and its group and joins nothing. Cheap to clone; kept as long as it is
 /// needed, since making one starts threads.
@@ -77,10 +83,28 @@ impl Probe {
             .await
     }
 
+    /// How many partitions the event topic has.
+    pub(crate) async fn partition_count(&self, timeout: Duration) -> Result<i32, Error> {
+        let partitions = self.ask(move |client, settings| partitions(client, settings, timeout));
+        let last = partitions.await?.into_iter().max();
+        Ok(last.map_or(0, |last| last + 1))
+    }
+
     /// How far each partition of the event topic is read.
     pub async fn progress(&self, timeout: Duration) -> Result<Vec<PartitionProgress>, Error> {
         self.ask(move |client, settings| progress(client, settings, timeout))
             .await
+    }
+
+    /// Checks that the group has read nothing of the event topic into another database than the one of this id, and that the
+    /// brokers answer: see [`Error::OtherDatabase`].
+    pub async fn check_database(&self, database: &str, timeout: Duration) -> Result<(), Error> {
+        let database = database.to_owned();
+        self.ask(move |client, settings| {
+            let committed = committed(client, settings, timeout)?;
+            commit_metadata::check_database(&committed, &settings.group_id, &database)
+        })
+        .await
     }
 
     /// librdkafka's questions block.
@@ -113,7 +137,7 @@ impl Probe {
         }
         let since = *client.silent_since.get_or_insert_with(Instant::now);
         if since.elapsed() > DISCONNECTED_TIMEOUT {
-            warn!("no broker answers: the client is replaced");
+            client::warn_away("kafka: no broker answers: the client is replaced");
             *client = Client {
                 consumer: Arc::new(self::consumer(&self.settings)?),
                 silent_since: None,
@@ -128,7 +152,10 @@ impl Probe {
 }
 
 fn consumer(settings: &Settings) -> Result<BaseConsumer<Logged>, Error> {
-    client::create(settings, client::consumer_config(settings), Logged)
+    let mut config = client::consumer_config(settings);
+    // That a broker closes the connection, as one for TLS does when it is spoken to without, is no error to librdkafka.
+    config.set_log_level(RDKafkaLogLevel::Info);
+    client::create(settings, config, Logged)
 }
 
 fn progress(
@@ -137,18 +164,12 @@ fn progress(
     timeout: Duration,
 ) -> Result<Vec<PartitionProgress>, Error> {
     let topic = &settings.topic;
-    let mut asked = TopicPartitionList::new();
-    for partition in partitions(client, settings, timeout)? {
-        asked.add_partition(topic, partition);
-    }
-    let committed = client
-        .committed_offsets(asked, timeout)
-        .map_err(Error::topic(topic))?;
+    let committed = committed(client, settings, timeout)?;
     let progress = committed.elements().into_iter().map(|element| {
         let partition = element.partition();
         let (start, end) = client
             .fetch_watermarks(topic, partition, timeout)
-            .map_err(Error::topic(topic))?;
+            .map_err(rights::topic_error(settings, Right::DescribeTopic, topic))?;
         let committed = match element.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
@@ -163,6 +184,30 @@ fn progress(
     progress.collect()
 }
 
+/// What the group has committed, of each partition.
+fn committed(
+    client: &BaseConsumer<Logged>,
+    settings: &Settings,
+    timeout: Duration,
+) -> Result<TopicPartitionList, Error> {
+    let mut asked = TopicPartitionList::new();
+    for partition in partitions(client, settings, timeout)? {
+        asked.add_partition(&settings.topic, partition);
+    }
+    // A request about a group that is denied waits in vain for a coordinator.
+    let committed = match group_denial(client) {
+        Some(denied) => Err(denied),
+        None => client
+            .committed_offsets(asked, timeout)
+            .map_err(|error| group_denial(client).unwrap_or(error)),
+    };
+    committed.map_err(rights::topic_error(
+        settings,
+        Right::DescribeTopic,
+        &settings.topic,
+    ))
+}
+
 fn partitions(
     client: &BaseConsumer<Logged>,
     settings: &Settings,
@@ -170,19 +215,39 @@ fn partitions(
 ) -> Result<Vec<i32>, Error> {
     let metadata = client
         .fetch_metadata(Some(&settings.topic), timeout)
-        .map_err(|source| Error::Unreachable {
-            servers: settings.bootstrap_servers.clone(),
-            source,
-        })?;
+        .map_err(|source| unreachable(client, settings, source))?;
+    client::note_answer();
     let mut topics = metadata.topics().iter();
-    let topic = topics.find(|topic| topic.name() == settings.topic && topic.error().is_none());
+    let topic = topics.find(|topic| topic.name() == settings.topic);
     let partitions = topic.map_or(&[][..], MetadataTopic::partitions);
+    match topic.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
+        None | Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {}
+        Some(code) => {
+            let error = rights::topic_error(settings, Right::DescribeTopic, &settings.topic);
+            return Err(error(KafkaError::MetadataFetch(code)));
+        }
+    }
     if partitions.is_empty() {
         return Err(Error::NoTopic {
             topic: settings.topic.clone(),
         });
     }
     Ok(partitions.iter().map(MetadataPartition::id).collect())
+}
+
+/// That the group is denied, if the client has learnt it since it was polled last.
+fn group_denial(client: &BaseConsumer<Logged>) -> Option<KafkaError> {
+    let mut errors = std::iter::from_fn(|| client.poll(LOG_TIMEOUT)).filter_map(Result::err);
+    errors.find(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed))
+}
+
+/// Why nobody answers waits in the client's log until that is polled.
+fn unreachable(client: &BaseConsumer<Logged>, settings: &Settings, source: KafkaError) -> Error {
+    while client.poll(LOG_TIMEOUT).is_some() {}
+    Error::Unreachable {
+        servers: settings.bootstrap_servers.clone(),
+        source: client::cause(source),
+    }
 }
 
 #[cfg(test)]

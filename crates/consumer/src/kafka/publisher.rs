@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext};
 use tokio::time::sleep;
 
 use crate::error::Error;
-use crate::kafka::client;
+use crate::kafka::{client, reader, rights};
 use crate::settings::Settings;
 
 /// How often a full queue is checked for room, and acknowledgements are checked for.
@@ -25,6 +25,7 @@ const QUEUE_KIB: u32 = 32 << 10;
 pub struct Publisher {
     producer: ThreadedProducer<Acknowledgements>,
     topic: String,
+    settings: Settings,
 }
 
 /// Counts the records that are acknowledged, and keeps the first failure.
@@ -44,9 +45,8 @@ impl std::fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    /// A producer for the event topic of the settings. Nothing is sent yet.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
-        settings.validate()?;
+    /// What a producer of events starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
         let mut config = client::config(settings);
         config
             .set("acks", "all")
@@ -57,10 +57,17 @@ impl Publisher {
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
             .set("message.max.bytes", max_message_bytes(settings).to_string());
-        let producer = client::create(settings, config, Acknowledgements::default())?;
+        config
+    }
+
+    /// A producer for the event topic of the settings. Nothing is sent yet.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        settings.validate()?;
+        let producer = client::create(settings, Self::config(settings), Acknowledgements::default())?;
         Ok(Self {
             producer,
             topic: settings.topic.clone(),
+            settings: settings.clone(),
         })
     }
 
@@ -71,40 +78,11 @@ impl Publisher {
         headers: &[(&str, Option<&[u8]>)],
         payload: Option<&[u8]>,
     ) -> Result<(), Error> {
-        self.send(BaseRecord::to(&self.topic), key, headers, payload)
-            .await
-    }
-
-    /// Queues a record as [`Publisher::publish`] does, for a topic and, if given, a partition of it, with the
-    /// timestamp that it has.
-    pub(crate) async fn republish(
-        &self,
-        (topic, partition): (&str, Option<i32>),
-        timestamp: Option<i64>,
-        key: Option<&[u8]>,
-        headers: &[(&str, Option<&[u8]>)],
-        payload: Option<&[u8]>,
-    ) -> Result<(), Error> {
-        let mut record = BaseRecord::to(topic);
-        (record.partition, record.timestamp) = (partition, timestamp);
-        self.send(record, key, headers, payload).await
-    }
-
-    async fn send<'a>(
-        &self,
-        mut record: BaseRecord<'a, [u8], [u8]>,
-        key: Option<&'a [u8]>,
-        headers: &[(&str, Option<&[u8]>)],
-        payload: Option<&'a [u8]>,
-    ) -> Result<(), Error> {
+        let mut record = BaseRecord::to(&self.topic);
         record.key = key;
         record.payload = payload;
         if !headers.is_empty() {
-            let all = OwnedHeaders::new_with_capacity(headers.len());
-            let add = |all: OwnedHeaders, (key, value): &(&str, Option<&[u8]>)| {
-                all.insert(Header { key, value: *value })
-            };
-            record.headers = Some(headers.iter().fold(all, add));
+            record.headers = Some(owned_headers(headers));
         }
         loop {
             record = match self.producer.send(record) {
@@ -150,11 +128,23 @@ impl Publisher {
     }
 
     fn cannot(&self, source: KafkaError) -> Error {
-        Error::Publish {
-            topic: self.topic.clone(),
-            source,
+        let client = self.producer.client();
+        match rights::denial_of_producer(&self.settings, client, &source, &self.topic) {
+            Some(denial) => Error::Denied(denial),
+            None => Error::Publish {
+                topic: self.topic.clone(),
+                source,
+            },
         }
     }
+}
+
+/// Headers as librdkafka takes them.
+pub(crate) fn owned_headers(headers: &[reader::Header<'_>]) -> OwnedHeaders {
+    let all = OwnedHeaders::new_with_capacity(headers.len());
+    headers
+        .iter()
+        .fold(all, |all, (key, value)| all.insert(Header { key, value: *value }))
 }
 
 /// The largest message that is sent: the largest record accepted, and room for our headers.

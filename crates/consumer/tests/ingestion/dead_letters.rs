@@ -5,6 +5,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use consumer::{Error, Publisher, Settings};
 use rdkafka::message::{Headers, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Message};
 
 use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, other, until};
@@ -162,6 +163,52 @@ async fn whatever_was_read_is_dead_lettered_however_large() {
     let letters = broker.records(&broker.settings.dead_letter_topic, 2).await;
     let written: Vec<_> = letters.iter().map(Message::payload).collect();
     assert_eq!(written, values.each_ref().map(|value| Some(value.as_slice())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_record_that_is_too_large_for_the_dead_letter_topic_the_beginning_is_kept() {
+    let broker = Broker::with_partitions(1);
+    let value: Vec<u8> = (0..4_000_u32).map(|index| index.to_le_bytes()[0]).collect();
+    let own: &[(&str, Option<&[u8]>)] = &[("trace", Some(b"own"))];
+    let publisher = Publisher::new(&broker.settings).unwrap();
+    publisher.publish(Some(b"key"), own, Some(&value)).await.unwrap();
+    publisher.flush(TIMEOUT).await.unwrap();
+    // The letter in its batch, by itself, and half of it twice.
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    broker
+        .cluster
+        .request_errors(RDKafkaApiKey::Produce, &[refused; 4]);
+
+    let run = Run::start(&broker.settings, &Memory::default());
+    until("the commit", async || broker.committed().await[&0] == Some(1)).await;
+    run.stop().await;
+    let letters = broker.records(&broker.settings.dead_letter_topic, 1).await;
+    assert_eq!(letters[0].key(), Some(&b"key"[..]));
+    let kept = letters[0].payload().unwrap();
+    assert!((500..1_000).contains(&kept.len()), "{} bytes", kept.len());
+    assert!(value.starts_with(kept));
+    let all = headers(&letters[0]);
+    assert_eq!(all[0], ("trace".to_owned(), Some(b"own".to_vec())));
+    assert!(all.contains(&("rollcall_offset".to_owned(), Some(b"0".to_vec()))));
+    assert_eq!(
+        all.last(),
+        Some(&("rollcall_cut_from_bytes".to_owned(), Some(b"4011".to_vec())))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_is_refused_for_the_size_of_its_batch_is_written_whole() {
+    let broker = Broker::with_partitions(1);
+    broker.publish((0..3).map(|_| "{".to_owned())).await;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    broker.cluster.request_errors(RDKafkaApiKey::Produce, &[refused]);
+    let run = Run::start(&broker.settings, &Memory::default());
+    until("the commit", async || broker.committed().await[&0] == Some(3)).await;
+    run.stop().await;
+    for letter in broker.records(&broker.settings.dead_letter_topic, 3).await {
+        assert_eq!(letter.payload(), Some(&b"{"[..]));
+        assert_eq!(headers(&letter).last().unwrap().0, "rollcall_timestamp");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

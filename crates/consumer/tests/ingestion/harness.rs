@@ -127,6 +127,7 @@ struct State {
     writes: AtomicUsize,
     failures: AtomicU32,
     refuses: Mutex<BTreeSet<String>>,
+    database: OnceLock<String>,
     refuses_all: AtomicBool,
     max_rows: AtomicUsize,
     too_large: Mutex<Option<String>>,
@@ -157,6 +158,10 @@ impl Rows for Ids {
 impl Sink for Memory {
     type Rows = Ids;
     type Sealed = Ids;
+
+    fn database(&self) -> &str {
+        self.0.database.get().map_or("memory", String::as_str)
+    }
 
     fn rows(&self) -> Ids {
         Ids::default()
@@ -201,6 +206,13 @@ impl Sink for Memory {
 }
 
 impl Memory {
+    /// A sink in another database than that of all others.
+    pub(crate) fn of_database(id: &str) -> Self {
+        let memory = Self::default();
+        memory.0.database.set(id.to_owned()).unwrap();
+        memory
+    }
+
     /// Ids in the order of their arrival, repetitions included.
     pub(crate) fn kept(&self) -> Vec<String> {
         self.0.kept.lock().unwrap().clone()

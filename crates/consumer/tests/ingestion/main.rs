@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose parts cannot be had has failed")]
 
+mod commits;
 mod dead_letters;
 mod delivery;
 mod group;
 mod harness;
 mod lag;
 mod refusals;
+mod replay;
 mod requests;
+mod unreadable;

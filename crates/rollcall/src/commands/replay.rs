@@ -1,72 +1,78 @@
 //! `rollcall replay`
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use consumer::Replay;
-use tracing::warn;
+use consumer::{LeftAlone, Replay, Replayed, Selection};
 
-use crate::{cli::ReplayOptions, progress, settings::Settings, shutdown::Tasks};
+use crate::{cli::ReplayOptions, clock, progress, settings::Settings, shutdown::Tasks};
 
 /// How long the brokers may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
-/// After this many dead letters the position is stored, so that a replay that is killed does not start from the beginning.
-const MARK_EVERY: u64 = 10_000;
 
 /// Publishes dead letters again, and prints how many by reason.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn run(settings: &Settings, options: &ReplayOptions) -> anyhow::Result<()> {
     let tasks = Tasks::new()?;
-    let mut replay = Replay::open(&settings.kafka, options.from_beginning, BROKER_TIMEOUT).await?;
+    let selection = Selection {
+        from_beginning: options.from_beginning,
+        reasons: options.reasons.iter().cloned().collect(),
+        any_topic: options.any_topic,
+        dry_run: options.dry_run,
+    };
+    let mut replay = Replay::open(&settings.kafka, selection, clock::now(), BROKER_TIMEOUT).await?;
     let bar = progress::count("replaying", replay.total(), "dead letters");
-    let marks = !options.dry_run && options.reasons.is_empty();
-    let (mut by_reason, mut left, mut read) = (BTreeMap::<String, u64>::new(), 0_u64, 0_u64);
-    while let Some(Some(letter)) = tasks.unless_stopped(replay.next()).await? {
-        bar.inc(1);
-        read += 1;
-        match letter.reason_code() {
-            None => {
-                left += 1;
-                warn!(
-                    topic = settings.kafka.dead_letter_topic,
-                    partition = letter.partition(),
-                    offset = letter.offset(),
-                    "left alone: it does not name the topic that it came from"
-                );
-            }
-            Some(code)
-                if options.reasons.is_empty() || options.reasons.iter().any(|reason| reason == code) =>
-            {
-                if !options.dry_run {
-                    replay.publish(&letter).await?;
-                }
-                *by_reason.entry(code.to_owned()).or_default() += 1;
-            }
-            Some(_) => left += 1,
+    let ended = loop {
+        match tasks.unless_stopped(replay.next()).await {
+            Ok(Some(read @ 1..)) => bar.inc(u64::try_from(read).unwrap_or(0)),
+            Ok(_) => break Ok(()),
+            Err(error) => break Err(error),
         }
-        if marks && read.is_multiple_of(MARK_EVERY) {
-            replay.mark().await?;
-        }
-    }
-    if marks {
-        replay.mark().await?;
-    } else {
-        replay.flush().await?;
-    }
+    };
     bar.finish_and_clear();
-
-    let count: u64 = by_reason.values().sum();
     let verb = if options.dry_run {
         "would replay"
     } else {
         "replayed"
     };
-    let reasons: Vec<_> = by_reason
-        .iter()
-        .map(|(code, count)| format!(" {code} {count},"))
-        .collect();
-    println!(
-        "{verb} {count} dead letters:{} left alone {left}",
-        reasons.concat()
-    );
-    Ok(())
+    println!("{verb} {}", summary(replay.replayed(), &settings.kafka));
+    Ok(ended?)
+}
+
+/// What became of the letters: a line, and one more for each cause that letters were left alone for unasked.
+fn summary(replayed: &Replayed, kafka: &consumer::Settings) -> String {
+    let count: u64 = replayed.published.values().sum();
+    let left: u64 = replayed.left_alone.values().sum();
+    let reasons = replayed.published.iter();
+    let reasons: Vec<_> = reasons.map(|(code, count)| format!(" {code} {count},")).collect();
+    let causes = replayed.left_alone.iter().filter_map(|(cause, count)| {
+        let cause = explain(cause, &kafka.topic)?;
+        Some(format!("\nleft alone {count}: {cause}"))
+    });
+    let causes: Vec<_> = causes.collect();
+    format!(
+        "{count} dead letters:{} left alone {left}{}",
+        reasons.concat(),
+        causes.concat()
+    )
+}
+
+/// What the operator has to know and can do about a cause. `None` if it was asked for.
+fn explain(cause: &LeftAlone, event_topic: &str) -> Option<String> {
+    Some(match cause {
+        LeftAlone::OtherReason => return None,
+        LeftAlone::Unreadable => "not written by Rollcall, or a header name is not UTF-8".to_owned(),
+        LeftAlone::PerhapsReplayed => {
+            "older than 7 days, and nobody knows any more whether they were replayed: \
+                                       --from-beginning publishes them"
+                .to_owned()
+        }
+        LeftAlone::Cut => "cut, as they were too large for the dead-letter topic: see the log for where the \
+                           records are"
+            .to_owned(),
+        LeftAlone::OtherTopic(topic) => {
+            format!("from {topic}, not {event_topic}: --from-beginning --any-topic publishes them there")
+        }
+        LeftAlone::NoTopic(topic) => format!("from {topic}, which does not exist"),
+        LeftAlone::Refused(topic) => format!("refused by {topic}: see the log for why"),
+    })
 }

@@ -24,10 +24,14 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
     let checks = vec![
         api::clickhouse_check(&store, Access::Write),
         problem.check(),
-        api::kafka_check(&settings.kafka)?,
+        api::kafka_check(&settings.kafka, &store)?,
     ];
     let router = query::operator_router(checks, move || metrics.render());
-    let ready = Ready::at(http.url())
+    let ready = Ready {
+        group_id: Some(settings.kafka.group_id.clone()),
+        ..Ready::at(http.url())
+    };
+    let ready = ready
         .with_kafka(&settings.kafka)
         .with_clickhouse(&settings.clickhouse);
     info!(

@@ -1,5 +1,7 @@
 //! Schedules of reading, receipts and rebalances, against what is true.
 
+mod last_record;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
@@ -228,6 +230,7 @@ fn a_record_of_a_partition_that_is_not_assigned_has_no_span() {
     ledger.assign(P, None);
     ledger.lose(P);
     assert_eq!(ledger.read(P, Offset(0)), None);
+    assert_eq!(ledger.arrive(P, Fingerprint::at(0)), Arrival::Unassigned);
 }
 
 #[test]
@@ -286,8 +289,8 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct World {
     ledger: Ledger,
-    /// What the broker holds as committed.
-    committed: BTreeMap<i32, i64>,
+    /// What the broker holds as committed, and the last record before it.
+    committed: BTreeMap<i32, (i64, Option<Fingerprint>)>,
     /// Where each assigned partition is read next.
     positions: BTreeMap<i32, i64>,
     open: (Spans, Vec<(i32, i64)>),
@@ -342,8 +345,13 @@ impl World {
                 self.positions.remove(&partition);
             }
             Step::Assign { partition } => {
-                let committed = self.committed.get(&partition).copied();
+                let commit = self.committed.get(&partition).copied();
+                let (committed, last) = commit.unzip();
                 self.ledger.assign(Partition(partition), committed.map(Offset));
+                if let Some(last) = last.flatten() {
+                    self.ledger.confirm(Partition(partition), last);
+                    assert_eq!(self.ledger.arrive(Partition(partition), last), Arrival::Settled);
+                }
                 self.positions.insert(partition, committed.unwrap_or(0));
             }
             Step::Commit { answered } => {
@@ -362,13 +370,17 @@ impl World {
 
     fn read(&mut self, partition: i32) {
         let Some(position) = self.positions.get_mut(&partition) else {
-            assert_eq!(self.ledger.read(Partition(partition), Offset(0)), None);
+            let arrival = self.ledger.arrive(Partition(partition), Fingerprint::at(0));
+            assert_eq!(arrival, Arrival::Unassigned);
             return;
         };
         while is_missing(*position) {
             *position += 1;
         }
-        let (span, _) = self.ledger.read(Partition(partition), Offset(*position)).unwrap();
+        let record = Fingerprint::at(*position);
+        let Arrival::Next(span, _) = self.ledger.arrive(Partition(partition), record) else {
+            panic!("{position} of partition {partition} is the next record");
+        };
         self.open.0.add(span);
         self.open.1.push((partition, *position));
         *position += 1;
@@ -382,7 +394,13 @@ impl World {
                 "partition {partition}: {offset} is committed, {before} is not settled"
             );
         }
-        self.committed.insert(partition, offset);
+        let last = (0..offset).rfind(|before| !is_missing(*before));
+        let named = committable.last().map(|named| named.offset);
+        assert!(
+            named == last || (self.rewound && named.is_none()),
+            "partition {partition}: {named:?} is named as the last record before {offset}"
+        );
+        self.committed.insert(partition, (offset, committable.last()));
         if answered {
             self.ledger.committed(&[committable]);
         }
@@ -417,7 +435,7 @@ proptest! {
             let account = &world.ledger.accounts[&Partition(*partition)];
             let expected = account.expected;
             prop_assert_eq!(account.frontier, expected);
-            let committed = world.committed.get(partition).copied().map(Offset);
+            let committed = world.committed.get(partition).map(|(offset, _)| Offset(*offset));
             prop_assert!(committed == expected || (world.rewound && committed.is_none()));
             prop_assert!(expected.is_none_or(|expected| world.rewound || expected == Offset(*position)));
         }

@@ -1,0 +1,4 @@
+SELECT toString(id)
+FROM database_ids
+ORDER BY created_at, id
+LIMIT 1

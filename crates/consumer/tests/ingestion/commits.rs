@@ -1,0 +1,172 @@
+//! What a commit says besides its offset, and what is made of it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use consumer::{Error, Probe};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, metrics, until};
+
+const REPLACED: &str = "rollcall_logs_replaced_total ";
+
+/// A client of the group that joins nothing.
+fn group(broker: &Broker) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", &broker.settings.bootstrap_servers)
+        .set("group.id", &broker.settings.group_id)
+        .create()
+        .unwrap()
+}
+
+/// The offset and the metadata that are committed, by partition.
+fn commits(broker: &Broker, partitions: Range<i32>) -> BTreeMap<i32, (Offset, String)> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(&broker.settings.topic, partition);
+    }
+    let committed = group(broker).committed_offsets(list, TIMEOUT).unwrap();
+    let elements = committed.elements().into_iter();
+    elements
+        .map(|element| {
+            (
+                element.partition(),
+                (element.offset(), element.metadata().to_owned()),
+            )
+        })
+        .collect()
+}
+
+/// Commits offsets by hand, each with its metadata.
+fn commit(broker: &Broker, commits: &[(i32, i64, String)]) {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset, metadata) in commits {
+        let mut element = list.add_partition(&broker.settings.topic, *partition);
+        element.set_offset(Offset::Offset(*offset)).unwrap();
+        element.set_metadata(metadata);
+    }
+    group(broker).commit(&list, CommitMode::Sync).unwrap();
+}
+
+/// The metadata of a commit that a record is the last one of.
+fn naming(record: &impl Message) -> String {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(record.key().unwrap_or_default());
+    checksum.update(record.payload().unwrap());
+    format!(
+        "rollcall/1 db=memory last={}:{}:{:08x}",
+        record.offset(),
+        record.timestamp().to_millis().unwrap(),
+        checksum.finalize()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_names_the_database_and_the_last_record_below_it() {
+    let broker = Broker::with_partitions(2);
+    broker.publish(ids(0..50).iter().map(|id| event(id))).await;
+    let sink = Memory::default();
+    let first = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    // The last commit of the first member is made when a partition is revoked.
+    broker.publish(ids(50..100).iter().map(|id| event(id))).await;
+    until("the rest to arrive", async || sink.distinct().len() == 100).await;
+    let second = Run::start(&broker.settings, &Memory::default());
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    first.stop().await;
+    second.stop().await;
+
+    let records = broker.records(&broker.settings.topic, 100).await;
+    for (partition, committed) in commits(&broker, 0..2) {
+        let last = records.iter().rfind(|record| record.partition() == partition);
+        let last = last.unwrap();
+        assert_eq!(committed, (Offset::Offset(last.offset() + 1), naming(last)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_for_another_database_is_neither_read_nor_committed() {
+    let broker = Broker::with_partitions(2);
+    broker.publish(ids(0..100).iter().map(|id| event(id))).await;
+    let sink = Memory::default();
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    run.stop().await;
+
+    broker.publish(ids(100..200).iter().map(|id| event(id))).await;
+    let before = commits(&broker, 0..2);
+    let other = Memory::of_database("other");
+    let refused = Run::start(&broker.settings, &other).end().await.unwrap_err();
+    assert_eq!((other.kept(), commits(&broker, 0..2)), (Vec::new(), before));
+    let probe = Probe::new(&broker.settings).unwrap();
+    probe.check_database("memory", TIMEOUT).await.unwrap();
+    let found = probe.check_database("other", TIMEOUT).await.unwrap_err();
+    for error in [refused, found] {
+        assert!(matches!(error, Error::OtherDatabase { .. }), "{error:?}");
+        let message = error.to_string();
+        for named in ["rollcall", "chat.events", "memory", "other", "kafka.group_id"] {
+            assert!(message.contains(named), "{message}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_not_the_one_that_was_read_is_read_from_its_start() {
+    metrics();
+    let broker = Broker::with_partitions(4);
+    let topic = &broker.settings.topic;
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &broker.settings.bootstrap_servers)
+        .set("compression.type", "none")
+        .create()
+        .unwrap();
+    for (partition, id) in (0..4).flat_map(|partition| ids(0..140).into_iter().map(move |id| (partition, id)))
+    {
+        let value = event(&format!("{partition}-{id}"));
+        let record: BaseRecord<'_, (), _> = BaseRecord::to(topic).partition(partition).payload(&value);
+        producer.send(record).unwrap();
+    }
+    producer.flush(TIMEOUT).unwrap();
+    let records = broker.records(topic, 4 * 140).await;
+    let another = |offset: i64| format!("rollcall/1 db=memory last={offset}:1700000000000:0badcafe");
+    // Each with the offset of the first record that is kept.
+    let cases = [
+        ("as it was", 100, naming(&records[99]), 100),
+        ("another record stands there", 100, another(99), 0),
+        ("it ends before", 200, another(199), 0),
+        ("somebody else made the commit", 100, "by hand".to_owned(), 100),
+    ];
+    let committed: Vec<_> = (0..)
+        .zip(&cases)
+        .map(|(partition, (_, offset, metadata, _))| (partition, *offset, metadata.clone()))
+        .collect();
+    commit(&broker, &committed);
+
+    let sink = Memory::default();
+    let run = Run::start(&broker.settings, &sink);
+    until("all ends to be committed", async || {
+        let committed = broker.committed().await;
+        committed.values().all(|offset| *offset == Some(140))
+    })
+    .await;
+    run.stop().await;
+    let kept = sink.distinct();
+    for (partition, (what, _, _, first)) in cases.iter().enumerate() {
+        let expected: Vec<_> = ids(*first..140)
+            .into_iter()
+            .map(|id| format!("{partition}-{id}"))
+            .collect();
+        let prefix = format!("{partition}-");
+        let read: Vec<_> = kept
+            .iter()
+            .filter(|id| id.starts_with(&prefix))
+            .cloned()
+            .collect();
+        assert_eq!(read, expected, "{what}");
+    }
+    let metrics = metrics();
+    let replaced = metrics.lines().find_map(|line| line.strip_prefix(REPLACED));
+    assert_eq!(replaced, Some("2"));
+}
