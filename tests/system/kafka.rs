@@ -13,15 +13,20 @@ use crate::{
 /// Options that make it start fast rather than run fast.
 const JVM: &[&str] = &["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// Timeouts that let a killed broker be noticed, and be back, within seconds.
+/// Timeouts that let a killed broker be noticed, and be back, within seconds, and groups choose theirs.
 const PROPERTIES: &str = "group.min.session.timeout.ms=1000\n\
+                          group.consumer.min.session.timeout.ms=1000\n\
+                          group.consumer.min.heartbeat.interval.ms=100\n\
                           broker.session.timeout.ms=2000\n\
                           broker.heartbeat.interval.ms=500";
+/// How often members heartbeat under the new protocol of groups, unless sessions are too short for it. Kafka's default.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// A broker that can be killed and started again on its data. Its addresses stay the same.
 #[derive(Debug)]
 pub(crate) struct Kafka {
     node: testbed::Kafka,
+    session: Duration,
     running: Option<Running>,
     /// For clients that are spared faults of the network.
     direct: Proxy,
@@ -32,9 +37,15 @@ pub(crate) struct Kafka {
 impl Kafka {
     /// Starts one with its data in `dir`, and waits until it answers.
     pub(crate) async fn start(dir: &Path) -> Self {
+        Self::with_sessions(dir, Duration::from_secs(10)).await
+    }
+
+    /// As [`Kafka::start`]; a group of the new protocol removes a member that is silent for as long as `session`.
+    pub(crate) async fn with_sessions(dir: &Path, session: Duration) -> Self {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let mut kafka = Self {
             node: testbed::Kafka::new(&dir.join("kafka"), cache, JVM),
+            session,
             running: None,
             direct: Proxy::start().await,
             faulty: Proxy::start().await,
@@ -96,7 +107,14 @@ impl Kafka {
             address,
             advertised: proxy.address(),
         });
-        self.node.configure(&listeners, controller, PROPERTIES);
+        let properties = format!(
+            "{PROPERTIES}\n\
+             group.consumer.session.timeout.ms={}\n\
+             group.consumer.heartbeat.interval.ms={}",
+            self.session.as_millis(),
+            HEARTBEAT.min(self.session / 3).as_millis(),
+        );
+        self.node.configure(&listeners, controller, &properties);
         self.direct.retarget(direct);
         self.faulty.retarget(faulty);
     }

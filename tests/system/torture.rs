@@ -9,11 +9,13 @@ mod load;
 mod report;
 mod soak;
 mod stack;
+mod takeover;
 mod topic;
 mod transactions;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use consumer::GroupProtocol::{self, Classic, Consumer};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{history::questions, oracle::question::compare};
@@ -26,47 +28,55 @@ use stack::Stack;
 /// A run of faults.
 struct Plan {
     seed: u64,
-    kinds: &'static [Fault],
-    faults: usize,
+    phases: &'static [Phase],
     /// How many events are published a second.
     rate: u32,
     /// After how long the group removes a member that is silent.
     session: Duration,
 }
 
+/// Faults under one protocol of consumer groups.
+struct Phase {
+    protocol: GroupProtocol,
+    kinds: &'static [Fault],
+    /// How often each kind happens.
+    rounds: usize,
+}
+
 /// Inflicts the faults of a plan one after the other while events are published, and compares the answers.
 async fn survive(plan: Plan) {
-    println!("torture: seed {}, {} faults", plan.seed, plan.faults);
+    println!("torture: seed {}", plan.seed);
     let mut random = StdRng::seed_from_u64(plan.seed);
     let mut stack = Stack::start(plan.session).await;
     let mut load = Load::start(&stack.kafka.settings(), plan.rate);
     let mut report = Report::start(&stack.kafka.settings());
     let mut dead_lettered = DeadLettered::default();
 
-    let mut faults: Vec<Fault> = Vec::new();
-    while report.survived() < plan.faults {
-        // Each kind happens once before one happens again.
-        if faults.is_empty() {
-            faults.extend(plan.kinds);
+    for phase in plan.phases {
+        stack.use_protocol(phase.protocol).await;
+        for _ in 0..phase.rounds {
+            let mut faults = phase.kinds.to_vec();
             faults.shuffle(&mut random);
+            for fault in faults {
+                let duration = Duration::from_millis(random.random_range(200..2_500));
+                let published = if fault.loses_records() {
+                    let published = load.stop().await;
+                    report.settle().await;
+                    dead_lettered += letters::compare(&stack.kafka.settings()).await;
+                    Some(published)
+                } else {
+                    None
+                };
+                stack.inflict(fault, duration, &mut random).await;
+                if let Some(published) = published {
+                    load = Load::start_at(&stack.kafka.settings(), plan.rate, published);
+                }
+                report.recover(fault).await;
+            }
         }
-        let fault = faults.pop().unwrap();
-        let duration = Duration::from_millis(random.random_range(200..2_500));
-        let published = if fault.loses_records() {
-            let published = load.stop().await;
-            report.settle().await;
-            dead_lettered += letters::compare(&stack.kafka.settings()).await;
-            Some(published)
-        } else {
-            None
-        };
-        stack.inflict(fault, duration, &mut random).await;
-        if let Some(published) = published {
-            load = Load::start_at(&stack.kafka.settings(), plan.rate, published);
-        }
-        report.recover(fault).await;
     }
 
+    let faults = report.survived();
     let published = load.stop().await;
     let settling = report.settle().await;
     let summary = report.end().await;
@@ -77,7 +87,7 @@ async fn survive(plan: Plan) {
     println!(
         "torture: {} faults survived; {published} events and {} poison records published; lost {}, duplicated in \
          rollups {}; {} dead letters of which {} repeated; the last settled after {settling:?}; longest stall {:?}\n{summary}",
-        plan.faults,
+        faults,
         dead_lettered.poison,
         expected.saturating_sub(found),
         found.saturating_sub(expected),
@@ -102,25 +112,43 @@ fn seed() -> u64 {
     given.map_or_else(|_| u64::from(now()), |seed| seed.parse().unwrap())
 }
 
+/// The kinds that have a group change its members, or lose sight of one.
+const OF_GROUPS: &[Fault] = &[
+    Fault::IngestKilled,
+    Fault::IngestStopped,
+    Fault::GroupRebalanced,
+    Fault::BrokerKilled,
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_exact_after_one_fault_of_each_kind() {
     survive(Plan {
         seed: 20_240_229,
-        kinds: &Fault::ALL,
-        faults: Fault::ALL.len(),
+        phases: &[
+            Phase {
+                protocol: Classic,
+                kinds: Fault::ALL,
+                rounds: 1,
+            },
+            Phase {
+                protocol: Consumer,
+                kinds: OF_GROUPS,
+                rounds: 1,
+            },
+        ],
         rate: 1_000,
         session: Duration::from_secs(3),
     })
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes most of an hour: run it by name, with TORTURE_SEED to repeat one"]
-async fn every_answer_is_exact_after_two_hundred_faults() {
+/// How often each kind happens, so that there are two hundred faults.
+const ROUNDS: usize = 200usize.div_ceil(Fault::ALL.len());
+
+async fn two_hundred(phases: &'static [Phase]) {
     survive(Plan {
         seed: seed(),
-        kinds: &Fault::ALL,
-        faults: 208,
+        phases,
         rate: 1_000,
         session: Duration::from_secs(10),
     })
@@ -128,11 +156,36 @@ async fn every_answer_is_exact_after_two_hundred_faults() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes most of an hour: run it by name, with TORTURE_SEED to repeat one"]
+async fn every_answer_is_exact_after_two_hundred_faults() {
+    two_hundred(&[Phase {
+        protocol: Classic,
+        kinds: Fault::ALL,
+        rounds: ROUNDS,
+    }])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes most of an hour: run it by name, with TORTURE_SEED to repeat one"]
+async fn every_answer_is_exact_after_two_hundred_faults_under_the_new_protocol() {
+    two_hundred(&[Phase {
+        protocol: Consumer,
+        kinds: Fault::ALL,
+        rounds: ROUNDS,
+    }])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_duplicates_after_a_rebalance() {
     survive(Plan {
         seed: 1,
-        kinds: &[Fault::GroupRebalanced],
-        faults: 3,
+        phases: &[Phase {
+            protocol: Classic,
+            kinds: &[Fault::GroupRebalanced],
+            rounds: 3,
+        }],
         rate: 1_000,
         session: Duration::from_secs(6),
     })

@@ -56,6 +56,9 @@ pub enum Error {
     /// The consumer cannot go on; a new one may.
     #[error("kafka: the consumer cannot go on")]
     Consumer(#[source] KafkaError),
+    /// The consumer group does not go on with this member; it may admit a new one.
+    #[error("kafka: the consumer group refuses this member")]
+    MemberRefused(#[source] KafkaError),
     /// The brokers do not return what the group has committed, without which nothing may be read; they may answer a new
     /// client.
     #[error("kafka: the committed offsets of group {group} are not known")]
@@ -152,7 +155,8 @@ impl Error {
     pub const fn needs_new_clients(&self) -> bool {
         matches!(
             self,
-            Self::Disconnected { .. }
+            Self::MemberRefused(_)
+                | Self::Disconnected { .. }
                 | Self::DeadLetterTimeout { .. }
                 | Self::Producer(_)
                 | Self::Committed { .. }

@@ -2,6 +2,7 @@
 //!
 //! - `pipeline`: the loop: source → decode → batch → insert → settle
 //! - `source`: membership of the group, commits, pauses
+//! - `protocol`: what differs between the protocols of groups
 //! - `unreadable`: batches that cannot be unpacked, found to be passed over
 //! - `record`: from a record to its named outcome
 //! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed
@@ -29,6 +30,7 @@ pub(crate) mod gaps;
 pub(crate) mod lag;
 pub(crate) mod ledger;
 pub(crate) mod pipeline;
+pub(crate) mod protocol;
 pub(crate) mod record;
 pub(crate) mod rows;
 pub(crate) mod source;

@@ -34,5 +34,5 @@ pub use kafka::reader::{Header, Reader, Stored};
 pub use kafka::rights::{missing_rights, note as note_missing_right};
 pub use kafka::topics::ensure_topics;
 pub use replay::{LeftAlone, Replay, Replayed, Selection};
-pub use settings::Settings;
+pub use settings::{GroupProtocol, Settings};
 pub use sink::{Rows, Sink, SinkError};

@@ -25,6 +25,8 @@ pub struct Settings {
     /// The consumer group, whose committed offsets say what has been ingested: what it has read into one database it does not
     /// read into another. Default `rollcall`; of an embedded engine, one of its own.
     pub group_id: String,
+    /// How the members of the group share its partitions. Default `classic`.
+    pub group_protocol: GroupProtocol,
     /// A batch closes at this many records. Default 100,000.
     pub batch_records: NonZeroUsize,
     /// A batch closes at this many bytes of rows and dead letters; earlier if the budget leaves less to each
@@ -53,6 +55,17 @@ pub struct Settings {
     /// shell. They take precedence over what is derived from the settings above;
     /// those that delivery rests on are refused. Default none.
     pub properties: BTreeMap<String, String>,
+}
+
+/// How the members of a consumer group share its partitions.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// A member assigns, and each says how long it may be silent. Every broker knows it.
+    #[default]
+    Classic,
+    /// The broker assigns, and says how long a member may be silent: the protocol of KIP-848, from Kafka 4.0 on.
+    Consumer,
 }
 
 /// Properties that may not be set by hand, under every name that librdkafka has for them: exact delivery, or noticing what
@@ -87,12 +100,29 @@ const RESERVED: &[(&str, &str)] = &[
     ("bootstrap.servers", "use kafka.bootstrap_servers"),
     ("metadata.broker.list", "use kafka.bootstrap_servers"),
     ("group.id", "use kafka.group_id"),
-    ("group.protocol", "rebalances are handled as cooperative"),
+    ("group.protocol", "use kafka.group_protocol"),
     ("message.max.bytes", "use kafka.max_record_bytes"),
     ("fetch.max.bytes", BUDGETED),
     ("queued.min.messages", BUDGETED),
     ("queued.max.messages.kbytes", BUDGETED),
     ("queue.buffering.max.kbytes", BUDGETED),
+];
+
+/// Properties that have no meaning with `kafka.group_protocol = "consumer"`, and what has instead. librdkafka takes none of
+/// them then.
+const CLASSIC_ONLY: &[(&str, &str)] = &[
+    (
+        "session.timeout.ms",
+        "with kafka.group_protocol = \"consumer\" the brokers set it, as group.consumer.session.timeout.ms",
+    ),
+    (
+        "heartbeat.interval.ms",
+        "with kafka.group_protocol = \"consumer\" the brokers set it, as group.consumer.heartbeat.interval.ms",
+    ),
+    (
+        "group.protocol.type",
+        "with kafka.group_protocol = \"consumer\" there is one type alone",
+    ),
 ];
 
 const COMMITTED_BEHIND: &str = "offsets are committed behind what is settled";
@@ -115,6 +145,7 @@ impl Default for Settings {
             topic: "chat.events".to_owned(),
             dead_letter_topic: "chat.events.dlq".to_owned(),
             group_id: "rollcall".to_owned(),
+            group_protocol: GroupProtocol::Classic,
             batch_records: const { NonZeroUsize::new(100_000).expect("not zero") },
             batch_bytes: const { NonZeroUsize::new(32 << 20).expect("not zero") },
             batch_delay_ms: const { NonZeroU64::new(100).expect("not zero") },
@@ -169,7 +200,7 @@ impl Settings {
             return wrong("kafka.max_record_bytes", &problem);
         }
         for (property, value) in self.librdkafka_properties() {
-            let reserved = RESERVED.iter().find(|(name, _)| *name == property);
+            let reserved = self.reserved().find(|(name, _)| *name == property);
             let check = ClientConfig::new().set(&property, value).create_native_config();
             let problem = match (reserved, check) {
                 (Some((_, reason)), _) => format!("may not be set: {reason}"),
@@ -193,6 +224,15 @@ impl Settings {
             return wrong("kafka.properties.heartbeat.interval.ms", &problem);
         }
         Ok(())
+    }
+
+    /// The properties that may not be set, and why.
+    fn reserved(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let classic_only = match self.group_protocol {
+            GroupProtocol::Classic => &[],
+            GroupProtocol::Consumer => CLASSIC_ONLY,
+        };
+        RESERVED.iter().chain(classic_only)
     }
 
     /// The further properties, by the names that librdkafka gives them, none of which has a `_`.

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::clock;
 
-/// How often ClickHouse, its schema and Kafka are checked while one of them is missing.
+/// How often ClickHouse, its schema and Kafka are checked while one of them is missing, and how soon new clients follow.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the brokers may take to return what the group has committed.
@@ -162,7 +162,13 @@ pub(crate) async fn run(
         match ended {
             // What is missing is logged by then.
             Err(consumer::Error::Denied(_)) => {}
-            Err(error) if error.needs_new_clients() => warn!("starting again with new clients: {error}"),
+            Err(error) if error.needs_new_clients() => {
+                warn!(
+                    "starting again with new clients: {:#}",
+                    anyhow::Error::from(error)
+                );
+                shutdown.run_until_cancelled(sleep(RETRY_INTERVAL)).await;
+            }
             ended => break ended?,
         }
     };

@@ -7,6 +7,7 @@ use std::{
 
 use aggregator::{Store, migrate::Access};
 use anyhow::Context;
+use consumer::GroupProtocol;
 use embedded::{Broker, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use query::Scope;
@@ -56,6 +57,9 @@ impl Stack {
             settings.kafka.bootstrap_servers.clone_from(servers);
         }
         settings.check()?;
+        if external.kafka.is_none() && settings.kafka.group_protocol != GroupProtocol::Classic {
+            anyhow::bail!("kafka.group_protocol: the embedded broker knows \"classic\" alone");
+        }
         let http = Bound::new(settings.http.addr()).await?;
         let lock = lock(&data_dir)?;
         let api_key = secret::in_dir(&data_dir, secret::API_KEY)?;

@@ -43,6 +43,17 @@ async fn a_bad_variable_is_named() {
             "kafka.dead_letter_topic",
         ),
         ("KAFKA__GROUP_ID", " ", "kafka.group_id"),
+        ("KAFKA__GROUP_PROTOCOL", "eager", "kafka.group_protocol"),
+        (
+            "KAFKA__GROUP_PROTOCOL",
+            "consumer",
+            "kafka.group_protocol: the embedded broker",
+        ),
+        (
+            "KAFKA__PROPERTIES__GROUP_PROTOCOL",
+            "consumer",
+            "may not be set: use kafka.group_protocol",
+        ),
         ("KAFKA__BATCH_RECORDS", "0", "kafka.batch_records"),
         ("KAFKA__BATCH_RECORDS", "1.5", "kafka.batch_records"),
         ("KAFKA__BATCH_BYTES", "16MB", "kafka.batch_bytes"),
@@ -128,6 +139,10 @@ async fn a_bad_file_is_named_with_what_is_wrong_in_it() {
         (
             "[kafka.properties]\n\"group.id\" = \"x\"\n",
             "kafka.properties.group.id",
+        ),
+        (
+            "[kafka]\ngroup_protocol = \"consumer\"\n[kafka.properties]\n\"session.timeout.ms\" = \"6000\"\n",
+            "kafka.properties.session.timeout.ms may not be set: with kafka.group_protocol",
         ),
         (
             "[kafka.properties]\n\"no.such.property\" = \"x\"\n",

@@ -43,7 +43,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Every kind.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: &[Self] = &[
         Self::IngestKilled,
         Self::IngestStopped,
         Self::IngestRestarted,

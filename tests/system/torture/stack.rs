@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use consumer::GroupProtocol;
 use events::TranscriptFilter;
 use oracle::Oracle;
 use rand::{RngExt, rngs::StdRng};
@@ -33,6 +34,7 @@ const DELAY: Duration = Duration::from_millis(150);
 pub(crate) struct Stack {
     dir: PathBuf,
     session: Duration,
+    protocol: GroupProtocol,
     pub(crate) kafka: Kafka,
     clickhouse: Option<Process>,
     to_clickhouse: Proxy,
@@ -41,7 +43,8 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Starts all parts. The group removes a member that is silent for as long as `session`.
+    /// Starts all parts; the members use the classic protocol. The group removes a member that is silent for as long as
+    /// `session`.
     pub(crate) async fn start(session: Duration) -> Self {
         // Not removed if the test fails, so that the logs can be read.
         let dir = tempfile::Builder::new()
@@ -50,7 +53,7 @@ impl Stack {
             .unwrap()
             .keep();
         println!("torture: logs are in {}", dir.display());
-        let kafka = Kafka::start(&dir).await;
+        let kafka = Kafka::with_sessions(&dir, session).await;
         consumer::ensure_topics(&kafka.settings()).await.unwrap();
         let to_clickhouse = Proxy::start().await;
         let clickhouse = start_clickhouse(&dir, &to_clickhouse).await;
@@ -79,6 +82,7 @@ impl Stack {
         let mut stack = Self {
             dir,
             session,
+            protocol: GroupProtocol::Classic,
             kafka,
             clickhouse: Some(clickhouse),
             to_clickhouse,
@@ -92,8 +96,29 @@ impl Stack {
     /// Starts both members of the group.
     pub(crate) async fn start_members(&mut self) {
         for index in 0..self.members.len() {
-            self.members[index] = Some(self.member(&name(index), &[]).await);
+            self.start_member(index).await;
         }
+    }
+
+    /// Has the members use a protocol of groups, by restarting one after the other.
+    pub(crate) async fn use_protocol(&mut self, protocol: GroupProtocol) {
+        if self.protocol != protocol {
+            self.protocol = protocol;
+            for index in 0..self.members.len() {
+                self.stop_member(index).await;
+                self.start_member(index).await;
+            }
+        }
+    }
+
+    /// Ends a member by a signal.
+    pub(crate) async fn end_member(&mut self, index: usize, signal: &str) {
+        self.members[index].take().unwrap().signal(signal).await;
+    }
+
+    /// Starts a member that was ended.
+    pub(crate) async fn start_member(&mut self, index: usize) {
+        self.members[index] = Some(self.member(&name(index), &[]).await);
     }
 
     /// Asks both members to end, which they must do in time.
@@ -112,6 +137,12 @@ impl Stack {
         sum
     }
 
+    /// How often a member was assigned partitions.
+    pub(crate) async fn assigned(&self, index: usize) -> u64 {
+        let member = self.members[index].as_ref().unwrap();
+        member.metric("rollcall_rebalances_total{kind=\"assigned\"").await
+    }
+
     /// Whether the log of a member contains this text.
     pub(crate) fn logged(&self, text: &str) -> bool {
         (0..self.members.len()).any(|index| {
@@ -123,12 +154,11 @@ impl Stack {
     /// Inflicts a fault for this long.
     pub(crate) async fn inflict(&mut self, fault: Fault, duration: Duration, random: &mut StdRng) {
         let index = random.random_range(0..self.members.len());
-        let name = name(index);
         match fault {
             Fault::IngestKilled => {
-                self.members[index].take().unwrap().signal("KILL").await;
+                self.end_member(index, "KILL").await;
                 sleep(duration).await;
-                self.members[index] = Some(self.member(&name, &[]).await);
+                self.start_member(index).await;
             }
             Fault::IngestStopped => {
                 let member = self.members[index].as_ref().unwrap();
@@ -139,7 +169,7 @@ impl Stack {
             Fault::IngestRestarted => {
                 self.stop_member(index).await;
                 sleep(duration).await;
-                self.members[index] = Some(self.member(&name, &[]).await);
+                self.start_member(index).await;
             }
             Fault::GroupRebalanced => {
                 let third = self.member("ingest-third", &[]).await;
@@ -266,12 +296,19 @@ impl Stack {
     /// Starts an `ingest`, with further variables of the environment.
     pub(crate) async fn member(&self, name: &str, further: &[(&str, &str)]) -> Process {
         let session = self.session.as_millis().to_string();
+        let protocol = match self.protocol {
+            GroupProtocol::Classic => (
+                "ROLLCALL__KAFKA__PROPERTIES__SESSION_TIMEOUT_MS",
+                session.as_str(),
+            ),
+            GroupProtocol::Consumer => ("ROLLCALL__KAFKA__GROUP_PROTOCOL", "consumer"),
+        };
         let servers = self.kafka.faulty.address().to_string();
         let url = url(&self.to_clickhouse);
         let credentials = self.clickhouse.as_ref().unwrap().clickhouse_login();
         let variables = [
             ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers.as_str()),
-            ("ROLLCALL__KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", &session),
+            protocol,
             ("ROLLCALL__CLICKHOUSE__URL", &url),
             ("ROLLCALL__CLICKHOUSE__INSERT_TIMEOUT_SECS", "2"),
             ("ROLLCALL__LOG__FILTER", "info"),

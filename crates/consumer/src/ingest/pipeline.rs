@@ -9,7 +9,7 @@ use std::time::Duration;
 use events::Timestamp;
 use futures::{FutureExt, StreamExt};
 use metrics::{counter, gauge};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Message};
 use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
@@ -255,14 +255,14 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
     fn process(&mut self, record: KafkaResult<BorrowedMessage<'_>>, now: Timestamp) -> Result<(), Error> {
         let record = match record {
             Ok(record) => record,
-            Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(Error::Consumer(error)),
             Err(error) => {
                 client::note_error(&self.settings.topic, &error);
                 rights::note_reading(self.settings, &error);
                 if is_unreadable(&error) {
                     self.search.suspect(|| self.source.positions());
                 }
-                return Ok(());
+                // It may be the last that the client says.
+                return self.source.check();
             }
         };
         let Some(span) = self.position(&record)? else {

@@ -21,12 +21,13 @@ use tracing::{debug, info, warn};
 use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
 use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt, Span};
+use crate::ingest::protocol;
 use crate::ingest::unreadable::Positions;
 use crate::kafka::client;
 use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
 use crate::kafka::rights;
 use crate::metric;
-use crate::settings::{HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Settings};
+use crate::settings::{GroupProtocol, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,10 +44,8 @@ impl Source {
     pub(crate) fn config(settings: &Settings) -> ClientConfig {
         let budget = settings.budget();
         let mut config = client::consumer_config(settings);
+        protocol::configure(&mut config, settings.group_protocol);
         config
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", SESSION_TIMEOUT_MS.to_string())
-            .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS.to_string())
             // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
             .set("max.poll.interval.ms", "30000")
             // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
@@ -74,6 +73,8 @@ impl Source {
             ledger: Mutex::default(),
             logs: Logs::new(&settings.topic),
             paused: AtomicBool::new(false),
+            is_unsupported: AtomicBool::new(false),
+            unknown_since: Mutex::default(),
             connected_at: Mutex::new(Instant::now()),
         };
         let consumer: StreamConsumer<Membership> =
@@ -110,9 +111,27 @@ impl Source {
         Ok(arrival)
     }
 
-    /// An error where something is assigned that may not be read.
+    /// An error where something is assigned that may not be read, or where the group does not go on with this member:
+    /// librdkafka says that at most once, among the records.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        lock(&self.membership().unusable).take().map_or(Ok(()), Err)
+        let membership = self.membership();
+        if let Some(error) = lock(&membership.unusable).take() {
+            return Err(error);
+        }
+        if membership.is_unsupported.load(Ordering::Relaxed) {
+            return Err(protocol::unsupported());
+        }
+        if let Some((code, _)) = self.consumer.client().fatal_error() {
+            let error = KafkaError::MessageConsumptionFatal(code);
+            rights::note_reading(&membership.settings, &error);
+            return Err(protocol::refusal(error));
+        }
+        match &*lock(&membership.unknown_since) {
+            Some((since, error)) if since.elapsed() > protocol::UNKNOWN_TIMEOUT => {
+                Err(Error::MemberRefused(error.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes in the ledger how far the client has read where no record says so: see [`Ledger::pass`]. Every record that
@@ -260,6 +279,10 @@ pub(crate) struct Membership {
     ledger: Mutex<Ledger>,
     logs: Logs,
     paused: AtomicBool,
+    /// See [`protocol::is_unsupported`].
+    is_unsupported: AtomicBool,
+    /// Since when commits are refused as in [`protocol::is_member_unknown`], and the first error.
+    unknown_since: Mutex<Option<(Instant, KafkaError)>>,
     /// When a broker was last seen connected.
     connected_at: Mutex<Instant>,
 }
@@ -284,10 +307,15 @@ impl Membership {
             element.set_metadata(metadata.to_string());
             element.set_offset(Position::Offset(committable.offset().0))
         });
-        let Err(error) = filled.and_then(|()| consumer.commit(&list, CommitMode::Sync)) else {
+        let commit = || consumer.commit(&list, CommitMode::Sync);
+        let Err(error) = filled.and_then(|()| protocol::in_epoch(commit)) else {
+            *lock(&self.unknown_since) = None;
             rights::granted(Right::ReadGroup);
             return true;
         };
+        if protocol::is_member_unknown(&error) {
+            lock(&self.unknown_since).get_or_insert_with(|| (Instant::now(), error.clone()));
+        }
         rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
         client::warn_of("offsets are not committed", &error);
@@ -401,6 +429,9 @@ impl ClientContext for Membership {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             *lock(&self.connected_at) = Instant::now();
         }
+        if self.settings.group_protocol == GroupProtocol::Consumer && protocol::is_unsupported(&statistics) {
+            self.is_unsupported.store(true, Ordering::Relaxed);
+        }
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
         };
@@ -426,6 +457,7 @@ impl ClientContext for Membership {
 
 impl ConsumerContext for Membership {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        *lock(&self.unknown_since) = None;
         if let Rebalance::Assign(_) = rebalance {
             rights::granted(Right::ReadGroup);
             // If it is still missing, the next fetch says so.

@@ -180,7 +180,9 @@ pub(crate) fn consumer_config(settings: &Settings) -> ClientConfig {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
-        .set("allow.auto.create.topics", "false");
+        .set("allow.auto.create.topics", "false")
+        // Only a member has sessions, but librdkafka wants those of any client to be shorter than its max.poll.interval.ms.
+        .set("session.timeout.ms", "1000");
     config
 }
 

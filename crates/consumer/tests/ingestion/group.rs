@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use consumer::Error;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use tokio::time::Instant;
 
 use crate::harness::{Broker, Memory, Run, event, ids, until};
@@ -54,6 +55,17 @@ async fn reading(broker: &Broker, sink: &Memory) -> Run {
     let run = Run::start(&broker.settings, sink);
     until("the first hundred", async || sink.distinct().len() == 100).await;
     run
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_an_earlier_epoch_is_repeated() {
+    let broker = Broker::with_partitions(2);
+    let sink = Memory::default();
+    let stale = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH; 3];
+    broker.cluster.request_errors(RDKafkaApiKey::OffsetCommit, &stale);
+    // It is stopped before it has tried as often, a second apart.
+    reading(&broker, &sink).await.stop().await;
+    assert_eq!(broker.lag().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

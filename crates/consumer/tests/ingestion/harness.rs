@@ -47,19 +47,9 @@ impl Broker {
         Self { cluster, settings }
     }
 
-    /// Publishes values and waits until they are acknowledged.
+    /// As [`publish`].
     pub(crate) async fn publish(&self, values: impl IntoIterator<Item = String>) {
-        let publisher = Publisher::new(&self.settings).unwrap();
-        let mut count = 0;
-        for (index, value) in values.into_iter().enumerate() {
-            publisher
-                .publish(Some(index.to_string().as_bytes()), &[], Some(value.as_bytes()))
-                .await
-                .unwrap();
-            count += 1;
-        }
-        publisher.flush(TIMEOUT).await.unwrap();
-        assert_eq!(publisher.acknowledged(), count);
+        publish(&self.settings, values).await;
     }
 
     /// What is committed, by partition.
@@ -75,14 +65,9 @@ impl Broker {
             .collect()
     }
 
-    /// How many records are not settled.
+    /// As [`lag`].
     pub(crate) async fn lag(&self) -> u64 {
-        let progress = Probe::new(&self.settings)
-            .unwrap()
-            .progress(TIMEOUT)
-            .await
-            .unwrap();
-        progress.iter().map(consumer::PartitionProgress::lag).sum()
+        lag(&self.settings).await
     }
 
     /// The first records of a topic, by partition and offset, once there are as many.
@@ -113,6 +98,27 @@ impl Broker {
         });
         records
     }
+}
+
+/// Publishes values and waits until they are acknowledged.
+pub(crate) async fn publish(settings: &Settings, values: impl IntoIterator<Item = String>) {
+    let publisher = Publisher::new(settings).unwrap();
+    let mut count = 0;
+    for (index, value) in values.into_iter().enumerate() {
+        publisher
+            .publish(Some(index.to_string().as_bytes()), &[], Some(value.as_bytes()))
+            .await
+            .unwrap();
+        count += 1;
+    }
+    publisher.flush(TIMEOUT).await.unwrap();
+    assert_eq!(publisher.acknowledged(), count);
+}
+
+/// How many records are not settled.
+pub(crate) async fn lag(settings: &Settings) -> u64 {
+    let progress = Probe::new(settings).unwrap().progress(TIMEOUT).await.unwrap();
+    progress.iter().map(consumer::PartitionProgress::lag).sum()
 }
 
 /// A sink in memory, which can be closed and made to fail.
@@ -288,14 +294,40 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn start(settings: &Settings, sink: &Memory) -> Self {
-        let (settings, sink, shutdown) = (settings.clone(), sink.clone(), CancellationToken::new());
-        let token = shutdown.clone();
-        let now = Timestamp::parse_rfc3339(NOW).unwrap();
-        let run = async move { consumer::run(&settings, sink, move || now, token).await };
-        Self {
-            shutdown,
-            task: AbortOnDropHandle::new(spawn(run)),
-        }
+        let (settings, sink) = (settings.clone(), sink.clone());
+        Self::spawn(async move |token| consumer::run(&settings, sink, now, token).await)
+    }
+
+    /// Runs one after the other, as `ingest` does where new clients may go on. Before it looks at the clock, each calls
+    /// `hold`, which may block it.
+    pub(crate) fn keep(
+        settings: &Settings,
+        sink: &Memory,
+        hold: impl Fn() + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let (settings, sink) = (settings.clone(), sink.clone());
+        Self::spawn(async move |token: CancellationToken| {
+            loop {
+                let hold = hold.clone();
+                let clock = move || {
+                    hold();
+                    now()
+                };
+                match consumer::run(&settings, sink.clone(), clock, token.clone()).await {
+                    Err(error) if error.needs_new_clients() => sleep(Duration::from_millis(100)).await,
+                    ended => return ended,
+                }
+            }
+        })
+    }
+
+    fn spawn<R>(run: impl FnOnce(CancellationToken) -> R) -> Self
+    where
+        R: Future<Output = Result<Summary, Error>> + Send + 'static,
+    {
+        let shutdown = CancellationToken::new();
+        let task = AbortOnDropHandle::new(spawn(run(shutdown.clone())));
+        Self { shutdown, task }
     }
 
     /// Asks the run to end and waits until it has.
@@ -310,11 +342,15 @@ impl Run {
     }
 }
 
+fn now() -> Timestamp {
+    Timestamp::parse_rfc3339(NOW).unwrap()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the handle is kept, and aborts what it stands for"
 )]
-fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(task)
 }
 
