@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use events::Timestamp;
@@ -22,7 +21,6 @@ use tracing::{debug, error, info, warn};
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
-use crate::ingest::breaker::Breaker;
 use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
@@ -110,14 +108,8 @@ async fn ingest<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     let sink = Arc::new(sink);
-    let writer = BatchWriter(RowWriter {
-        settings: settings.clone(),
-        sink: Arc::clone(&sink),
-        dead_letters: DeadLetters::new(settings, shutdown.clone())?,
-        shutdown: shutdown.clone(),
-        breaker: Breaker::new(),
-        max_bytes: AtomicUsize::new(usize::MAX),
-    });
+    let dead_letters = DeadLetters::new(settings, shutdown.clone())?;
+    let rows = RowWriter::new(settings, Arc::clone(&sink), dead_letters, shutdown.clone());
     let source = Source::join(settings, sink.database())?;
     info!(topic = settings.topic, group = settings.group_id, "ingesting");
 
@@ -127,7 +119,7 @@ async fn ingest<S: Sink>(
         clock,
         batcher: Batcher::new(Limits::of(settings), sink.rows()),
         sink,
-        writer: Arc::new(writer),
+        writer: Arc::new(BatchWriter(rows)),
         deliveries: JoinSet::new(),
         in_flight_bytes: 0,
         commits: JoinSet::new(),
