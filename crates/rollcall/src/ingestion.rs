@@ -166,9 +166,7 @@ pub(crate) async fn run(
                     "starting again with new clients: {:#}",
                     anyhow::Error::from(error)
                 );
-                shutdown
-                    .run_until_cancelled(tokio::time::sleep(RETRY_INTERVAL))
-                    .await;
+                shutdown.run_until_cancelled(sleep(RETRY_INTERVAL)).await;
             }
             ended => break ended?,
         }
