@@ -25,6 +25,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the brokers may take to return what the group has committed.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How often a running ingestion looks whether a newer program has changed the schema.
 const SCHEMA_INTERVAL: Duration = Duration::from_secs(5);
 
