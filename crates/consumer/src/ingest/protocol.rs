@@ -87,16 +87,11 @@ pub(crate) fn unsupported() -> Error {
 
 /// What a fatal error of the client means.
 pub(crate) fn refusal(error: KafkaError) -> Error {
-    use RDKafkaErrorCode::{
-        GroupAuthorizationFailed, GroupMaxSizeReached, InvalidRequest, UnreleasedInstanceId,
-        UnsupportedVersion,
-    };
+    use RDKafkaErrorCode::{GroupMaxSizeReached, InvalidRequest, UnreleasedInstanceId, UnsupportedVersion};
     match error.rdkafka_error_code() {
         Some(UnsupportedVersion) => unsupported(),
         // The first is the answer where a client was not polled for long: it has left the group, and heartbeats on.
-        Some(InvalidRequest | UnreleasedInstanceId | GroupMaxSizeReached | GroupAuthorizationFailed) => {
-            Error::MemberRefused(error)
-        }
+        Some(InvalidRequest | UnreleasedInstanceId | GroupMaxSizeReached) => Error::MemberRefused(error),
         _ => Error::Consumer(error),
     }
 }

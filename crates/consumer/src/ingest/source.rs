@@ -117,8 +117,14 @@ impl Source {
         }
         if let Some((code, _)) = self.consumer.client().fatal_error() {
             let error = KafkaError::MessageConsumptionFatal(code);
-            rights::note_reading(&membership.settings, &error);
-            return Err(protocol::refusal(error));
+            let denial = rights::denial(&membership.settings, &error, Right::ReadTopic, &membership.topic);
+            return Err(match denial {
+                Some(denial) => {
+                    rights::note(denial.clone());
+                    Error::Denied(denial)
+                }
+                None => protocol::refusal(error),
+            });
         }
         match &*lock(&membership.unknown_since) {
             Some((since, error)) if since.elapsed() > protocol::UNKNOWN_TIMEOUT => {
