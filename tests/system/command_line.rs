@@ -7,6 +7,7 @@ mod produce;
 mod running;
 mod screens;
 mod shutdown;
+mod warnings;
 
 use std::{
     io::Write,

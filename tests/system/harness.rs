@@ -295,6 +295,17 @@ fn send(pid: u32, name: &str) {
     kill_process(pid, signal).unwrap();
 }
 
+/// The peak of a process's resident memory, in bytes, as in `proc(5)`.
+pub(crate) fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    kib << 10
+}
+
 /// The arguments of a command of `rollcall`, with those for a free port and a data directory.
 pub(crate) fn on_free_port<'a>(command: &[&'a str], data: &'a Path) -> Vec<&'a str> {
     let options = ["--http-addr", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];

@@ -16,6 +16,7 @@ mod history;
 mod kafka;
 mod kafka_clients;
 mod oracle;
+mod packed;
 mod producers;
 mod proxy;
 mod real_data;

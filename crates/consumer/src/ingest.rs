@@ -3,7 +3,9 @@
 //! - `pipeline`: the loop: source → decode → batch → insert → settle
 //! - `source`: membership of the group, commits, pauses
 //! - `protocol`: what differs between the protocols of groups
+//! - `unreadable`: batches that cannot be unpacked, found to be passed over
 //! - `record`: from a record to its named outcome
+//! - `rejections`: rejected records in the log
 //! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed
 //! - `delivery`: from a closed batch to its receipt
 //! - `rows`: rows, written until the sink has acknowledged them
@@ -31,5 +33,7 @@ pub(crate) mod ledger;
 pub(crate) mod pipeline;
 pub(crate) mod protocol;
 pub(crate) mod record;
+pub(crate) mod rejections;
 pub(crate) mod rows;
 pub(crate) mod source;
+pub(crate) mod unreadable;

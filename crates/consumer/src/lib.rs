@@ -9,9 +9,12 @@
 //! - `ingest`: the pipeline, from a record to the offset that is committed
 //! - `kafka`: the clients: settings, reading, publishing, progress, topics
 //! - `replay`: dead letters, published again
+//! - `check`: whether librdkafka makes the clients from the settings
 //! - [`metric`]: the names of everything that is measured
 //! - [`error`]: what can end a run
+//! - `throttle`: log lines about what happens again and again
 
+mod check;
 pub mod error;
 mod ingest;
 mod kafka;
@@ -19,7 +22,9 @@ pub mod metric;
 mod replay;
 pub mod settings;
 pub mod sink;
+mod throttle;
 
+pub use check::check_clients;
 pub use error::{Denial, Error};
 pub use ingest::counters::register_metrics;
 pub use ingest::pipeline::{Summary, run};

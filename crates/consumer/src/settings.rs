@@ -68,17 +68,13 @@ pub enum GroupProtocol {
     Consumer,
 }
 
-/// Properties that may not be set by hand: exact delivery rests on what we set them to, or another setting
-/// governs them.
+/// Properties that may not be set by hand, under every name that librdkafka has for them: exact delivery, or noticing what
+/// fails, rests on what we set them to, or another setting governs them.
 const RESERVED: &[(&str, &str)] = &[
-    (
-        "enable.auto.commit",
-        "offsets are committed behind what is settled",
-    ),
-    (
-        "enable.auto.offset.store",
-        "offsets are committed behind what is settled",
-    ),
+    ("enable.auto.commit", COMMITTED_BEHIND),
+    ("auto.commit.enable", COMMITTED_BEHIND),
+    ("enable.auto.offset.store", COMMITTED_BEHIND),
+    ("offset.store.method", COMMITTED_BEHIND),
     ("auto.offset.reset", "a reset to the end would lose records"),
     ("isolation.level", "aborted transactions are never read"),
     (
@@ -86,11 +82,30 @@ const RESERVED: &[(&str, &str)] = &[
         "rebalances are handled as cooperative",
     ),
     ("enable.partition.eof", "nothing is done at a partition's end"),
-    ("acks", "a dead letter counts once all replicas have it"),
+    ("acks", ALL_REPLICAS),
+    ("request.required.acks", ALL_REPLICAS),
+    ("enable.idempotence", "a dead letter is written once"),
+    (
+        "transactional.id",
+        "dead letters are written outside of transactions",
+    ),
+    ("message.timeout.ms", ACK_NOTICED),
+    ("delivery.timeout.ms", ACK_NOTICED),
+    ("delivery.report.only.error", ACK_NOTICED),
+    (
+        "statistics.interval.ms",
+        "a client without brokers is known by them",
+    ),
+    ("allow.auto.create.topics", "use kafka.create_topics"),
     ("bootstrap.servers", "use kafka.bootstrap_servers"),
     ("metadata.broker.list", "use kafka.bootstrap_servers"),
     ("group.id", "use kafka.group_id"),
     ("group.protocol", "use kafka.group_protocol"),
+    ("message.max.bytes", "use kafka.max_record_bytes"),
+    ("fetch.max.bytes", BUDGETED),
+    ("queued.min.messages", BUDGETED),
+    ("queued.max.messages.kbytes", BUDGETED),
+    ("queue.buffering.max.kbytes", BUDGETED),
 ];
 
 /// Properties that have no meaning with `kafka.group_protocol = "consumer"`, and what has instead. librdkafka takes none of
@@ -109,6 +124,16 @@ const CLASSIC_ONLY: &[(&str, &str)] = &[
         "with kafka.group_protocol = \"consumer\" there is one type alone",
     ),
 ];
+
+const COMMITTED_BEHIND: &str = "offsets are committed behind what is settled";
+const ALL_REPLICAS: &str = "a dead letter counts once all replicas have it";
+const ACK_NOTICED: &str = "each record is acknowledged, or fails, in time";
+const BUDGETED: &str = "use kafka.budget_bytes";
+
+/// A member of the group that was killed gives its partitions up after this long.
+pub(crate) const SESSION_TIMEOUT_MS: u64 = 10_000;
+/// How often a member shows that it lives.
+pub(crate) const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
 
 /// The smallest budget that leaves every part of it something to work with.
 const MIN_BUDGET_BYTES: usize = 16 << 20;
@@ -187,6 +212,16 @@ impl Settings {
                 (None, Err(_)) => "has a value that librdkafka does not take".to_owned(),
             };
             return wrong(&format!("kafka.properties.{property}"), &problem);
+        }
+        let millis = |name: &str, default: u64| {
+            let mut properties = self.librdkafka_properties();
+            let set = properties.find_map(|(property, value)| (property == name).then_some(value));
+            set.and_then(|value| value.trim().parse().ok()).unwrap_or(default)
+        };
+        let session = millis("session.timeout.ms", SESSION_TIMEOUT_MS);
+        if millis("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS) >= session {
+            let problem = format!("must be less than session.timeout.ms, which is {session}");
+            return wrong("kafka.properties.heartbeat.interval.ms", &problem);
         }
         Ok(())
     }

@@ -238,6 +238,18 @@ pub(crate) struct CommonOptions {
 }
 
 impl Command {
+    /// Whether it has clients of Kafka.
+    pub(crate) const fn uses_kafka(&self) -> bool {
+        matches!(
+            self,
+            Self::Demo { .. }
+                | Self::Up { .. }
+                | Self::Ingest(_)
+                | Self::Produce { .. }
+                | Self::Replay { .. }
+        )
+    }
+
     /// The options that mean the same in every command that has them.
     pub(crate) fn common(&self) -> CommonOptions {
         match self {

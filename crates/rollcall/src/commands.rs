@@ -27,8 +27,10 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     let common = command.common();
     let mut settings = Settings::load(&common)?;
     if let Some(data_dir) = common.data_dir.as_deref().filter(|_| common.is_client) {
-        let needs_kafka = matches!(command, Command::Produce { .. } | Command::Replay { .. });
-        settings.use_running(Ready::of_running(data_dir, needs_kafka)?);
+        settings.use_running(Ready::of_running(data_dir, command.uses_kafka())?);
+    }
+    if command.uses_kafka() {
+        consumer::check_clients(&settings.kafka)?;
     }
     // What a newcomer should see of the demo is what it prints.
     let quiet = matches!(command, Command::Demo { .. });

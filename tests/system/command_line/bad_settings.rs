@@ -67,6 +67,21 @@ async fn a_bad_variable_is_named() {
         ("KAFKA__PARTITIONS", "70000", "kafka.partitions"),
         ("KAFKA__PROPERTIES__ACKS", "1", "kafka.properties.acks"),
         ("KAFKA__PROPERTIES__GROUP_ID", "x", "kafka.properties.group.id"),
+        (
+            "KAFKA__PROPERTIES__STATISTICS_INTERVAL_MS",
+            "60000",
+            "kafka.properties.statistics.interval.ms",
+        ),
+        (
+            "KAFKA__PROPERTIES__TRANSACTIONAL_ID",
+            "x",
+            "kafka.properties.transactional.id",
+        ),
+        (
+            "KAFKA__PROPERTIES__SESSION_TIMEOUT_MS",
+            "60000",
+            "kafka.properties.session.timeout.ms",
+        ),
         ("KAFKA__PROPERTIES__NO_SUCH", "s3cret", "kafka.properties.no.such"),
         (
             "KAFKA__PROPERTIES__SOCKET_TIMEOUT_MS",

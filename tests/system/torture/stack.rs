@@ -19,7 +19,7 @@ use super::{
     topic,
 };
 use crate::{
-    harness::{Process, ROLLCALL, on_free_port, subdirectory, succeeds},
+    harness::{Process, ROLLCALL, on_free_port, peak_memory, subdirectory, succeeds},
     kafka::Kafka,
     proxy::{Network, Proxy},
 };
@@ -327,17 +327,6 @@ impl Stack {
 /// The name of a member.
 fn name(index: usize) -> String {
     format!("ingest-{index}")
-}
-
-/// The peak of a process's resident memory, in bytes, as in `proc(5)`.
-fn peak_memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    kib << 10
 }
 
 fn url(to_clickhouse: &Proxy) -> String {

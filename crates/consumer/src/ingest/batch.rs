@@ -18,6 +18,8 @@ pub(crate) struct Batch<R> {
     pub(crate) kinds: Kinds,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) spans: Spans,
+    /// Of offsets that cannot be read, again or at all.
+    pub(crate) unreadable: Spans,
     pub(crate) tally: Tally,
     dead_letter_bytes: usize,
     first_at: Option<Instant>,
@@ -30,11 +32,13 @@ pub(crate) struct Tally {
     pub(crate) skipped: TypeCounts,
     /// By the code of their reason.
     pub(crate) rejected: BTreeMap<&'static str, u64>,
+    /// Offsets that were passed over.
+    pub(crate) unreadable: u64,
 }
 
 impl Tally {
     pub(crate) fn records(&self) -> u64 {
-        self.kept + self.skipped.sum() + self.rejected.values().sum::<u64>()
+        self.kept + self.skipped.sum() + self.rejected.values().sum::<u64>() + self.unreadable
     }
 
     /// Notes that the sink has refused this many of the kept records.
@@ -86,6 +90,7 @@ impl<R: Rows> Batch<R> {
             kinds: Kinds::default(),
             dead_letters: Vec::new(),
             spans: Spans::default(),
+            unreadable: Spans::default(),
             tally: Tally::default(),
             dead_letter_bytes: 0,
             first_at: None,
@@ -112,6 +117,12 @@ impl<R: Rows> Batch<R> {
         self.dead_letter_bytes += letter.bytes();
         self.dead_letters.push(letter);
         self.spans.add(span);
+    }
+
+    /// Adds offsets that cannot be read.
+    pub(crate) fn pass_over(&mut self, span: Span, offsets: u64) {
+        self.tally.unreadable += offsets;
+        self.unreadable.add(span);
     }
 
     /// When the first record was added, as [`Batch::touch`] has noted.

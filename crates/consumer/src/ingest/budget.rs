@@ -10,8 +10,8 @@ pub(crate) struct Budget {
     pub(crate) prefetched: usize,
     /// How many records are fetched ahead: what librdkafka keeps of each besides its bytes takes another sixteenth.
     pub(crate) prefetched_records: usize,
-    /// One answer of a broker, which the queue may overshoot by. It comes compressed, and may unpack to ten times as
-    /// much and more: a sixty-fourth.
+    /// One answer of a broker, which the queue may overshoot by: a 512th. It comes compressed, and may unpack to a hundred
+    /// times as much. A larger batch comes whole, alone in its answer.
     pub(crate) answer: usize,
     /// Dead letters in the producer's queue: a sixteenth.
     pub(crate) dead_letters: usize,
@@ -30,7 +30,7 @@ impl Budget {
         Self {
             prefetched: whole / 16,
             prefetched_records: whole / 16 / RECORD_OVERHEAD,
-            answer: whole / 64,
+            answer: whole / 512,
             dead_letters: whole / 16,
             batch: batch.get().min(whole / 8 * 5 / batches),
         }
@@ -52,7 +52,7 @@ mod tests {
             let budget = budget(whole, in_flight);
             let batches = budget.batch * (2 * usize::from(in_flight) + 1);
             let prefetched = budget.prefetched + budget.prefetched_records * RECORD_OVERHEAD;
-            let sum = prefetched + 10 * budget.answer + budget.dead_letters + batches;
+            let sum = prefetched + 95 * budget.answer + budget.dead_letters + batches;
             assert!(sum <= whole, "{budget:?} sums to {sum} of {whole}");
         }
     }

@@ -10,6 +10,7 @@ pub fn register_metrics() {
     metric::describe();
     counter!(metric::RECORDS_LOST).increment(0);
     counter!(metric::LOGS_REPLACED).increment(0);
+    counter!(metric::RECORDS_UNREADABLE).increment(0);
     counter!(metric::BATCHES).increment(0);
     for outcome in ["kept", "skipped"] {
         counter!(metric::RECORDS, "outcome" => outcome, "reason" => "").increment(0);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use metrics::counter;
+use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::FutureRecord;
@@ -16,7 +17,7 @@ use crate::error::{Error, Right, Stop};
 use crate::ingest::backoff::Backoff;
 use crate::ingest::record::{Reason, size};
 use crate::kafka::rights;
-use crate::kafka::sender::{Sender, is_too_large};
+use crate::kafka::sender::{self, Sender, is_too_large};
 use crate::kafka::topics;
 use crate::metric;
 use crate::settings::Settings;
@@ -181,6 +182,11 @@ fn key_and_value_bytes(record: &OwnedMessage) -> usize {
 }
 
 impl DeadLetters {
+    /// What the producer starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
+        sender::config(settings, ACK_TIMEOUT)
+    }
+
     /// A dead letter counts as written once every replica has it.
     pub(crate) fn new(settings: &Settings, shutdown: CancellationToken) -> Result<Self, Error> {
         Ok(Self {

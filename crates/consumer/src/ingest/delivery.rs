@@ -33,16 +33,23 @@ impl<S: Sink> BatchWriter<S> {
             rows,
             kinds,
             dead_letters,
-            spans,
+            mut spans,
+            unreadable,
             mut tally,
             ..
         } = batch;
         let offsets = spans.offset_ranges();
         let (rows, dead_letters) = tokio::try_join!(
-            writer.write((rows, kinds), &offsets, tally.records(), &dead_letters),
+            writer.write(
+                (rows, kinds),
+                &offsets,
+                tally.records() - tally.unreadable,
+                &dead_letters
+            ),
             writer.dead_letters.write(&dead_letters),
         )?;
         tally.refuse(rows.refused());
+        spans.append(unreadable);
         histogram!(metric::DELIVERY_DURATION).record(closed_at.elapsed());
         Ok(Delivered {
             receipt: spans.settle(rows, dead_letters),

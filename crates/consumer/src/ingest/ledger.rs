@@ -151,6 +151,11 @@ impl Spans {
         }
     }
 
+    /// Adds all of these.
+    pub(crate) fn append(&mut self, mut spans: Self) {
+        self.0.append(&mut spans.0);
+    }
+
     /// Turns the spans into a receipt, against the proofs that their rows and their dead letters are
     /// acknowledged.
     pub(crate) fn settle(self, _rows: RowsAcked, _dead_letters: DeadLettersAcked) -> Receipt {
@@ -252,6 +257,23 @@ impl Ledger {
             to: offset,
         };
         Some((span, (offset != expected).then_some(jump)))
+    }
+
+    /// Notes that offsets are passed over, if the partition is still read from where they start. Returns their span.
+    pub(crate) fn pass_over(&mut self, partition: Partition, offsets: Range<Offset>) -> Option<Span> {
+        let expected = self.accounts.get(&partition)?.expected;
+        if expected.is_some_and(|expected| expected != offsets.start) {
+            return None;
+        }
+        // A log that begins behind the committed offset is read from its start.
+        self.read(partition, Offset(offsets.end.0 - 1))
+            .map(|(span, _)| span)
+    }
+
+    /// The offset that the next record of each partition is expected to have; none where that is where the log begins.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (Partition, Option<Offset>)> {
+        let accounts = self.accounts.iter();
+        accounts.map(|(partition, account)| (*partition, account.expected))
     }
 
     /// Notes that everything before an offset was read, though there may be no record next to it: a marker of a transaction,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use events::Timestamp;
@@ -17,21 +16,23 @@ use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
-use crate::ingest::breaker::Breaker;
 use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
 use crate::ingest::ledger::{Arrival, Jump, Span};
 use crate::ingest::record::{Outcome, outcome};
+use crate::ingest::rejections::Rejections;
 use crate::ingest::rows::RowWriter;
 use crate::ingest::source::Source;
+use crate::ingest::unreadable::{Search, is_unreadable};
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
 use crate::kafka::commit_metadata::Fingerprint;
+use crate::kafka::reader::OffsetRange;
 use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
@@ -65,6 +66,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Records that retention deleted before they were read.
     pub lost: u64,
+    /// Offsets of batches that cannot be unpacked, which were passed over.
+    pub unreadable: u64,
     /// Batches that were settled.
     pub batches: u64,
     /// What the broker holds as committed at the end, by partition, of those assigned then: the offset of the first
@@ -105,14 +108,8 @@ async fn ingest<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     let sink = Arc::new(sink);
-    let writer = BatchWriter(RowWriter {
-        settings: settings.clone(),
-        sink: Arc::clone(&sink),
-        dead_letters: DeadLetters::new(settings, shutdown.clone())?,
-        shutdown: shutdown.clone(),
-        breaker: Breaker::new(),
-        max_bytes: AtomicUsize::new(usize::MAX),
-    });
+    let dead_letters = DeadLetters::new(settings, shutdown.clone())?;
+    let rows = RowWriter::new(settings, Arc::clone(&sink), dead_letters, shutdown.clone());
     let source = Source::join(settings, sink.database())?;
     info!(topic = settings.topic, group = settings.group_id, "ingesting");
 
@@ -122,11 +119,13 @@ async fn ingest<S: Sink>(
         clock,
         batcher: Batcher::new(Limits::of(settings), sink.rows()),
         sink,
-        writer: Arc::new(writer),
+        writer: Arc::new(BatchWriter(rows)),
         deliveries: JoinSet::new(),
         in_flight_bytes: 0,
         commits: JoinSet::new(),
         reading: Reading::Open,
+        search: Search::default(),
+        rejections: Rejections::new(),
         skipped: TypeCounts::default(),
         summary: Summary::default(),
     };
@@ -161,6 +160,8 @@ struct Pipeline<'a, S: Sink, C> {
     /// The commit that is on its way, at most one. It returns how many records were lost before it.
     commits: JoinSet<u64>,
     reading: Reading,
+    search: Search,
+    rejections: Rejections,
     skipped: TypeCounts,
     summary: Summary,
 }
@@ -197,7 +198,10 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                     }
                     self.commit();
                     rights::log_again();
+                    self.search.begin(self.settings, &shutdown, || self.source.positions());
+                    self.rejections.log(&self.settings.topic);
                 }
+                found = self.search.found() => found.into_iter().for_each(|offsets| self.pass_over(offsets)),
                 () = wait_until(due) => self.dispatch(),
                 () = wait_until(pause_at) => self.pause(),
                 Some(record) = records.next(), if may_read => {
@@ -245,6 +249,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             Err(error) => {
                 client::note_error(&self.settings.topic, &error);
                 rights::note_reading(self.settings, &error);
+                if is_unreadable(&error) {
+                    self.search.suspect(|| self.source.positions());
+                }
                 // It may be the last that the client says.
                 return self.source.check();
             }
@@ -261,6 +268,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             }
             Outcome::Rejected(reason) => {
                 debug!(partition, offset, "rejected: {reason}");
+                self.rejections.note((partition, offset), &reason);
                 let letter = DeadLetter::new(record.detach(), &reason);
                 self.batcher.open().reject(span, letter);
             }
@@ -307,6 +315,23 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         Ok(Some(span))
     }
 
+    /// Settles offsets that cannot be read, and reads on behind them.
+    fn pass_over(&mut self, (partition, offsets): OffsetRange) {
+        let Some(span) = self.source.pass_over(partition, &offsets) else {
+            return;
+        };
+        let count = u64::try_from(offsets.end - offsets.start).unwrap_or(0);
+        self.batcher.open().pass_over(span, count);
+        error!(
+            topic = self.settings.topic,
+            partition,
+            from = offsets.start,
+            to = offsets.end,
+            count,
+            "records cannot be unpacked and are passed over"
+        );
+    }
+
     /// Sends the open batch on its way, and opens another.
     fn dispatch(&mut self) {
         let batch = self.batcher.close(Instant::now(), self.sink.rows());
@@ -345,7 +370,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
         for (reason, count) in &tally.rejected {
             counter!(metric::RECORDS, "outcome" => "rejected", "reason" => *reason).increment(*count);
         }
+        counter!(metric::RECORDS_UNREADABLE).increment(tally.unreadable);
         self.summary.batches += 1;
+        self.summary.unreadable += tally.unreadable;
         self.summary.kept += tally.kept;
         self.summary.skipped += tally.skipped.sum();
         self.summary.rejected += tally.rejected.values().sum::<u64>();

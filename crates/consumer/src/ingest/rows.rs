@@ -6,11 +6,9 @@ use std::mem;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use events::Timestamp;
 use metrics::{counter, gauge, histogram};
-use rdkafka::error::KafkaError;
 use rdkafka::message::{Message, OwnedMessage};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -23,7 +21,7 @@ use crate::ingest::bisect::isolate;
 use crate::ingest::breaker::{Breaker, Kinds};
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::record::{Outcome, Reason, outcome, size};
-use crate::kafka::client;
+use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
 use crate::kafka::reader::{OffsetRange, Reader, Stored};
 use crate::kafka::rights;
 use crate::metric;
@@ -55,14 +53,14 @@ impl RowsAcked {
 
 /// Writes the rows of batches.
 pub(crate) struct RowWriter<S: Sink> {
-    pub(crate) settings: Settings,
-    pub(crate) sink: Arc<S>,
+    settings: Settings,
+    sink: Arc<S>,
     pub(crate) dead_letters: DeadLetters,
     /// Cancelled when the run is ending: an attempt that fails after that is the last.
-    pub(crate) shutdown: CancellationToken,
-    pub(crate) breaker: Breaker<S::Sealed>,
+    shutdown: CancellationToken,
+    breaker: Breaker<S::Sealed>,
     /// Half of the least rows that were too large for the sink, in bytes.
-    pub(crate) max_bytes: AtomicUsize,
+    max_bytes: AtomicUsize,
 }
 
 /// Why the sink has refused rows.
@@ -106,6 +104,22 @@ struct Blocked {
 }
 
 impl<S: Sink> RowWriter<S> {
+    pub(crate) fn new(
+        settings: &Settings,
+        sink: Arc<S>,
+        dead_letters: DeadLetters,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            settings: settings.clone(),
+            sink,
+            dead_letters,
+            shutdown,
+            breaker: Breaker::new(),
+            max_bytes: AtomicUsize::new(usize::MAX),
+        }
+    }
+
     /// What a batch may take at most so that the sink does not refuse it for its size, in bytes, as far as is known.
     pub(crate) fn max_bytes(&self) -> usize {
         self.max_bytes.load(Ordering::Relaxed)
@@ -391,23 +405,18 @@ impl<S: Sink> RowWriter<S> {
             .set("queued.min.messages", "1")
             .set("queued.max.messages.kbytes", "1024")
             .set("max.partition.fetch.bytes", "262144");
-        Reader::new(&self.settings, config, Duration::MAX)
+        Reader::new(&self.settings, config, DISCONNECTED_TIMEOUT)
     }
 
     /// The next record, however long the brokers take, unless the run is ending.
     async fn read(&self, reader: &mut Reader) -> Result<Option<OwnedMessage>, Stop> {
         loop {
-            match self.shutdown.run_until_cancelled(reader.next()).await {
-                None => return Err(Stop::Shutdown),
-                Some(Err(Error::Topic { topic, source }))
-                    if !matches!(source, KafkaError::MessageConsumptionFatal(_)) =>
-                {
-                    client::note_error(&topic, &source);
-                }
-                Some(Err(Error::Denied(denial))) => {
+            let record = self.shutdown.run_until_cancelled(reader.next_in_the_end());
+            match record.await.ok_or(Stop::Shutdown)? {
+                Err(Error::Denied(denial)) => {
                     rights::note(denial);
                 }
-                Some(record) => return Ok(record?.map(|Stored(record)| record)),
+                record => return Ok(record?.map(|Stored(record)| record)),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Membership of the group: what is assigned, committed, paused.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,8 +20,9 @@ use tracing::{debug, info, warn};
 
 use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
-use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt};
+use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt, Span};
 use crate::ingest::protocol;
+use crate::ingest::unreadable::Positions;
 use crate::kafka::client;
 use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
 use crate::kafka::rights;
@@ -29,8 +31,8 @@ use crate::settings::{GroupProtocol, Settings};
 
 /// How long an assignment waits to learn what is committed.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the client may take to go back to the start of a partition, for which it asks nobody.
-const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long librdkafka may take to go to another offset, for which it asks nobody.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A member of the consumer group.
 pub(crate) struct Source {
@@ -40,25 +42,6 @@ pub(crate) struct Source {
 impl Source {
     /// Joins the group, to commit what is in the database of this id.
     pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
-        let budget = settings.budget();
-        let mut config = client::consumer_config(settings);
-        protocol::configure(&mut config, settings.group_protocol);
-        config
-            // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
-            .set("max.poll.interval.ms", "30000")
-            // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
-            .set("fetch.min.bytes", "1")
-            .set("fetch.wait.max.ms", "50")
-            .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.error.backoff.ms", "100")
-            .set("queued.min.messages", budget.prefetched_records.to_string())
-            .set(
-                "queued.max.messages.kbytes",
-                (budget.prefetched >> 10).to_string(),
-            )
-            .set("fetch.max.bytes", budget.answer.to_string())
-            .set("message.max.bytes", budget.answer.min(1_000_000).to_string())
-            .set("statistics.interval.ms", "2000");
         let membership = Membership {
             topic: settings.topic.clone(),
             settings: settings.clone(),
@@ -72,7 +55,8 @@ impl Source {
             unknown_since: Mutex::default(),
             connected_at: Mutex::new(Instant::now()),
         };
-        let consumer: StreamConsumer<Membership> = client::create(settings, config, membership)?;
+        let consumer: StreamConsumer<Membership> =
+            client::create(settings, protocol::member_config(settings), membership)?;
         consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
         let consumer = Arc::new(consumer);
         Ok(Self { consumer })
@@ -167,6 +151,34 @@ impl Source {
     /// Whether [`Source::ask_logs`] may find something that was lost.
     pub(crate) fn has_gaps(&self) -> bool {
         self.membership().logs.has_gaps()
+    }
+
+    /// The offset of each assigned partition that is read next; none where reading begins with the log.
+    pub(crate) fn positions(&self) -> Positions {
+        let ledger = self.membership().ledger();
+        let positions = ledger.positions();
+        positions
+            .map(|(partition, offset)| (partition.0, offset.map(|offset| offset.0)))
+            .collect()
+    }
+
+    /// Goes on behind offsets that cannot be read, unless the partition is no longer where they start. The span to settle.
+    pub(crate) fn pass_over(&self, partition: i32, offsets: &Range<i64>) -> Option<Span> {
+        let membership = self.membership();
+        let span = membership
+            .ledger()
+            .pass_over(Partition(partition), Offset(offsets.start)..Offset(offsets.end))?;
+        let behind = Position::Offset(offsets.end);
+        if let Err(error) = self
+            .consumer
+            .seek(&membership.topic, partition, behind, SEEK_TIMEOUT)
+        {
+            warn!(
+                topic = membership.topic,
+                partition, "could not go on behind a batch: {error}"
+            );
+        }
+        Some(span)
     }
 
     /// Settles the offsets of a batch, which can be committed from now on.
@@ -290,7 +302,7 @@ impl Membership {
         }
         rights::note_reading(&self.settings, &error);
         counter!(metric::RETRIES, "what" => "commit").increment(1);
-        warn!(topic = self.topic, "offsets are not committed: {error}");
+        client::warn_of("offsets are not committed", &error);
         false
     }
 

@@ -1,5 +1,6 @@
 //! What all clients of Kafka have in common.
 
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::error::{Cause, Error};
 use crate::metric;
 use crate::settings::Settings;
+use crate::throttle::Throttle;
 
 /// How long a client may be without any broker before another replaces it: librdkafka forgets every broker when one that
 /// has just come back names none, and then never looks for one again.
@@ -34,6 +37,12 @@ impl ClientContext for Logged {
 }
 
 impl ConsumerContext for Logged {}
+
+/// The kind of warning that no broker is reached, by which request ever that is noticed.
+const AWAY: &str = "away";
+
+/// What the clients of this process warn of, by kind: each of them notices, many times a second, that Kafka is away.
+static WARNINGS: Mutex<Throttle<String>> = Mutex::new(Throttle::new());
 
 /// Why a connection of a client of this process failed last. All of them have the same settings.
 static LAST_FAILURE: Mutex<Option<String>> = Mutex::new(None);
@@ -74,14 +83,16 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     if facility == "FAIL" {
         note_failure(message);
     }
+    let line = format_args!("librdkafka: {facility} {message}");
+    let is_failure = matches!(facility, "FAIL" | "ERROR");
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-            error!("librdkafka: {facility} {message}");
-        }
-        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => warn!("librdkafka: {facility} {message}"),
-        RDKafkaLogLevel::Info if facility == "FAIL" => debug!("librdkafka: {facility} {message}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!("librdkafka: {facility} {message}"),
-        RDKafkaLogLevel::Debug => debug!("librdkafka: {facility} {message}"),
+        RDKafkaLogLevel::Debug => debug!("{line}"),
+        // Such as an idle connection that a broker has closed.
+        RDKafkaLogLevel::Info if is_failure => debug!("{line}"),
+        _ if is_failure => throttled(AWAY, line),
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => error!("{line}"),
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => warn!("{line}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!("{line}"),
     }
 }
 
@@ -91,7 +102,51 @@ pub(crate) fn note_error(topic: &str, error: &KafkaError) {
         .rdkafka_error_code()
         .map_or_else(|| "none".to_owned(), |code| format!("{code:?}"));
     counter!(metric::KAFKA_ERRORS, "code" => code).increment(1);
-    warn!(topic, "kafka: {error}");
+    warn_of(format_args!("{topic}"), error);
+}
+
+/// Warns of an error, unless it was warned of one of its kind within the minute.
+pub(crate) fn warn_of(what: impl Display, error: &KafkaError) {
+    let code = error.rdkafka_error_code();
+    let kind = match code {
+        Some(code) if means_away(code) => AWAY.to_owned(),
+        _ => format!("{what} {code:?}"),
+    };
+    throttled(&kind, format_args!("kafka: {what}: {error}"));
+}
+
+/// Warns that no broker is reached, unless that was said within the minute.
+pub(crate) fn warn_away(line: impl Display) {
+    throttled(AWAY, line);
+}
+
+fn throttled(kind: &str, line: impl Display) {
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    match warnings.note(&kind.to_owned(), (), Instant::now()) {
+        None => debug!("{line}"),
+        Some(1) => warn!("{line}"),
+        Some(count) => warn!(count, "{line}"),
+    }
+}
+
+/// Whether this is what requests end with while no broker is reached.
+const fn means_away(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerTransportFailure, CoordinatorNotAvailable, NetworkException, OperationTimedOut,
+        RequestTimedOut, Resolve, TimedOutQueue, WaitingForCoordinator,
+    };
+    matches!(
+        code,
+        AllBrokersDown
+            | BrokerTransportFailure
+            | CoordinatorNotAvailable
+            | NetworkException
+            | OperationTimedOut
+            | RequestTimedOut
+            | Resolve
+            | TimedOutQueue
+            | WaitingForCoordinator
+    )
 }
 
 /// What every client starts from.
@@ -106,11 +161,21 @@ pub(crate) fn config(settings: &Settings) -> ClientConfig {
     config
 }
 
+/// The largest answer that librdkafka takes by default, and the most that it unpacks a zstd batch to.
+const RECEIVED_BY_DEFAULT: usize = 100_000_000;
+/// The most that it can be set to.
+const MAX_RECEIVED: usize = 2_147_483_647;
+
 /// What every consumer starts from: nothing is committed but by us, reading begins where the log does, and asking for a
-/// topic does not create it.
+/// topic does not create it. A batch that the memory budget has room for is unpacked.
 pub(crate) fn consumer_config(settings: &Settings) -> ClientConfig {
+    let answer = settings.budget().answer;
+    let received = RECEIVED_BY_DEFAULT.max(settings.budget_bytes).min(MAX_RECEIVED);
     let mut config = config(settings);
     config
+        .set("fetch.max.bytes", answer.to_string())
+        .set("message.max.bytes", answer.min(1_000_000).to_string())
+        .set("receive.message.max.bytes", received.to_string())
         .set("group.id", &settings.group_id)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
@@ -130,5 +195,24 @@ where
     for (property, value) in settings.librdkafka_properties() {
         config.set(property, value);
     }
-    config.create_with_context(context).map_err(Error::Client)
+    config
+        .create_with_context(context)
+        .map_err(|error| refusal(settings, error))
+}
+
+/// The property that librdkafka refuses, alone or with others, where it names one that was configured.
+fn refusal(settings: &Settings, error: KafkaError) -> Error {
+    let KafkaError::ClientCreation(message) = &error else {
+        return Error::Client(error);
+    };
+    let named = settings
+        .librdkafka_properties()
+        .find(|(property, _)| message.contains(property));
+    match named {
+        Some((property, _)) => Error::Setting {
+            setting: format!("kafka.properties.{property}"),
+            problem: format!("is refused by librdkafka: {message}"),
+        },
+        None => Error::Client(error),
+    }
 }

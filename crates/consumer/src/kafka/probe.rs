@@ -9,7 +9,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
-use tracing::warn;
 
 use crate::error::{Error, Right};
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT, Logged};
@@ -138,7 +137,7 @@ impl Probe {
         }
         let since = *client.silent_since.get_or_insert_with(Instant::now);
         if since.elapsed() > DISCONNECTED_TIMEOUT {
-            warn!("no broker answers: the client is replaced");
+            client::warn_away("kafka: no broker answers: the client is replaced");
             *client = Client {
                 consumer: Arc::new(self::consumer(&self.settings)?),
                 silent_since: None,

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext};
 use tokio::time::sleep;
 
 use crate::error::Error;
@@ -45,9 +45,8 @@ impl std::fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    /// A producer for the event topic of the settings. Nothing is sent yet.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
-        settings.validate()?;
+    /// What a producer of events starts from.
+    pub(crate) fn config(settings: &Settings) -> ClientConfig {
         let mut config = client::config(settings);
         config
             .set("acks", "all")
@@ -58,7 +57,13 @@ impl Publisher {
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
             .set("message.max.bytes", max_message_bytes(settings).to_string());
-        let producer = client::create(settings, config, Acknowledgements::default())?;
+        config
+    }
+
+    /// A producer for the event topic of the settings. Nothing is sent yet.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        settings.validate()?;
+        let producer = client::create(settings, Self::config(settings), Acknowledgements::default())?;
         Ok(Self {
             producer,
             topic: settings.topic.clone(),

@@ -10,7 +10,7 @@ use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{Error, Right};
 use crate::kafka::client::{self, Logged};
@@ -22,9 +22,10 @@ use crate::settings::Settings;
 pub struct Reader {
     consumer: Arc<StreamConsumer<Logged>>,
     settings: Settings,
+    config: ClientConfig,
     timeout: Duration,
-    /// The partition that is being read, and where that ends.
-    reading: Option<(i32, i64)>,
+    /// What is left of the range that is being read.
+    reading: Option<OffsetRange>,
     waiting: VecDeque<OffsetRange>,
 }
 
@@ -70,8 +71,9 @@ impl Reader {
     ) -> Result<Self, Error> {
         config.set("enable.partition.eof", "true");
         Ok(Self {
-            consumer: Arc::new(client::create(settings, config, Logged)?),
+            consumer: Arc::new(client::create(settings, config.clone(), Logged)?),
             settings: settings.clone(),
+            config,
             timeout,
             reading: None,
             waiting: VecDeque::new(),
@@ -88,20 +90,24 @@ impl Reader {
     /// The next record. `None` once the ends of all ranges were met.
     pub async fn next(&mut self) -> Result<Option<Stored>, Error> {
         loop {
-            let Some((partition, end)) = self.reading else {
+            let Some((partition, left)) = &mut self.reading else {
                 match self.waiting.pop_front() {
                     None => return Ok(None),
                     Some(range) => self.assign(range)?,
                 }
                 continue;
             };
+            let (partition, end) = (*partition, left.end);
             match timeout(self.timeout, self.consumer.recv()).await {
                 Ok(Ok(record)) if record.partition() == partition => {
+                    left.start = record.offset() + 1;
+                    let is_within = record.offset() < end;
+                    let record = Stored(record.detach());
                     if record.offset() + 1 >= end {
                         self.reading = None;
                     }
-                    if record.offset() < end {
-                        return Ok(Some(Stored(record.detach())));
+                    if is_within {
+                        return Ok(Some(record));
                     }
                 }
                 Ok(Err(KafkaError::PartitionEOF(ended))) if ended == partition => self.reading = None,
@@ -124,12 +130,45 @@ impl Reader {
         }
     }
 
+    /// The next record, however long the brokers take. A client that nothing comes to for the reader's timeout is replaced, as
+    /// librdkafka may have lost every broker for good.
+    pub(crate) async fn next_in_the_end(&mut self) -> Result<Option<Stored>, Error> {
+        let mut silent_since = Instant::now();
+        loop {
+            match timeout_at(silent_since + self.timeout, self.next()).await {
+                Ok(Err(Error::Topic { topic, source }))
+                    if !matches!(source, KafkaError::MessageConsumptionFatal(_)) =>
+                {
+                    client::note_error(&topic, &source);
+                }
+                Err(_) | Ok(Err(Error::Silent { .. })) => {
+                    client::warn_away(format_args!(
+                        "kafka: nothing came for {:?}: the client is replaced",
+                        self.timeout
+                    ));
+                    self.replace_client()?;
+                    silent_since = Instant::now();
+                }
+                Ok(ended) => return ended,
+            }
+        }
+    }
+
+    /// Goes on with another client where this one is.
+    fn replace_client(&mut self) -> Result<(), Error> {
+        self.consumer = Arc::new(client::create(&self.settings, self.config.clone(), Logged)?);
+        if let Some(left) = self.reading.take() {
+            self.waiting.push_front(left);
+        }
+        Ok(())
+    }
+
     fn assign(&mut self, (partition, offsets): OffsetRange) -> Result<(), Error> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.settings.topic, partition, Offset::Offset(offsets.start))
             .and_then(|()| self.consumer.assign(&list))
             .map_err(Error::Consumer)?;
-        self.reading = Some((partition, offsets.end));
+        self.reading = Some((partition, offsets));
         Ok(())
     }
 
@@ -191,14 +230,15 @@ pub(crate) fn headers<M: Message>(record: &M) -> impl Iterator<Item = Header<'_>
 #[cfg(test)]
 mod tests {
     use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
 
     use super::*;
     use crate::kafka::publisher::Publisher;
 
     const TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// Reads ranges of a partition of `count` records of `bytes` each: the offset where it starts, and those that are read.
-    async fn read(count: i64, bytes: usize, ranges: &[Range<i64>]) -> (i64, Vec<i64>) {
+    /// A partition of `count` records of `bytes` each.
+    async fn filled(count: i64, bytes: usize) -> (MockCluster<'static, DefaultProducerContext>, Settings) {
         let cluster = MockCluster::new(1).unwrap();
         let settings = Settings {
             bootstrap_servers: cluster.bootstrap_servers(),
@@ -212,6 +252,12 @@ mod tests {
             publisher.publish(None, &[], Some(&value)).await.unwrap();
             publisher.flush(TIMEOUT).await.unwrap();
         }
+        (cluster, settings)
+    }
+
+    /// Reads ranges of a partition of `count` records of `bytes` each: the offset where it starts, and those that are read.
+    async fn read(count: i64, bytes: usize, ranges: &[Range<i64>]) -> (i64, Vec<i64>) {
+        let (_cluster, settings) = filled(count, bytes).await;
         let start = Probe::new(&settings).unwrap().progress(TIMEOUT).await.unwrap()[0].start;
         let config = client::consumer_config(&settings);
         let mut reader = Reader::new(&settings, config, TIMEOUT).unwrap();
@@ -229,6 +275,38 @@ mod tests {
     async fn ranges_are_read_one_after_the_other_and_no_further_than_the_log() {
         let (_, offsets) = read(10, 1, &[2..5, 0..1, 3..3, 1..3, 8..20, 4..6]).await;
         assert_eq!(offsets, [2, 3, 4, 0, 1, 2, 8, 9, 4, 5]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn another_client_goes_on_where_the_one_before_was() {
+        let (_cluster, settings) = filled(10, 1).await;
+        let mut reader = Reader::new(&settings, client::consumer_config(&settings), TIMEOUT).unwrap();
+        reader.push(0, 2..6);
+        reader.push(0, 0..1);
+        let mut offsets = Vec::new();
+        while let Some(record) = reader.next_in_the_end().await.unwrap() {
+            offsets.push(record.offset());
+            reader.replace_client().unwrap();
+        }
+        assert_eq!(offsets, [2, 3, 4, 5, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_nothing_comes_to_is_replaced() {
+        let settings = Settings {
+            // Nobody listens on the port of `discard`.
+            bootstrap_servers: "127.0.0.1:9".to_owned(),
+            ..Settings::default()
+        };
+        let config = client::consumer_config(&settings);
+        let mut reader = Reader::new(&settings, config, client::DISCONNECTED_TIMEOUT).unwrap();
+        reader.push(0, 3..6);
+        let first = Arc::downgrade(&reader.consumer);
+        // Time passes at once while nothing else is to be done.
+        let read = timeout(client::DISCONNECTED_TIMEOUT * 2, reader.next_in_the_end()).await;
+        assert!(read.is_err(), "{read:?}");
+        assert_eq!(first.strong_count(), 0);
+        assert_eq!(reader.reading, Some((0, 3..6)));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -73,7 +73,7 @@ pub(crate) fn denial_of_producer<C: ClientContext>(
     }
 }
 
-/// Notes that ingestion waits for a right, until [`granted`] says otherwise. How long to wait before the next attempt.
+/// Notes that ingestion waits for a right, until it is granted. How long to wait before the next attempt.
 pub fn note(denial: Denial) -> Duration {
     let now = Instant::now();
     let line = denial.to_string();

@@ -79,7 +79,7 @@ pub(crate) fn is_too_large(error: &KafkaError) -> bool {
     )
 }
 
-fn config(settings: &Settings, ack_timeout: Duration) -> ClientConfig {
+pub(crate) fn config(settings: &Settings, ack_timeout: Duration) -> ClientConfig {
     let mut config = client::config(settings);
     config
         .set("acks", "all")

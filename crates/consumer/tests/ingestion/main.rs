@@ -13,3 +13,4 @@ mod protocols;
 mod refusals;
 mod replay;
 mod requests;
+mod unreadable;

@@ -99,9 +99,79 @@ fn a_wrong_setting_is_named() {
             }),
             "kafka.properties.enable.auto.commit may not be set: offsets are committed behind what is settled",
         ),
+        (
+            with(|s| {
+                s.properties
+                    .insert("heartbeat.interval.ms".to_owned(), "10000".to_owned());
+            }),
+            "kafka.properties.heartbeat.interval.ms must be less than session.timeout.ms, which is 10000",
+        ),
     ];
     for (error, expected) in table {
         assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn properties_that_the_code_rests_on_are_refused_by_every_name() {
+    for (property, value) in [
+        ("statistics.interval.ms", "0"),
+        ("statistics.interval.ms", "60000"),
+        ("transactional.id", "x"),
+        ("enable.idempotence", "false"),
+        ("request.required.acks", "0"),
+        ("auto.commit.enable", "true"),
+        ("offset.store.method", "none"),
+        ("delivery.report.only.error", "true"),
+        ("delivery.timeout.ms", "0"),
+        ("message.timeout.ms", "0"),
+        ("allow.auto.create.topics", "true"),
+        ("message.max.bytes", "1000"),
+        ("fetch.max.bytes", "50000000"),
+        ("queued.min.messages", "1000000"),
+        ("queued.max.messages.kbytes", "1000000"),
+        ("queue.buffering.max.kbytes", "1"),
+    ] {
+        let settings = with_properties(&[(property, value)]);
+        let error = settings.validate().unwrap_err().to_string();
+        let expected = format!("kafka.properties.{property} may not be set: ");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn properties_that_do_not_go_together_are_named_before_anything_is_sent() {
+    let ssl = ("security.protocol", "ssl");
+    for (properties, culprit) in [
+        (&[("session.timeout.ms", "60000")][..], "session.timeout.ms"),
+        (&[("max.poll.interval.ms", "5000")], "max.poll.interval.ms"),
+        (
+            &[("receive.message.max.bytes", "1000")],
+            "receive.message.max.bytes",
+        ),
+        (&[("linger.ms", "60000")], "linger.ms"),
+        (&[ssl, ("ssl.ca.location", "/no/such/file")], "ssl.ca.location"),
+        (
+            &[ssl, ("ssl.keystore.location", "/no/such/file")],
+            "ssl.keystore.location",
+        ),
+    ] {
+        let settings = with_properties(properties);
+        settings.validate().unwrap();
+        let error = consumer::check_clients(&settings).unwrap_err().to_string();
+        let expected = format!("kafka.properties.{culprit} is refused by librdkafka: ");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    let longer = [("session.timeout.ms", "45000"), ("max.poll.interval.ms", "60000")];
+    consumer::check_clients(&with_properties(&longer)).unwrap();
+    consumer::check_clients(&Settings::default()).unwrap();
+}
+
+fn with_properties(properties: &[(&str, &str)]) -> Settings {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Settings {
+        properties: properties.iter().map(owned).collect(),
+        ..Settings::default()
     }
 }
 
