@@ -100,15 +100,7 @@ impl Source {
             return Err(protocol::unsupported());
         }
         if let Some((code, _)) = self.consumer.client().fatal_error() {
-            let error = KafkaError::MessageConsumptionFatal(code);
-            let denial = rights::denial(&membership.settings, &error, Right::ReadTopic, &membership.topic);
-            return Err(match denial {
-                Some(denial) => {
-                    rights::note(denial.clone());
-                    Error::Denied(denial)
-                }
-                None => protocol::refusal(error),
-            });
+            return Err(protocol::refusal(&membership.settings, code));
         }
         match &*lock(&membership.unknown_since) {
             Some((since, error)) if since.elapsed() > protocol::UNKNOWN_TIMEOUT => {
