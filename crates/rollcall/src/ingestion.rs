@@ -161,7 +161,9 @@ pub(crate) async fn run(
         };
         match ended {
             // What is missing is logged by then.
-            Err(consumer::Error::Denied(_)) => {}
+            Err(consumer::Error::Denied(_)) => {
+                shutdown.run_until_cancelled(sleep(RETRY_INTERVAL)).await;
+            }
             Err(error) if error.needs_new_clients() => {
                 warn!(
                     "starting again with new clients: {:#}",

@@ -295,7 +295,8 @@ impl Stack {
 
     /// Starts an `ingest`, with further variables of the environment.
     pub(crate) async fn member(&self, name: &str, further: &[(&str, &str)]) -> Process {
-        let session = self.session.as_millis().to_string();
+        // A member of the classic protocol has sessions of at most its max.poll.interval.ms.
+        let session = self.session.min(Duration::from_secs(30)).as_millis().to_string();
         let protocol = match self.protocol {
             GroupProtocol::Classic => (
                 "ROLLCALL__KAFKA__PROPERTIES__SESSION_TIMEOUT_MS",

@@ -58,10 +58,14 @@ async fn take_over(protocol: GroupProtocol, session: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes ten minutes: run it by name"]
+#[ignore = "takes minutes: run it by name"]
 async fn how_soon_a_member_is_replaced_under_both_protocols() {
     take_over(Classic, Duration::from_secs(10)).await;
     take_over(Consumer, Duration::from_secs(10)).await;
-    // The default of Kafka.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: run it by name"]
+async fn how_soon_a_member_is_replaced_by_default_of_the_brokers() {
     take_over(Consumer, Duration::from_secs(45)).await;
 }

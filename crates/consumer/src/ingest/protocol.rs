@@ -6,8 +6,9 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Statistics};
 
-use crate::error::Error;
+use crate::error::{Error, Right};
 use crate::kafka::client;
+use crate::kafka::rights;
 use crate::settings::{GroupProtocol, HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Settings};
 
 /// A member whose heartbeats are on their way is told of another epoch of the group within this time,
@@ -108,17 +109,17 @@ pub(crate) fn unsupported() -> Error {
 }
 
 /// What a fatal error of the client means.
-pub(crate) fn refusal(error: KafkaError) -> Error {
-    use RDKafkaErrorCode::{
-        GroupAuthorizationFailed, GroupMaxSizeReached, InvalidRequest, UnreleasedInstanceId,
-        UnsupportedVersion,
-    };
-    match error.rdkafka_error_code() {
-        Some(UnsupportedVersion) => unsupported(),
+pub(crate) fn refusal(settings: &Settings, code: RDKafkaErrorCode) -> Error {
+    use RDKafkaErrorCode::{GroupMaxSizeReached, InvalidRequest, UnreleasedInstanceId, UnsupportedVersion};
+    let error = KafkaError::MessageConsumptionFatal(code);
+    if let Some(denial) = rights::denial(settings, &error, Right::ReadTopic, &settings.topic) {
+        rights::note(denial.clone());
+        return Error::Denied(denial);
+    }
+    match code {
+        UnsupportedVersion => unsupported(),
         // The first is the answer where a client was not polled for long: it has left the group, and heartbeats on.
-        Some(InvalidRequest | UnreleasedInstanceId | GroupMaxSizeReached | GroupAuthorizationFailed) => {
-            Error::MemberRefused(error)
-        }
+        InvalidRequest | UnreleasedInstanceId | GroupMaxSizeReached => Error::MemberRefused(error),
         _ => Error::Consumer(error),
     }
 }

@@ -100,9 +100,7 @@ impl Source {
             return Err(protocol::unsupported());
         }
         if let Some((code, _)) = self.consumer.client().fatal_error() {
-            let error = KafkaError::MessageConsumptionFatal(code);
-            rights::note_reading(&membership.settings, &error);
-            return Err(protocol::refusal(error));
+            return Err(protocol::refusal(&membership.settings, code));
         }
         match &*lock(&membership.unknown_since) {
             Some((since, error)) if since.elapsed() > protocol::UNKNOWN_TIMEOUT => {
