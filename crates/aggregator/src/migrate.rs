@@ -84,8 +84,8 @@ static MIGRATIONS: [Migration; 20] = [
     migration!("0016_active_weekly_from_daily"),
     migration!("0017_users_from_registrations"),
     migration!("0018_conversation_annotations_from_annotations"),
-    migration!("0019_database_ids"),
-    migration!("0020_database_id"),
+    migration!("0019_database_ids", readable_by: 18, writable_by: 18),
+    migration!("0020_database_id", readable_by: 18, writable_by: 18),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

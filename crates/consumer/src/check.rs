@@ -7,7 +7,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use crate::error::Error;
 use crate::ingest::dead_letters::DeadLetters;
-use crate::ingest::source::Source;
+use crate::ingest::protocol;
 use crate::kafka::client;
 use crate::kafka::publisher::Publisher;
 use crate::settings::Settings;
@@ -31,7 +31,7 @@ impl ProducerContext for Silent {
 /// others, or when it opens the files that they name. Nothing is sent.
 pub fn check_clients(settings: &Settings) -> Result<(), Error> {
     settings.validate()?;
-    make::<BaseConsumer<Silent>>(settings, Source::config(settings))?;
+    make::<BaseConsumer<Silent>>(settings, protocol::member_config(settings))?;
     make::<BaseProducer<Silent>>(settings, DeadLetters::config(settings))?;
     make::<BaseProducer<Silent>>(settings, Publisher::config(settings))
 }

@@ -5,6 +5,7 @@
 //! - `protocol`: what differs between the protocols of groups
 //! - `unreadable`: batches that cannot be unpacked, found to be passed over
 //! - `record`: from a record to its named outcome
+//! - `rejections`: rejected records in the log
 //! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed
 //! - `delivery`: from a closed batch to its receipt
 //! - `rows`: rows, written until the sink has acknowledged them
@@ -32,6 +33,7 @@ pub(crate) mod ledger;
 pub(crate) mod pipeline;
 pub(crate) mod protocol;
 pub(crate) mod record;
+pub(crate) mod rejections;
 pub(crate) mod rows;
 pub(crate) mod source;
 pub(crate) mod unreadable;

@@ -15,6 +15,7 @@ use crate::kafka::client;
 use crate::kafka::probe::{PartitionProgress, Probe};
 use crate::kafka::publisher::owned_headers;
 use crate::kafka::reader::{Header, Reader, Stored};
+use crate::kafka::rights;
 use crate::kafka::sender::{Sender, is_too_large};
 use crate::settings::{Settings, is_topic_name};
 
@@ -303,6 +304,13 @@ impl Replay {
                     chain(&error)
                 );
                 Ok(Err(LeftAlone::Refused(origin.topic.to_owned())))
+            }
+            Err(Error::Publish { topic, source }) => {
+                let client = self.sender.client();
+                match rights::denial_of_producer(&self.settings, client, &source, &topic) {
+                    Some(denial) => Err(Error::Denied(denial)),
+                    None => Err(Error::Publish { topic, source }),
+                }
             }
             Err(error) => Err(error),
         }

@@ -25,6 +25,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the brokers may take to return what the group has committed.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How often a running ingestion looks whether a newer program has changed the schema.
 const SCHEMA_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -247,11 +248,15 @@ async fn wait_for_database_id(store: &Store) -> anyhow::Result<String> {
 
 /// Waits while the group stands for what another database holds: joining it would take records from that one.
 async fn wait_for_group(settings: &consumer::Settings, database: &str) -> anyhow::Result<()> {
-    use consumer::Error::{NoTopic, OtherDatabase, Topic, Unreachable};
+    use consumer::Error::{Denied, NoTopic, OtherDatabase, Topic, Unreachable};
     let probe = Probe::new(settings)?;
     let mut wait = Wait::on("kafka");
     loop {
         match probe.check_database(database, GROUP_TIMEOUT).await {
+            Err(Denied(denial)) => {
+                consumer::note_missing_right(denial);
+                wait.pause().await;
+            }
             Err(error @ (OtherDatabase { .. } | NoTopic { .. } | Topic { .. } | Unreachable { .. })) => {
                 wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
             }

@@ -178,7 +178,7 @@ async fn a_user_who_may_not_is_named_with_what_to_change() {
             "readonly_1",
             password.as_str(),
             false,
-            &["readonly = 2", "max_execution_time"][..],
+            &["readonly = 2", "Cannot modify"][..],
         ),
         ("readonly_2", password, true, &["readonly = 0"]),
         ("reader", password, true, &["lacks a right", "INSERT"]),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use events::Timestamp;
@@ -22,12 +21,12 @@ use tracing::{debug, error, info, warn};
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
-use crate::ingest::breaker::Breaker;
 use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
 use crate::ingest::ledger::{Arrival, Jump, Span};
 use crate::ingest::record::{Outcome, outcome};
+use crate::ingest::rejections::Rejections;
 use crate::ingest::rows::RowWriter;
 use crate::ingest::source::Source;
 use crate::ingest::unreadable::{Search, is_unreadable};
@@ -38,7 +37,6 @@ use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
 use crate::sink::Sink;
-use crate::throttle::Throttle;
 
 /// How often settled offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -110,14 +108,8 @@ async fn ingest<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     let sink = Arc::new(sink);
-    let writer = BatchWriter(RowWriter {
-        settings: settings.clone(),
-        sink: Arc::clone(&sink),
-        dead_letters: DeadLetters::new(settings, shutdown.clone())?,
-        shutdown: shutdown.clone(),
-        breaker: Breaker::new(),
-        max_bytes: AtomicUsize::new(usize::MAX),
-    });
+    let dead_letters = DeadLetters::new(settings, shutdown.clone())?;
+    let rows = RowWriter::new(settings, Arc::clone(&sink), dead_letters, shutdown.clone());
     let source = Source::join(settings, sink.database())?;
     info!(topic = settings.topic, group = settings.group_id, "ingesting");
 
@@ -127,13 +119,13 @@ async fn ingest<S: Sink>(
         clock,
         batcher: Batcher::new(Limits::of(settings), sink.rows()),
         sink,
-        writer: Arc::new(writer),
+        writer: Arc::new(BatchWriter(rows)),
         deliveries: JoinSet::new(),
         in_flight_bytes: 0,
         commits: JoinSet::new(),
         reading: Reading::Open,
         search: Search::default(),
-        rejections: Throttle::new(),
+        rejections: Rejections::new(),
         skipped: TypeCounts::default(),
         summary: Summary::default(),
     };
@@ -169,18 +161,9 @@ struct Pipeline<'a, S: Sink, C> {
     commits: JoinSet<u64>,
     reading: Reading,
     search: Search,
-    /// By the codes of their reasons.
-    rejections: Throttle<&'static str, Rejected>,
+    rejections: Rejections,
     skipped: TypeCounts,
     summary: Summary,
-}
-
-/// A record that is rejected, as it is logged.
-#[derive(Debug)]
-struct Rejected {
-    partition: i32,
-    offset: i64,
-    reason: String,
 }
 
 /// Whether records are read.
@@ -216,7 +199,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                     self.commit();
                     rights::log_again();
                     self.search.begin(self.settings, &shutdown, || self.source.positions());
-                    self.log_rejections();
+                    self.rejections.log(&self.settings.topic);
                 }
                 found = self.search.found() => found.into_iter().for_each(|offsets| self.pass_over(offsets)),
                 () = wait_until(due) => self.dispatch(),
@@ -285,12 +268,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             }
             Outcome::Rejected(reason) => {
                 debug!(partition, offset, "rejected: {reason}");
-                let rejected = Rejected {
-                    partition,
-                    offset,
-                    reason: reason.to_string(),
-                };
-                self.rejections.count(reason.code(), rejected);
+                self.rejections.note((partition, offset), &reason);
                 let letter = DeadLetter::new(record.detach(), &reason);
                 self.batcher.open().reject(span, letter);
             }
@@ -335,21 +313,6 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             );
         }
         Ok(Some(span))
-    }
-
-    /// Logs a rejected record of each reason that is due.
-    fn log_rejections(&mut self) {
-        for (code, count, rejected) in self.rejections.due(Instant::now()) {
-            let Rejected {
-                partition,
-                offset,
-                reason,
-            } = rejected;
-            warn!(
-                topic = self.settings.topic,
-                partition, offset, code, count, "records are rejected: {reason}"
-            );
-        }
     }
 
     /// Settles offsets that cannot be read, and reads on behind them.

@@ -1,4 +1,4 @@
-//! The protocols of consumer groups, where they differ for us.
+//! The protocols of consumer groups, where they differ for us, and what a member starts from.
 
 use std::thread;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Statistics};
 
 use crate::error::Error;
-use crate::settings::{GroupProtocol, HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS};
+use crate::kafka::client;
+use crate::settings::{GroupProtocol, HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Settings};
 
 /// A member whose heartbeats are on their way is told of another epoch of the group within this time,
 const EPOCH_DELAY: Duration = Duration::from_millis(50);
@@ -18,8 +19,30 @@ pub(crate) const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the coordinator is connected, in milliseconds, before a member that has sent no heartbeat never will.
 const HEARTBEAT_TIMEOUT: i64 = 3_000;
 
+/// What a member starts from.
+pub(crate) fn member_config(settings: &Settings) -> ClientConfig {
+    let budget = settings.budget();
+    let mut config = client::consumer_config(settings);
+    configure(&mut config, settings.group_protocol);
+    config
+        // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
+        .set("max.poll.interval.ms", "30000")
+        // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
+        .set("fetch.min.bytes", "1")
+        .set("fetch.wait.max.ms", "50")
+        .set("fetch.queue.backoff.ms", "10")
+        .set("fetch.error.backoff.ms", "100")
+        .set("queued.min.messages", budget.prefetched_records.to_string())
+        .set(
+            "queued.max.messages.kbytes",
+            (budget.prefetched >> 10).to_string(),
+        )
+        .set("statistics.interval.ms", "2000");
+    config
+}
+
 /// Sets what differs between the protocols: with the new one, the brokers know the rest.
-pub(crate) fn configure(config: &mut ClientConfig, protocol: GroupProtocol) {
+fn configure(config: &mut ClientConfig, protocol: GroupProtocol) {
     match protocol {
         GroupProtocol::Classic => config
             .set("partition.assignment.strategy", "cooperative-sticky")

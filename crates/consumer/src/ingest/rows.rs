@@ -53,14 +53,14 @@ impl RowsAcked {
 
 /// Writes the rows of batches.
 pub(crate) struct RowWriter<S: Sink> {
-    pub(crate) settings: Settings,
-    pub(crate) sink: Arc<S>,
+    settings: Settings,
+    sink: Arc<S>,
     pub(crate) dead_letters: DeadLetters,
     /// Cancelled when the run is ending: an attempt that fails after that is the last.
-    pub(crate) shutdown: CancellationToken,
-    pub(crate) breaker: Breaker<S::Sealed>,
+    shutdown: CancellationToken,
+    breaker: Breaker<S::Sealed>,
     /// Half of the least rows that were too large for the sink, in bytes.
-    pub(crate) max_bytes: AtomicUsize,
+    max_bytes: AtomicUsize,
 }
 
 /// Why the sink has refused rows.
@@ -104,6 +104,22 @@ struct Blocked {
 }
 
 impl<S: Sink> RowWriter<S> {
+    pub(crate) fn new(
+        settings: &Settings,
+        sink: Arc<S>,
+        dead_letters: DeadLetters,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            settings: settings.clone(),
+            sink,
+            dead_letters,
+            shutdown,
+            breaker: Breaker::new(),
+            max_bytes: AtomicUsize::new(usize::MAX),
+        }
+    }
+
     /// What a batch may take at most so that the sink does not refuse it for its size, in bytes, as far as is known.
     pub(crate) fn max_bytes(&self) -> usize {
         self.max_bytes.load(Ordering::Relaxed)

@@ -13,7 +13,7 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer, ConsumerContext, MessageStream, Rebalance, StreamConsumer,
 };
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{ClientConfig, Offset as Position, Statistics, TopicPartitionList};
+use rdkafka::{Offset as Position, Statistics, TopicPartitionList};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
@@ -40,28 +40,6 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// What a member starts from.
-    pub(crate) fn config(settings: &Settings) -> ClientConfig {
-        let budget = settings.budget();
-        let mut config = client::consumer_config(settings);
-        protocol::configure(&mut config, settings.group_protocol);
-        config
-            // The loop polls at least once a second. A rebalance waits this long at most for members that do not join.
-            .set("max.poll.interval.ms", "30000")
-            // A trickle is handed on as it comes; a full queue is looked at again soon, not after a second.
-            .set("fetch.min.bytes", "1")
-            .set("fetch.wait.max.ms", "50")
-            .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.error.backoff.ms", "100")
-            .set("queued.min.messages", budget.prefetched_records.to_string())
-            .set(
-                "queued.max.messages.kbytes",
-                (budget.prefetched >> 10).to_string(),
-            )
-            .set("statistics.interval.ms", "2000");
-        config
-    }
-
     /// Joins the group, to commit what is in the database of this id.
     pub(crate) fn join(settings: &Settings, database: &str) -> Result<Self, Error> {
         let membership = Membership {
@@ -78,7 +56,7 @@ impl Source {
             connected_at: Mutex::new(Instant::now()),
         };
         let consumer: StreamConsumer<Membership> =
-            client::create(settings, Self::config(settings), membership)?;
+            client::create(settings, protocol::member_config(settings), membership)?;
         consumer.subscribe(&[&settings.topic]).map_err(Error::Consumer)?;
         let consumer = Arc::new(consumer);
         Ok(Self { consumer })

@@ -15,7 +15,7 @@ fn lower_limit(broker: &mut Broker) {
 }
 
 /// Publishes events to a partition as one batch, packed with zstd, that unpacks to at least this many bytes.
-fn publish_batch(broker: &Broker, partition: i32, ids: Vec<String>, bytes: usize) {
+fn publish_batch(broker: &Broker, partition: i32, ids: &[String], bytes: usize) {
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", &broker.settings.bootstrap_servers)
         .set("compression.type", "zstd")
@@ -25,7 +25,7 @@ fn publish_batch(broker: &Broker, partition: i32, ids: Vec<String>, bytes: usize
         .create()
         .unwrap();
     let padding = format!("/{}", "x".repeat(bytes / ids.len()));
-    for id in &ids {
+    for id in ids {
         let value = event(id).replace("/test", &padding);
         let record = BaseRecord::<(), _>::to(&broker.settings.topic)
             .partition(partition)
@@ -52,10 +52,10 @@ async fn batches_that_cannot_be_unpacked_are_passed_over_and_counted_and_all_oth
         (300, 80, TOO_MUCH),
         (600, 1, 0),
     ] {
-        publish_batch(&broker, 0, ids(number..number + count), bytes);
+        publish_batch(&broker, 0, &ids(number..number + count), bytes);
         bad += u64::from(if bytes > 0 { count } else { 0 });
     }
-    publish_batch(&broker, 1, ids(700..710), 0);
+    publish_batch(&broker, 1, &ids(700..710), 0);
 
     let run = Run::start(&broker.settings, &sink);
     all_committed(&broker).await;
@@ -63,9 +63,9 @@ async fn batches_that_cannot_be_unpacked_are_passed_over_and_counted_and_all_oth
     assert_eq!(sink.distinct(), good);
 
     // The last of a partition, with nothing behind it.
-    publish_batch(&broker, 1, ids(800..840), TOO_MUCH);
+    publish_batch(&broker, 1, &ids(800..840), TOO_MUCH);
     all_committed(&broker).await;
-    publish_batch(&broker, 1, ids(900..901), 0);
+    publish_batch(&broker, 1, &ids(900..901), 0);
     all_committed(&broker).await;
     let summary = run.stop().await;
     assert_eq!(sink.distinct(), [good, ids(900..901)].concat());
@@ -78,8 +78,8 @@ async fn a_partition_that_begins_with_what_cannot_be_unpacked_is_read_behind_it(
     let mut broker = Broker::with_partitions(1);
     lower_limit(&mut broker);
     let sink = Memory::default();
-    publish_batch(&broker, 0, ids(0..30), TOO_MUCH);
-    publish_batch(&broker, 0, ids(30..40), 0);
+    publish_batch(&broker, 0, &ids(0..30), TOO_MUCH);
+    publish_batch(&broker, 0, &ids(30..40), 0);
     metrics();
     let run = Run::start(&broker.settings, &sink);
     all_committed(&broker).await;
@@ -101,9 +101,9 @@ async fn what_a_sink_refuses_is_found_though_a_part_of_its_batch_cannot_be_unpac
     broker.settings.batch_delay_ms = std::num::NonZeroU64::new(3_000).unwrap();
     let sink = Memory::default();
     sink.refuse(ids(1..2));
-    publish_batch(&broker, 0, ids(0..5), 0);
-    publish_batch(&broker, 0, ids(5..15), TOO_MUCH);
-    publish_batch(&broker, 0, ids(15..20), 0);
+    publish_batch(&broker, 0, &ids(0..5), 0);
+    publish_batch(&broker, 0, &ids(5..15), TOO_MUCH);
+    publish_batch(&broker, 0, &ids(15..20), 0);
     let run = Run::start(&broker.settings, &sink);
     all_committed(&broker).await;
     let summary = run.stop().await;
@@ -115,7 +115,7 @@ async fn what_a_sink_refuses_is_found_though_a_part_of_its_batch_cannot_be_unpac
 async fn a_batch_is_taken_that_unpacks_to_more_than_librdkafka_allows_by_default() {
     let broker = Broker::with_partitions(1);
     let sink = Memory::default();
-    publish_batch(&broker, 0, ids(0..160), 120_000_000);
+    publish_batch(&broker, 0, &ids(0..160), 120_000_000);
     let run = Run::start(&broker.settings, &sink);
     all_committed(&broker).await;
     let summary = run.stop().await;
