@@ -40,15 +40,24 @@ pub async fn ensure_topics(settings: &Settings) -> Result<(), Error> {
         )
         .await?;
     }
-    if !exists(settings, dead_letters).await? {
+    if exists(settings, dead_letters).await? {
+        warn_of_cut_letters(settings).await;
+    } else {
         let [largest_event] = largest_batches(settings, [events], timeout).await;
         let largest = largest_dead_letter(settings, largest_event).to_string();
         let new = NewTopic::new(dead_letters, 1, replicas()).set("max.message.bytes", &largest);
-        return create(settings, &new).await;
+        create(settings, &new).await?;
     }
-    let [largest_event, largest_letter] =
-        largest_batches(settings, [events, dead_letters], Duration::ZERO).await;
-    if let (Some(event), Some(letter)) = (largest_event, largest_letter)
+    rights::granted(Right::DescribeTopic);
+    rights::granted(Right::CreateTopic);
+    Ok(())
+}
+
+/// Says where the dead-letter topic does not take whatever the event topic takes.
+async fn warn_of_cut_letters(settings: &Settings) {
+    let (events, dead_letters) = (&settings.topic, &settings.dead_letter_topic);
+    let largest = largest_batches(settings, [events, dead_letters], Duration::ZERO).await;
+    if let [Some(event), Some(letter)] = largest
         && letter < event.saturating_add(OWN_HEADERS_BYTES)
     {
         warn!(
@@ -57,9 +66,6 @@ pub async fn ensure_topics(settings: &Settings) -> Result<(), Error> {
             event.saturating_add(OWN_HEADERS_BYTES)
         );
     }
-    rights::granted(Right::DescribeTopic);
-    rights::granted(Right::CreateTopic);
-    Ok(())
 }
 
 /// Whether a topic exists. An error if it does not and may not be created.
