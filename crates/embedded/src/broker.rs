@@ -72,10 +72,8 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker that has the topics, each with its number of partitions.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, BrokerError> {
-        let topics: Vec<_> = topics
-            .iter()
-            .map(|&(topic, partitions)| (topic.to_owned(), partitions))
-            .collect();
+        let owned = |&(topic, partitions): &(&str, i32)| (topic.to_owned(), partitions);
+        let topics: Vec<_> = topics.iter().map(owned).collect();
         let (started, outcome) = mpsc::sync_channel(1);
         let (stop, stopped) = oneshot::channel();
         let run = move || {
@@ -122,24 +120,21 @@ fn serve(
     let start = |source| BrokerError::Start { source };
     let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).map_err(start)?;
     for (request, latest) in LATEST_VERSIONS {
-        cluster
-            .apiversion(request, Some(0), Some(latest))
-            .map_err(start)?;
+        let set = cluster.apiversion(request, Some(0), Some(latest));
+        set.map_err(start)?;
     }
     for (topic, partitions) in topics {
-        if let Err(source) = cluster.create_topic(&topic, partitions, 1) {
-            return Err(BrokerError::Topic {
-                topic,
-                partitions,
-                source,
-            });
-        }
+        let created = cluster.create_topic(&topic, partitions, 1);
+        created.map_err(|source| BrokerError::Topic {
+            topic,
+            partitions,
+            source,
+        })?;
     }
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(no_thread)?.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(no_thread)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.map_err(no_thread)?;
         let address = listener.local_addr().map_err(no_thread)?;
         drop(started.send(Ok(address.to_string())));
         tokio::select! {

@@ -20,7 +20,7 @@ const PASSWORD: &str = "testbed";
 /// documented, and ask for all rights that a server of ClickHouse can ask for.
 fn configure_users(data: &Path) {
     let section = documented_section("Access");
-    let engines = ["ReplacingMergeTree", "AggregatingMergeTree", "Null"];
+    let engines = ["MergeTree", "ReplacingMergeTree", "AggregatingMergeTree", "Null"];
     let users = COMMANDS.map(|command| {
         let cells = documented_row(&section, "**Rights in ClickHouse**", command);
         let [on_database, besides] = cells.as_slice() else {

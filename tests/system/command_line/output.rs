@@ -72,7 +72,7 @@ async fn the_ready_file_has_the_fields_that_apply() {
     assert_ready_file(
         &ingest,
         &dir.path().join("ingest"),
-        &[&PARTS_OF_KAFKA[..], &store].concat(),
+        &[&PARTS_OF_KAFKA[..], &["group_id"], &store].concat(),
     );
     let serve = parts.serve(&[]).await;
     assert_ready_file(&serve, &dir.path().join("serve"), &store);
@@ -131,7 +131,7 @@ async fn serve_is_ready_without_kafka_and_ingest_is_not() {
 async fn the_ready_file_of_up_has_every_field() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
-    let rest = ["api_url", "database", "api_key"];
+    let rest = ["group_id", "api_url", "database", "api_key"];
     assert_ready_file(&up, dir.path(), &[&PARTS_OF_KAFKA[..], &ENGINE, &rest].concat());
     let health = format!("{}/readyz", up.ready.api_url.as_deref().unwrap());
     assert_eq!(up.fetch(&health).await.status(), 200);

@@ -170,7 +170,9 @@ const MAX_RECEIVED: usize = 2_147_483_647;
 /// topic does not create it. A batch that the memory budget has room for is unpacked.
 pub(crate) fn consumer_config(settings: &Settings) -> ClientConfig {
     let answer = settings.budget().answer;
-    let received = RECEIVED_BY_DEFAULT.max(settings.budget_bytes).min(MAX_RECEIVED);
+    // librdkafka guesses how large a zstd batch is unpacked, and triples its guess until that is enough or beyond this.
+    let unpacked = settings.budget_bytes.saturating_mul(3);
+    let received = RECEIVED_BY_DEFAULT.max(unpacked).min(MAX_RECEIVED);
     let mut config = config(settings);
     config
         .set("fetch.max.bytes", answer.to_string())

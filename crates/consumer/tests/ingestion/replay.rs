@@ -91,7 +91,10 @@ async fn a_failure_names_the_topic_that_refused_and_what_was_published_before_is
     let error = first.next().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("kafka: a record for {} was not accepted", broker.settings.topic)
+        format!(
+            "kafka: User:ANONYMOUS lacks the right WRITE on topic {}",
+            broker.settings.topic
+        )
     );
     broker.cluster.clear_request_errors(RDKafkaApiKey::Produce);
     drop(first);

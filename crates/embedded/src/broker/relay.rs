@@ -1,9 +1,9 @@
 //! What clients connect to: it passes everything on to librdkafka's mock cluster, and edits some kinds of answers.
 //!
 //! The mock answers ApiVersions v3 and later in the layout of no version. KIP-511 asks for that of v0 with an error
-//! and the versions that are supported; a client then asks again. The mock offers the new protocol of consumer groups, by
-//! which nothing can be assigned, as its Metadata does not have the ids of topics: it is not offered. The mock also answers a Produce that wants no answer.
-//! And Metadata and FindCoordinator hold the mock's own port, at which a client would miss these edits.
+//! and the versions that are supported; a client then asks again. It offers the new protocol of consumer groups, by which
+//! it assigns nothing, and answers a Produce that wants no answer. And Metadata and FindCoordinator hold the mock's own
+//! port, at which a client would miss these edits.
 
 use std::{convert::Infallible, io, time::Duration};
 
@@ -17,7 +17,7 @@ const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
 const FIND_COORDINATOR: i16 = 10;
 const API_VERSIONS: i16 = 18;
-const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
+const CONSUMER_GROUP_HEARTBEAT: [u8; 2] = 68_i16.to_be_bytes();
 /// The body of an answer to ApiVersions: the error UNSUPPORTED_VERSION, and that ApiVersions is supported from 0 to 2.
 const UNSUPPORTED_VERSION: [u8; 12] = [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2];
 /// Addresses are among the first bytes of an answer, before the topics.
@@ -78,8 +78,11 @@ async fn relay(client: TcpStream, mock: String) -> io::Result<Infallible> {
             }
             (API_VERSIONS, _) => {
                 answer.read_to_end(&mut head).await?;
-                withhold(CONSUMER_GROUP_HEARTBEAT, &mut head);
-                size = u32::try_from(head.len()).map_err(|_| io::ErrorKind::InvalidData)?;
+                // Behind the correlation id, an error and a count: each request that is offered. Nobody knows the new key.
+                let mut offers = head.get_mut(10..).unwrap_or_default().chunks_mut(6);
+                if let Some(offer) = offers.find(|offer| offer.starts_with(&CONSUMER_GROUP_HEARTBEAT)) {
+                    offer[0] = 0x7f;
+                }
             }
             (METADATA | FIND_COORDINATOR, _) => {
                 (&mut answer).take(HEAD_BYTES).read_to_end(&mut head).await?;
@@ -96,24 +99,6 @@ async fn relay(client: TcpStream, mock: String) -> io::Result<Infallible> {
         client.write_u32(size).await?;
         client.write_all(&head).await?;
         copy_buf(&mut answer, &mut client).await?;
-    }
-}
-
-/// Takes a request from an answer to ApiVersions up to v2: the correlation id, an error, and a list of requests, each with
-/// its least and greatest version.
-fn withhold(request: i16, answer: &mut Vec<u8>) {
-    const LIST: std::ops::Range<usize> = 6..10;
-    const ENTRY: usize = 6;
-    let found = (LIST.end..answer.len())
-        .step_by(ENTRY)
-        .find(|&at| answer[at..].starts_with(&request.to_be_bytes()));
-    if let Some(at) = found
-        && let Some(count) = answer
-            .get_mut(LIST)
-            .and_then(|bytes| bytes.first_chunk_mut::<4>())
-    {
-        *count = (u32::from_be_bytes(*count) - 1).to_be_bytes();
-        answer.drain(at..at + ENTRY);
     }
 }
 

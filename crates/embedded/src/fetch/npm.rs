@@ -27,16 +27,12 @@ pub(super) fn pack(npm: &Path, package: &str, directory: &Path) -> Result<PathBu
         reason,
     };
     if !output.status.success() {
-        return Err(refused(last_lines(
-            &String::from_utf8_lossy(&output.stderr),
-            output.status,
-        )));
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(refused(last_lines(&text, output.status)));
     }
     let entries = fs::read_dir(directory).map_err(failed("read", directory))?;
-    let tarball = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|e| e == "tgz"));
+    let mut paths = entries.flatten().map(|entry| entry.path());
+    let tarball = paths.find(|path| path.extension().is_some_and(|e| e == "tgz"));
     tarball.ok_or_else(|| refused("it wrote no file".to_owned()))
 }
 
@@ -47,10 +43,8 @@ fn last_lines(text: &str, status: std::process::ExitStatus) -> String {
         .map(|line| line.trim_start_matches("npm error").trim())
         .filter(|line| !line.is_empty() && !line.contains("A complete log"))
         .collect();
-    let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
-    if last.is_empty() {
-        status.to_string()
-    } else {
-        last.join("; ")
+    match lines.get(lines.len().saturating_sub(LINES)..) {
+        None | Some([]) => status.to_string(),
+        Some(last) => last.join("; "),
     }
 }
