@@ -45,7 +45,6 @@ impl Source {
         let membership = Membership {
             topic: settings.topic.clone(),
             settings: settings.clone(),
-            group: settings.group_id.clone(),
             database: database.to_owned(),
             unusable: Mutex::default(),
             ledger: Mutex::default(),
@@ -246,7 +245,6 @@ impl Source {
 pub(crate) struct Membership {
     topic: String,
     settings: Settings,
-    group: String,
     /// The id of the database that the commits stand for.
     database: String,
     /// Why an assignment has no accounts, so that nothing of it is read or committed.
@@ -318,11 +316,11 @@ impl Membership {
         let usable = consumer
             .committed_offsets(partitions.clone(), COMMITTED_TIMEOUT)
             .map_err(|source| Error::Committed {
-                group: self.group.clone(),
+                group: self.settings.group_id.clone(),
                 source,
             })
             .and_then(|committed| {
-                commit_metadata::check_database(&committed, &self.group, &self.database)?;
+                commit_metadata::check_database(&committed, &self.settings.group_id, &self.database)?;
                 Ok(committed)
             });
         match usable {

@@ -18,7 +18,11 @@ struct Published<'a> {
     count: u32,
 }
 
-impl Published<'_> {
+impl<'a> Published<'a> {
+    fn none(settings: &'a Settings) -> Self {
+        Self { settings, count: 0 }
+    }
+
     async fn more(&mut self) {
         let end = self.count + 100;
         publish(self.settings, ids(self.count..end).iter().map(|id| event(id))).await;
@@ -64,10 +68,7 @@ fn with(settings: &Settings, protocol: GroupProtocol, properties: &[(&str, &str)
 async fn members_come_and_go(name: &str, [former, latter]: [GroupProtocol; 2]) {
     let kafka = Apache::get().await;
     let settings = kafka.topic(name).await;
-    let mut published = Published {
-        settings: &settings,
-        count: 0,
-    };
+    let mut published = Published::none(&settings);
     let sinks = [(); 3].map(|()| Memory::default());
     let first = Run::start(&with(&settings, former, &[]), &sinks[0]);
     published.until_read_by(&sinks[0]).await;
@@ -116,10 +117,7 @@ async fn a_member_stalls(name: &str, protocol: GroupProtocol) {
         Consumer => &[("max.poll.interval.ms", "3000")],
     };
     let settings = with(&settings, protocol, properties);
-    let mut published = Published {
-        settings: &settings,
-        count: 0,
-    };
+    let mut published = Published::none(&settings);
     let (stalled, other) = (Memory::default(), Memory::default());
     let stalls = Arc::new(AtomicBool::new(false));
     let is_stalled = Arc::clone(&stalls);
@@ -160,10 +158,7 @@ async fn a_member_whose_place_another_takes_ends() {
     let kafka = Apache::get().await;
     let settings = kafka.topic("static").await;
     let settings = with(&settings, Classic, &[("group.instance.id", "the-only")]);
-    let mut published = Published {
-        settings: &settings,
-        count: 0,
-    };
+    let mut published = Published::none(&settings);
     let (former, latter) = (Memory::default(), Memory::default());
     let first = Run::start(&settings, &former);
     published.until_read_by(&former).await;
@@ -185,10 +180,7 @@ async fn a_member_whose_place_is_taken_waits_for_it_under_the_new_protocol() {
     let kafka = Apache::get().await;
     let settings = kafka.topic("static.consumer").await;
     let settings = with(&settings, Consumer, &[("group.instance.id", "the-only")]);
-    let mut published = Published {
-        settings: &settings,
-        count: 0,
-    };
+    let mut published = Published::none(&settings);
     let (former, latter) = (Memory::default(), Memory::default());
     let first = Run::start(&settings, &former);
     published.until_read_by(&former).await;
@@ -207,10 +199,7 @@ async fn a_member_that_its_group_has_forgotten_joins_it_again() {
     let kafka = Apache::get().await;
     let settings = kafka.topic("forgotten").await;
     let (relay, relayed) = Relay::start(&kafka, &settings).await;
-    let mut published = Published {
-        settings: &settings,
-        count: 0,
-    };
+    let mut published = Published::none(&settings);
     let (forgotten, other) = (Memory::default(), Memory::default());
     let first = Run::keep(&with(&relayed, Consumer, &[]), &forgotten, || ());
     published.until_read_by(&forgotten).await;
