@@ -225,7 +225,7 @@ async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {
                     .await;
             }
             Err(Denied(denial)) => {
-                consumer::note_missing_right(denial);
+                consumer::note_missing_right(&denial);
                 wait.pause().await;
             }
             Err(error @ (Unreachable { .. } | Topic { .. })) => {
@@ -256,7 +256,7 @@ async fn wait_for_group(settings: &consumer::Settings, database: &str) -> anyhow
     loop {
         match probe.check_database(database, GROUP_TIMEOUT).await {
             Err(Denied(denial)) => {
-                consumer::note_missing_right(denial);
+                consumer::note_missing_right(&denial);
                 wait.pause().await;
             }
             Err(error @ (OtherDatabase { .. } | NoTopic { .. } | Topic { .. } | Unreachable { .. })) => {

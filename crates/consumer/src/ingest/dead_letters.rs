@@ -255,7 +255,7 @@ impl DeadLetters {
             let client = self.sender.client();
             if let Some(denial) = rights::denial_of_producer(&self.settings, client, &error, topic) {
                 counter!(metric::RETRIES, "what" => "dead_letter").increment(1);
-                let wait = rights::note(denial.clone());
+                let wait = rights::note(&denial);
                 let waited = self.shutdown.run_until_cancelled(sleep(wait)).await;
                 waited.ok_or(Stop::Shutdown)?;
                 if client.fatal_error().is_some() {

@@ -113,7 +113,7 @@ pub(crate) fn refusal(settings: &Settings, code: RDKafkaErrorCode) -> Error {
     use RDKafkaErrorCode::{GroupMaxSizeReached, InvalidRequest, UnreleasedInstanceId, UnsupportedVersion};
     let error = KafkaError::MessageConsumptionFatal(code);
     if let Some(denial) = rights::denial(settings, &error, Right::ReadTopic, &settings.topic) {
-        rights::note(denial.clone());
+        rights::note(&denial);
         return Error::Denied(denial);
     }
     match code {

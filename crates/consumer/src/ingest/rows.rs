@@ -414,7 +414,7 @@ impl<S: Sink> RowWriter<S> {
             let record = self.shutdown.run_until_cancelled(reader.next_in_the_end());
             match record.await.ok_or(Stop::Shutdown)? {
                 Err(Error::Denied(denial)) => {
-                    rights::note(denial);
+                    rights::note(&denial);
                 }
                 record => return Ok(record?.map(|Stored(record)| record)),
             }

@@ -11,9 +11,8 @@ use tracing::error;
 
 use crate::error::{Denial, Error, Right};
 use crate::settings::Settings;
+use crate::throttle::Throttle;
 
-/// How often a right that is missing is logged.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait before something is tried again that was denied.
 const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// After this long nobody tries any more to write what was denied, as the records went to another member of the group.
@@ -22,22 +21,19 @@ const WRITE_EXPIRY: Duration = Duration::from_secs(120);
 /// What the brokers deny to the clients of this process. librdkafka says it once, in whatever it is asked next.
 static DENIED: Mutex<BTreeMap<Denial, Noted>> = Mutex::new(BTreeMap::new());
 
-/// Since when a right is missing.
-#[derive(Debug, Clone, Copy)]
+/// A right that is missing: when that was noted first and last.
 struct Noted {
     first: Instant,
     last: Instant,
-    logged: Option<Instant>,
+    lines: Throttle<()>,
 }
 
 impl Noted {
-    /// Whether it is to be logged now.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL);
-        if is_due {
-            self.logged = Some(now);
+    /// Logs it, unless that was done within the last minute.
+    fn log(&mut self, denial: &Denial, now: Instant) {
+        if self.lines.note(&(), (), now).is_some() {
+            error!("kafka: {denial}");
         }
-        is_due
     }
 }
 
@@ -74,19 +70,16 @@ pub(crate) fn denial_of_producer<C: ClientContext>(
 }
 
 /// Notes that ingestion waits for a right, until it is granted. How long to wait before the next attempt.
-pub fn note(denial: Denial) -> Duration {
+pub fn note(denial: &Denial) -> Duration {
     let now = Instant::now();
-    let line = denial.to_string();
     let mut denied = denied();
-    let noted = denied.entry(denial).or_insert(Noted {
+    let noted = denied.entry(denial.clone()).or_insert_with(|| Noted {
         first: now,
         last: now,
-        logged: None,
+        lines: Throttle::new(),
     });
     noted.last = now;
-    if noted.is_due(now) {
-        error!("kafka: {line}");
-    }
+    noted.log(denial, now);
     let (shortest, longest) = WAIT;
     (now - noted.first).clamp(shortest, longest)
 }
@@ -94,7 +87,7 @@ pub fn note(denial: Denial) -> Duration {
 /// Notes what an error says is missing of the rights to read the event topic as a member of the group.
 pub(crate) fn note_reading(settings: &Settings, error: &KafkaError) {
     if let Some(denial) = denial(settings, error, Right::ReadTopic, &settings.topic) {
-        note(denial);
+        note(&denial);
     }
 }
 
@@ -107,9 +100,7 @@ pub(crate) fn granted(right: Right) {
 pub(crate) fn log_again() {
     let now = Instant::now();
     for (denial, noted) in denied().iter_mut() {
-        if noted.is_due(now) {
-            error!("kafka: {denial}");
-        }
+        noted.log(denial, now);
     }
 }
 
@@ -164,20 +155,6 @@ fn denied() -> MutexGuard<'static, BTreeMap<Denial, Noted>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_right_that_stays_missing_is_logged_once_a_minute() {
-        let first = Instant::now();
-        let mut noted = Noted {
-            first,
-            last: first,
-            logged: None,
-        };
-        let due: Vec<_> = (0..=180)
-            .filter(|second| noted.is_due(first + Duration::from_secs(*second)))
-            .collect();
-        assert_eq!(due, [0, 60, 120, 180]);
-    }
 
     #[test]
     fn a_right_is_missing_to_whom_the_settings_log_in() {
