@@ -137,31 +137,76 @@ GROUP BY
     org,
     conversation_id;
 
-CREATE TABLE conversation_days
-(
-    `org` LowCardinality(String) COMMENT 'organisation',
-    `day` Date,
-    `conversation_id` UInt128 COMMENT 'the UUID as a number',
-    `first` SimpleAggregateFunction(min, UInt256) COMMENT 'its earliest message of the day: time in milliseconds * 2^128 + message_id'
-)
-ENGINE = AggregatingMergeTree
-ORDER BY (org, day, conversation_id)
-SETTINGS index_granularity = 8192
-COMMENT 'rollup: the conversations that a day saw';
-
-CREATE TABLE conversations
+CREATE TABLE conversation_beginnings
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `conversation_id` UInt128 COMMENT 'the UUID as a number',
-    `first` SimpleAggregateFunction(min, UInt256) COMMENT 'the earliest message: time in milliseconds * 2^128 + message_id',
-    `first_day` SimpleAggregateFunction(min, UInt16) MATERIALIZED toUInt16(intDiv(bitShiftRight(first, 128), 86400000)) COMMENT 'the day of the earliest message, in days since 1970: narrow, for totals',
-    `least_mentor` SimpleAggregateFunction(min, LowCardinality(String)) COMMENT 'the least mentor_id of all its messages',
-    `greatest_mentor` SimpleAggregateFunction(max, LowCardinality(String)) COMMENT 'the greatest; where the two agree it has no other'
+    `least` SimpleAggregateFunction(min, Tuple(
+        place UInt256,
+        mentor_id String)) COMMENT 'of the earliest message: time in milliseconds * 2^128 + message_id, and the least mentor_id of its records',
+    `greatest` SimpleAggregateFunction(max, Tuple(
+        negated_place UInt256,
+        mentor_id String)) COMMENT 'the same with each bit of the place inverted, and the greatest mentor_id'
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, conversation_id)
+SETTINGS index_granularity = 256
+COMMENT 'rollup: when each conversation began, and with which mentor; read by key';
+
+CREATE MATERIALIZED VIEW conversation_beginnings_from_incoming TO conversation_beginnings
+(
+    `org` String,
+    `conversation_id` UInt128,
+    `least` Tuple(
+        UInt256,
+        String),
+    `greatest` Tuple(
+        UInt256,
+        String)
+)
+AS SELECT
+    org,
+    conversation_id,
+    (place, least_mentor) AS least,
+    (bitNot(place), greatest_mentor) AS greatest
+FROM incoming_conversations;
+
+CREATE TABLE conversation_topics
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `topic` String COMMENT 'a name trimmed and case-folded',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, topic, conversation_id)
 SETTINGS index_granularity = 8192
-COMMENT 'rollup: what a conversation consists of, without its texts';
+COMMENT 'rollup: the conversations that any annotation gave a topic; the one that holds decides';
+
+CREATE MATERIALIZED VIEW conversation_topics_from_annotations TO conversation_topics
+(
+    `org` LowCardinality(String),
+    `topic` String,
+    `conversation_id` UInt128
+)
+AS SELECT DISTINCT
+    org,
+    caseFoldUTF8(topic) AS topic,
+    conversation_id
+FROM annotations
+ARRAY JOIN annotations.topic_keys AS topic;
+
+CREATE TABLE conversations_by_day
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `mentor_id` LowCardinality(String) COMMENT 'empty: any or none',
+    `day` Date,
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `first_at` SimpleAggregateFunction(min, Int64) COMMENT 'its earliest message of the day with the mentor, in milliseconds since 1970'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, mentor_id, day, conversation_id)
+SETTINGS index_granularity = 8192
+COMMENT 'rollup: the conversations that a day saw, with each mentor and with any';
 
 CREATE TABLE database_ids
 (
@@ -182,6 +227,17 @@ CREATE TABLE incoming_activity
 )
 ENGINE = `Null`
 COMMENT 'what a batch adds to active_hourly: each row once';
+
+CREATE TABLE incoming_conversations
+(
+    `org` String COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `place` UInt256 COMMENT 'of the earliest message: time in milliseconds * 2^128 + message_id',
+    `least_mentor` String COMMENT 'the least mentor_id of its records',
+    `greatest_mentor` String COMMENT 'the greatest'
+)
+ENGINE = `Null`
+COMMENT 'what a batch adds to conversation_beginnings: each conversation once';
 
 CREATE TABLE incoming_users
 (

@@ -1,5 +1,6 @@
 SELECT toUInt16(day)
-FROM conversation_days
-WHERE org = {org:String} AND day >= toDate({since_day:UInt16}) AND day <= toDate({last_day:UInt16})
+FROM conversations_by_day
+WHERE org = {org:String} AND mentor_id = {mentor:String}
+    AND day >= toDate({first_day:UInt16}) AND day <= toDate({last_day:UInt16})
 ORDER BY day DESC
 LIMIT 1

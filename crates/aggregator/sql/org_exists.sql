@@ -3,7 +3,7 @@ FROM
 (
     (SELECT 1 FROM users WHERE org = {org:String} LIMIT 1)
     UNION ALL
-    (SELECT 1 FROM conversations WHERE org = {org:String} LIMIT 1)
+    (SELECT 1 FROM conversation_beginnings WHERE org = {org:String} LIMIT 1)
     UNION ALL
     (SELECT 1 FROM conversation_annotations WHERE org = {org:String} LIMIT 1)
 )

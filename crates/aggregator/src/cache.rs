@@ -9,15 +9,9 @@
 //! - `column` and `sets`: users by number, and who was active when
 //! - `window` and `org`: the sets that are held of an organisation, and how they are brought up to date
 //! - `answers`: the counts
-//! - `conversations`: what is held of an organisation's conversations: `beginnings`, how many there are, `latest`, which are
-//!   the latest, and `details`, what those show that a page had
 
 mod answers;
-mod beginnings;
 mod column;
-mod conversations;
-mod details;
-mod latest;
 mod org;
 mod parts;
 mod sets;
@@ -37,8 +31,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use tokio::time::timeout;
 use tracing::warn;
 
-pub(crate) use self::conversations::HeldConversations;
-use self::{conversations::Conversations, org::Org};
+use self::org::Org;
 use crate::{connection::Connection, error::Error};
 
 /// How much memory is taken by what is held, in bytes.
@@ -50,8 +43,7 @@ pub const CACHE_ROWS_TOTAL: &str = "rollcall_cache_rows_total";
 /// How long a question waits for another that reads of the same organisation before it has ClickHouse answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What took too much time is left to ClickHouse for so long before it is tried again; so are conversations that took too much
-/// memory.
+/// What took too much time is left to ClickHouse for so long before it is tried again.
 const WHILE: Duration = Duration::from_secs(600);
 
 /// What is held of an organisation, and what may be asked of it.
@@ -134,20 +126,11 @@ struct Cache {
 #[derive(Debug)]
 struct Slot {
     org: Arc<tokio::sync::Mutex<Org>>,
-    conversations: Arc<tokio::sync::Mutex<Conversations>>,
     /// The question that it was made for.
     id: u64,
-    /// By their [`Share`]s.
-    bytes: [usize; 2],
+    bytes: usize,
     /// The question that asked for it last.
     asked: u64,
-}
-
-/// What takes memory in a slot.
-#[derive(Debug, Clone, Copy)]
-enum Share {
-    Activity,
-    Conversations,
 }
 
 impl Cache {
@@ -181,29 +164,25 @@ impl Cache {
     }
 
     /// What is held of the organisation that a question asks about, in its slot.
-    fn held<T>(&self, name: &str, question: u64, part: impl Fn(&Slot) -> &Arc<T>) -> Arc<T> {
+    fn held(&self, name: &str, question: u64) -> Arc<tokio::sync::Mutex<Org>> {
         let mut slots = self.slots();
         let slot = slots.entry(name.to_owned()).or_insert_with(|| Slot {
             org: Arc::new(tokio::sync::Mutex::new(Org::new(question))),
-            conversations: Arc::new(tokio::sync::Mutex::new(Conversations::new(question))),
             id: question,
-            bytes: [size_of::<Org>(), size_of::<Conversations>()],
+            bytes: size_of::<Org>(),
             asked: 0,
         });
         slot.asked = question;
-        Arc::clone(part(slot))
+        Arc::clone(&slot.org)
     }
 
-    /// Notes how many bytes a share of an organisation takes now, which it has in the slot of that id. To make room, those
+    /// Notes how many bytes an organisation takes now, which it has in the slot of that id. To make room, those
     /// that were asked about longest ago are forgotten. Whether there is room for this one: there is none where it was
     /// forgotten itself.
-    fn note(&self, name: &str, id: u64, share: Share, bytes: usize) -> bool {
+    fn note(&self, name: &str, id: u64, bytes: usize) -> bool {
         let mut slots = self.slots();
         match slots.get_mut(name) {
-            Some(slot) if slot.id == id => match share {
-                Share::Activity => slot.bytes[0] = bytes,
-                Share::Conversations => slot.bytes[1] = bytes,
-            },
+            Some(slot) if slot.id == id => slot.bytes = bytes,
             _ => return false,
         }
         let mut held: usize = slots.iter().map(|(name, slot)| slot.bytes(name)).sum();
@@ -232,6 +211,6 @@ impl Cache {
 
 impl Slot {
     fn bytes(&self, name: &str) -> usize {
-        size_of::<(String, Self)>() + name.len() + self.bytes.iter().sum::<usize>()
+        size_of::<(String, Self)>() + name.len() + self.bytes
     }
 }

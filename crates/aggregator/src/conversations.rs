@@ -1,9 +1,6 @@
-//! Conversations as ClickHouse has them: how many began on each day, and what each shows.
+//! What conversations show, read by their keys.
 
-use std::{
-    collections::HashMap,
-    ops::{Range, RangeInclusive},
-};
+use std::collections::HashMap;
 
 use clickhouse::Row;
 use events::{Conversation, Sentiment, Timestamp};
@@ -17,23 +14,18 @@ use uuid::Uuid;
 
 use crate::{connection::Connection, error::Error};
 
-/// The number of conversations that make the top of a list, which is searched for in its latest days.
-pub(crate) const TOP: usize = 1_000;
-
 /// The number of conversations that are read at once. A statement that names their ids, of 39 digits at most, stays within
 /// ClickHouse's default `http_max_field_value_size` of 128 KiB.
 pub(crate) const CHUNK: usize = 3_000;
 
-/// Counts conversations by the day they began on, all or some.
-pub(crate) const COUNTS_BY_DAY: &str = include_str!("../sql/conversations_by_day.sql");
+/// The most text that a chunk of a list holds, in bytes, unless it is of a single conversation.
+const CHUNK_BYTES: u64 = 4 << 20;
 
-/// How many conversations began on a day, in days since 1970.
+/// The size of the longest text of a conversation.
 #[derive(Debug, Row, Deserialize)]
-pub(crate) struct DayCount {
-    pub(crate) day: u16,
-    pub(crate) conversations: i64,
-    /// The number of parts that the statement saw and should not have.
-    pub(crate) unlisted: u64,
+struct TextSize {
+    conversation_id: u128,
+    bytes: u64,
 }
 
 /// What a conversation shows of its messages.
@@ -56,20 +48,31 @@ struct AnnotationRow {
 }
 
 impl Connection {
-    /// How many conversations of an organisation began on these days.
-    pub(crate) async fn count_conversations(
-        &self,
-        org: &str,
-        days: RangeInclusive<u16>,
-    ) -> Result<u64, Error> {
-        let sql = COUNTS_BY_DAY
-            .replace("${among}", "true")
-            .replace("${unlisted}", "toUInt64(0) AS unlisted");
-        let counts = self.query(&sql, org).fetch_all::<DayCount>();
-        let counts = self.run(counts).await?;
-        let of_range = counts.iter().filter(|count| days.contains(&count.day));
-        let conversations: i64 = of_range.map(|count| count.conversations).sum();
-        Ok(u64::try_from(conversations).unwrap_or_default())
+    /// These conversations, at most [`CHUNK`], in groups that have [`CHUNK_BYTES`] of text at most.
+    pub(crate) async fn by_size(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Vec<u128>>, Error> {
+        let sizes = self
+            .query(include_str!("../sql/text_sizes.sql"), org)
+            .bind(id_array_literal(&ids))
+            .fetch_all::<TextSize>();
+        let sizes = self.run(sizes).await?;
+        let sizes: HashMap<_, _> = sizes
+            .into_iter()
+            .map(|size| (size.conversation_id, size.bytes))
+            .collect();
+        let (mut groups, mut group, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for id in ids {
+            let size = sizes.get(&id).copied().unwrap_or_default();
+            if bytes + size > CHUNK_BYTES && !group.is_empty() {
+                groups.push(std::mem::take(&mut group));
+                bytes = 0;
+            }
+            group.push(id);
+            bytes += size;
+        }
+        if !group.is_empty() {
+            groups.push(group);
+        }
+        Ok(groups)
     }
 
     /// What the conversations of these ids show, in the order of the ids.
@@ -109,12 +112,6 @@ impl Connection {
             })
             .collect())
     }
-}
-
-/// The positions of a page in its list.
-pub(crate) fn page_range(offset: u64, limit: u64) -> Range<usize> {
-    let position = |position| usize::try_from(position).unwrap_or(usize::MAX);
-    position(offset)..position(offset.saturating_add(limit))
 }
 
 /// One literal, which ClickHouse reads at once; in a list of numbers this large each would be an expression.

@@ -12,9 +12,9 @@
 //! - `rollup`: the rollups, each with the view that defines it (`rollups/`)
 //! - `native` and `tables`: the tables that batches go into, column by column
 //! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
-//! - `activity` and `conversations`: what ClickHouse answers (`sql/`); [`cache`]: what is kept in memory of it
+//! - `activity`: who was active when, as ClickHouse answers (`sql/`); [`cache`]: what is kept in memory of it
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
-//! - `transcripts`: conversations, listed
+//! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
@@ -25,6 +25,7 @@ mod connection;
 mod conversations;
 pub mod error;
 mod insert;
+mod listing;
 mod messages;
 pub mod migrate;
 mod native;

@@ -11,9 +11,10 @@ use crate::{
     tables::{MessageRow, MessageRows},
 };
 
-/// The most that a message takes in the rows of all tables, without its texts, in bytes: a row of messages, two of
-/// activity, and one each of users, of conversations and of their days, where it is alone in its conversation.
-const ROW_BYTES: usize = 240;
+/// The most that a message takes in the rows of all tables, without its texts, in bytes: a row of messages, two each of
+/// activity and of the days of conversations, and one each of users and of conversations, where it is alone in its
+/// conversation.
+const ROW_BYTES: usize = 250;
 
 /// About what a text of [`Interner`] takes in addition to itself, in bytes.
 const TEXT_OVERHEAD: usize = 80;
@@ -60,7 +61,7 @@ impl Messages {
             intern(message.model.as_deref()),
         );
         let length = |symbol| self.names.text(symbol).len();
-        self.name_bytes += 6 * length(org) + 4 * (length(user) + length(mentor)) + length(model);
+        self.name_bytes += 7 * length(org) + 4 * length(user) + 5 * length(mentor) + length(model);
         self.entries.push(Message {
             org,
             conversation_id: message.conversation_id.as_u128(),

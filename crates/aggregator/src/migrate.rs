@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 20] = [
+static MIGRATIONS: [Migration; 31] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -86,6 +86,17 @@ static MIGRATIONS: [Migration; 20] = [
     migration!("0018_conversation_annotations_from_annotations"),
     migration!("0019_database_ids", readable_by: 18, writable_by: 18),
     migration!("0020_database_id", readable_by: 18, writable_by: 18),
+    migration!("0021_conversation_beginnings"),
+    migration!("0022_incoming_conversations"),
+    migration!("0023_conversation_beginnings_from_incoming"),
+    migration!("0024_conversations_by_day"),
+    migration!("0025_conversation_topics"),
+    migration!("0026_conversation_topics_from_annotations"),
+    migration!("0027_fill_conversation_beginnings"),
+    migration!("0028_fill_conversations_by_day"),
+    migration!("0029_fill_conversation_topics"),
+    migration!("0030_drop_conversations"),
+    migration!("0031_drop_conversation_days"),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

@@ -5,15 +5,16 @@
 ///
 /// Those over messages exist only while a rollup is rebuilt: what the messages of a batch add to it comes with the batch.
 /// The others are part of the schema and see every insert.
-const DEFINITIONS: [&str; 8] = [
+const DEFINITIONS: [&str; 9] = [
     include_str!("../rollups/active_hourly_from_messages.sql"),
     include_str!("../rollups/active_daily_from_hourly.sql"),
     include_str!("../rollups/active_weekly_from_daily.sql"),
     include_str!("../rollups/users_from_messages.sql"),
     include_str!("../rollups/users_from_registrations.sql"),
-    include_str!("../rollups/conversations_from_messages.sql"),
-    include_str!("../rollups/conversation_days_from_messages.sql"),
+    include_str!("../rollups/conversation_beginnings_from_messages.sql"),
+    include_str!("../rollups/conversations_by_day_from_messages.sql"),
     include_str!("../rollups/conversation_annotations_from_annotations.sql"),
+    include_str!("../rollups/conversation_topics_from_annotations.sql"),
 ];
 
 /// A materialized view.

@@ -86,11 +86,16 @@ impl SortedMessages {
     pub(crate) fn conversations(&self) -> ConversationRows {
         let mut rows = ConversationRows::default();
         for messages in self.by_conversation() {
-            let mentors = || messages.iter().map(|message| self.names.text(message.mentor));
+            let first = &messages[0];
+            // One message may have several records.
+            let records = messages
+                .iter()
+                .take_while(|message| message.position() == first.position());
+            let mentors = || records.clone().map(|message| self.names.text(message.mentor));
             rows.push(ConversationRow {
-                org: self.names.text(messages[0].org),
-                conversation_id: messages[0].conversation_id,
-                first: messages[0].position(),
+                org: self.names.text(first.org),
+                conversation_id: first.conversation_id,
+                place: first.position(),
                 least_mentor: mentors().min().unwrap_or_default(),
                 greatest_mentor: mentors().max().unwrap_or_default(),
             });
@@ -100,14 +105,27 @@ impl SortedMessages {
 
     pub(crate) fn conversation_days(&self) -> ConversationDayRows {
         let mut rows = ConversationDayRows::default();
+        let mut mentors: Vec<Symbol> = Vec::new();
         for messages in self.by_conversation() {
             for messages in messages.chunk_by(|a, b| a.day() == b.day()) {
-                rows.push(ConversationDayRow {
-                    org: self.names.text(messages[0].org),
-                    day: u16::try_from(messages[0].day()).unwrap_or(u16::MAX),
-                    conversation_id: messages[0].conversation_id,
-                    first: messages[0].position(),
-                });
+                mentors.clear();
+                for (mentor, message) in messages
+                    .iter()
+                    .flat_map(|message| [(Symbol::NONE, message), (message.mentor, message)])
+                {
+                    // The first of each is the earliest.
+                    if mentors.contains(&mentor) {
+                        continue;
+                    }
+                    mentors.push(mentor);
+                    rows.push(ConversationDayRow {
+                        org: self.names.text(message.org),
+                        mentor_id: self.names.text(mentor),
+                        day: u16::try_from(message.day()).unwrap_or(u16::MAX),
+                        conversation_id: message.conversation_id,
+                        first_at: message.time,
+                    });
+                }
             }
         }
         rows

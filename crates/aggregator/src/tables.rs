@@ -135,21 +135,22 @@ tables! {
         first_message_at: i64 = "Int64",
     }
 
-    /// What a batch adds to the rollup of conversations.
-    conversations: ConversationRows of ConversationRow {
+    /// What a batch adds to the rollup of when conversations began.
+    incoming_conversations: ConversationRows of ConversationRow {
         org: &'a str = "String",
         conversation_id: u128 = "UInt128",
-        first: [u128; 2] = "UInt256",
+        place: [u128; 2] = "UInt256",
         least_mentor: &'a str = "String",
         greatest_mentor: &'a str = "String",
     }
 
     /// What a batch adds to the rollup of the conversations of each day.
-    conversation_days: ConversationDayRows of ConversationDayRow {
+    conversations_by_day: ConversationDayRows of ConversationDayRow {
         org: &'a str = "String",
+        mentor_id: &'a str = "String",
         day: u16 = "Date",
         conversation_id: u128 = "UInt128",
-        first: [u128; 2] = "UInt256",
+        first_at: i64 = "Int64",
     }
 }
 

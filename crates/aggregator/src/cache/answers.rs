@@ -54,7 +54,7 @@ impl<'a> ActivityQuery<'a> {
         }
         let wanted = self.wanted(registrations)?;
         let question = cache.question();
-        let org = cache.held(wanted.org, question, |slot| &slot.org);
+        let org = cache.held(wanted.org, question);
         let org = fresh(store, &org, &wanted, question).await?;
         let activity = org.activity(&wanted)?;
         Some(count(&org, &wanted, activity))

@@ -11,7 +11,7 @@ use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
 use super::{
-    Cache, Held, Share, Source, WHILE,
+    Cache, Held, Source, WHILE,
     parts::{PartLists, Parts},
     sets::{Activity, Users},
     window::{Reading, Window},
@@ -342,7 +342,7 @@ impl Org {
     fn fits(&mut self, store: &Source, wanted: &Wanted<'_>) -> bool {
         if store
             .cache
-            .note(wanted.org, self.id, Share::Activity, self.bytes())
+            .note(wanted.org, self.id, self.bytes())
         {
             return true;
         }
@@ -350,7 +350,7 @@ impl Org {
         self.activities.retain(|other, _| *other == key);
         store
             .cache
-            .note(wanted.org, self.id, Share::Activity, self.bytes())
+            .note(wanted.org, self.id, self.bytes())
     }
 
     /// Forgets everything but what is too much.
@@ -360,7 +360,7 @@ impl Org {
             retry: self.retry,
             ..Self::new(self.id)
         };
-        store.cache.note(org, self.id, Share::Activity, self.bytes());
+        store.cache.note(org, self.id, self.bytes());
     }
 
     fn bytes(&self) -> usize {

@@ -8,12 +8,6 @@ use serde::Deserialize;
 use super::Source;
 use crate::error::Error;
 
-/// Leaves out what was inserted after parts were listed.
-const LISTED: &str = include_str!("../../sql/listed_parts.sql");
-
-/// Tells how many parts a statement saw that are not listed, by their first rows.
-const UNLISTED: &str = include_str!("../../sql/unlisted_parts.sql");
-
 /// A line of the list.
 #[derive(Debug, Row, Deserialize)]
 struct ListedPart {
@@ -106,38 +100,10 @@ impl Parts {
         self.parts.len()
     }
 
-    fn names(&self) -> Vec<&str> {
-        self.parts.iter().map(|part| part.name.as_str()).collect()
-    }
-
-    /// The last insert that they have rows of.
-    pub(super) fn last_block(&self) -> i64 {
-        self.parts
-            .iter()
-            .map(|part| part.last_block)
-            .max()
-            .unwrap_or_default()
-    }
-
     /// How many rows they have, but for those that are known.
     pub(super) fn rows_besides(&self, known: &HashSet<String>) -> u64 {
         let besides = self.parts.iter().filter(|part| !known.contains(&part.name));
         besides.map(|part| part.rows).sum()
-    }
-
-    /// These but for the latest, as far as those have no more than so many rows together.
-    pub(super) fn without_latest(&self, rows: u64) -> Self {
-        let mut earlier = self.clone();
-        let mut left = rows;
-        while let Some(rest) = earlier
-            .parts
-            .last()
-            .and_then(|latest| left.checked_sub(latest.rows))
-        {
-            earlier.parts.pop();
-            left = rest;
-        }
-        earlier
     }
 
     /// A query about an organisation that fails where `table` has not these parts, but another server's or those of a table
@@ -150,19 +116,6 @@ impl Parts {
             .param("server", &self.of.server)
             .param("uuid", &self.of.table)
             .param("table", table)
-    }
-
-    /// Such a query that, as it says by `${listed}`, leaves out what was inserted since. However often it reads the table, it
-    /// sees the same parts; how many of them are not among these, as merges were quicker, it tells by `${unlisted}`.
-    pub(super) fn query_listed(&self, store: &Source, table: &str, sql: &str, org: &str) -> Query {
-        let sql = sql
-            .replace("${unlisted}", UNLISTED)
-            .replace("${listed}", LISTED)
-            .replace("${table}", table);
-        self.query(store, table, &sql, org)
-            .with_setting("enable_shared_storage_snapshot_in_query", "1")
-            .param("last_block", self.last_block())
-            .param("parts", self.names())
     }
 
     /// About how much memory they take, in bytes.
@@ -196,21 +149,6 @@ impl Parts {
             }
         }
         rest.is_empty().then_some(known)
-    }
-
-    /// The first insert of these parts that lies, in a later list, in a part that has others besides.
-    pub(super) fn first_mixed(&self, now: &Self, known: &HashSet<String>) -> Option<i64> {
-        let mixed = now.parts.iter().filter(|part| !known.contains(&part.name));
-        mixed
-            .filter_map(|mixed| {
-                let mut inside = self
-                    .parts
-                    .iter()
-                    .filter(|part| part.last_block >= mixed.first_block);
-                inside.find(|part| part.last_block <= mixed.last_block)
-            })
-            .map(|part| part.first_block)
-            .min()
     }
 }
 
@@ -306,26 +244,6 @@ mod tests {
         }
         // One of two had been through a mutation, and both have when they are merged.
         assert_eq!(known(&[(1, 2, 7), (3, 3, 3)], &[(1, 3, 7)]), None);
-    }
-
-    #[test]
-    fn the_latest_are_left_out_as_far_as_they_have_few_rows() {
-        let all = parts(&[(1, 8, 1), (9, 12, 9), (13, 13, 13), (14, 15, 14)]);
-        for (rows, left) in [
-            (0, 4),
-            (1, 4),
-            (2, 3),
-            (3, 2),
-            (6, 2),
-            (7, 1),
-            (14, 1),
-            (15, 0),
-            (99, 0),
-        ] {
-            let earlier = all.without_latest(rows);
-            assert_eq!(earlier.parts, all.parts[..left], "{rows} rows");
-            assert_eq!(earlier.known_among(&all).unwrap().len(), left);
-        }
     }
 
     #[test]

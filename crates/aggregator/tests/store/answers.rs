@@ -130,7 +130,7 @@ async fn a_conversation_whose_rows_lie_in_several_parts_is_listed_once_from_its_
     let store = &database.store;
     run(
         &database,
-        "SYSTEM STOP MERGES conversations_in_parts.conversations",
+        "SYSTEM STOP MERGES conversations_in_parts.conversation_beginnings",
     )
     .await;
     let mut oracle = Oracle::default();

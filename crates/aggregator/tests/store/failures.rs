@@ -134,7 +134,7 @@ async fn a_row_that_only_a_rollup_does_not_take_is_not_at_fault() {
     let database = Database::migrated("constraint_of_rollup").await;
     constrain(
         &database,
-        "ALTER TABLE conversation_days ADD CONSTRAINT nothing CHECK 0",
+        "ALTER TABLE conversations_by_day ADD CONSTRAINT nothing CHECK 0",
     )
     .await;
     let mut batch = Batch::new();

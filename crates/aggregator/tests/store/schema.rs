@@ -38,7 +38,7 @@ async fn the_views_of_the_schema_are_the_definitions_of_their_rollups() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 4);
+    assert_eq!(compared, 5);
     assert_eq!(schema(&database.settings).await, migrated);
 }
 

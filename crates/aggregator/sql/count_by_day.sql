@@ -1,0 +1,10 @@
+SELECT
+    toUInt16(intDiv(began_at, 86400000)) AS day,
+    countIf({mentor:String} = '' OR (least_mentor = {mentor:String} AND greatest_mentor = {mentor:String})) AS conversations,
+    groupArrayIf(
+        conversation_id,
+        {mentor:String} != '' AND least_mentor != greatest_mentor AND {mentor:String} BETWEEN least_mentor AND greatest_mentor
+    ) AS tied
+FROM (${beginnings})
+WHERE day BETWEEN {first_day:UInt16} AND {last_day:UInt16}
+GROUP BY day

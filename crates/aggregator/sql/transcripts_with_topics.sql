@@ -1,7 +1,0 @@
-AND conversation_id IN (
-    SELECT conversation_id
-    FROM conversation_annotations
-    WHERE org = {org:String}
-    GROUP BY conversation_id
-    HAVING hasAny(arrayMap(key -> caseFoldUTF8(key), max(latest).topic_keys), ?)
-)
