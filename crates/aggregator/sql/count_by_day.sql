@@ -6,5 +6,5 @@ SELECT
         {mentor:String} != '' AND least_mentor != greatest_mentor AND {mentor:String} BETWEEN least_mentor AND greatest_mentor
     ) AS tied
 FROM (${beginnings})
-WHERE day BETWEEN {first_day:UInt16} AND {last_day:UInt16}
+WHERE day BETWEEN {first_day:UInt16} AND {last_day:UInt16} AND began_at >= {since:Int64}
 GROUP BY day

@@ -76,6 +76,7 @@ impl Batch {
             self.registrations.into_insert(),
         ];
         SealedBatch {
+            earliest: sorted.earliest(),
             facts: facts.into_iter().flatten().collect(),
             rollups: rollups.into_iter().flatten().collect(),
         }
@@ -88,4 +89,6 @@ pub struct SealedBatch {
     pub(crate) facts: Vec<Insert>,
     /// What its messages add to the rollups; the other facts have views for that.
     pub(crate) rollups: Vec<Insert>,
+    /// When the earliest message of each organisation was sent, in milliseconds since 1970.
+    pub(crate) earliest: Vec<(String, i64)>,
 }

@@ -13,6 +13,7 @@
 //! - `native` and `tables`: the tables that batches go into, column by column
 //! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
 //! - `activity`: who was active when, as ClickHouse answers (`sql/`); [`cache`]: what is kept in memory of it
+//! - `observed`: counts of conversations of periods that have ended
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
@@ -29,6 +30,7 @@ mod listing;
 mod messages;
 pub mod migrate;
 mod native;
+mod observed;
 pub mod rebuild;
 mod rollup;
 mod rollup_rows;
@@ -40,6 +42,7 @@ pub mod verify;
 
 pub use batch::{Batch, SealedBatch};
 pub use error::Error;
+pub use observed::OBSERVED_TABLE;
 pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
 pub use store::Store;

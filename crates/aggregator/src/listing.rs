@@ -80,12 +80,12 @@ impl Beginning {
 }
 
 /// A condition that a conversation is one of these.
-fn is_among(conversations: &str) -> String {
+pub(crate) fn is_among(conversations: &str) -> String {
     format!("conversation_id IN ({conversations})")
 }
 
 /// Selects when conversations began that meet a condition.
-fn beginnings(condition: &str) -> String {
+pub(crate) fn beginnings(condition: &str) -> String {
     include_str!("../sql/beginnings.sql").replace("${condition}", condition)
 }
 
@@ -120,22 +120,39 @@ impl Listing {
         *self.days.start()
     }
 
-    /// How many match, by the day on which they began.
+    /// How many match, by the day on which they began: as it was observed, as far as that holds, and from rows since then.
     pub(crate) async fn counts(&self, clickhouse: &Connection) -> Result<BTreeMap<u16, u64>, Error> {
-        let mut condition = "true".to_owned();
-        if !self.mentor.is_empty() || self.days != (0..=u16::MAX) {
-            condition = is_among(include_str!("../sql/seen_by_day.sql"));
+        let observed = if self.topics.is_empty() {
+            clickhouse.observed(&self.org, &self.mentor).await?
+        } else {
+            None
+        };
+        let (mut counts, since) = match observed {
+            Some(observed) => (observed.counts, observed.until * 1_000),
+            None => (BTreeMap::new(), 0),
+        };
+        counts.retain(|day, _| self.days.contains(day));
+        let first_day = u16::try_from(since / MILLIS_A_DAY).unwrap_or(u16::MAX);
+        let days = first_day.max(*self.days.start())..=*self.days.end();
+        if days.is_empty() {
+            return Ok(counts);
         }
+        let mut condition = is_among(include_str!("../sql/seen_by_day.sql"));
         if !self.topics.is_empty() {
-            condition = format!("{condition} AND {}", is_among(&with_topics(&is_among(GIVEN_TOPICS))));
+            condition = format!(
+                "{condition} AND {}",
+                is_among(&with_topics(&is_among(GIVEN_TOPICS)))
+            );
         }
         let sql = include_str!("../sql/count_by_day.sql").replace("${beginnings}", &beginnings(&condition));
-        let rows = self.query(clickhouse, &sql, &self.days).fetch_all::<DayCount>();
-        let mut counts = BTreeMap::new();
+        let rows = self
+            .query(clickhouse, &sql, &days)
+            .param("since", since)
+            .fetch_all::<DayCount>();
         for row in clickhouse.run(rows).await? {
             let tied = self.begun_with_mentor(clickhouse, &row.tied).await?.len();
-            let conversations = row.conversations + u64::try_from(tied).unwrap_or(u64::MAX);
-            counts.insert(row.day, conversations);
+            *counts.entry(row.day).or_default() +=
+                row.conversations + u64::try_from(tied).unwrap_or(u64::MAX);
         }
         Ok(counts)
     }
@@ -165,7 +182,8 @@ impl Listing {
         while found.len() < count {
             // As many as those so far make one expect.
             let missing = count - found.len();
-            let limit = (2 * missing * (seen + 1) / (found.len() + 1)).clamp(2 * missing.min(CHUNK), MAX_CANDIDATES);
+            let limit =
+                (2 * missing * (seen + 1) / (found.len() + 1)).clamp(2 * missing.min(CHUNK), MAX_CANDIDATES);
             let candidates = self.by_day(clickhouse, &days, position, limit).await?;
             let is_last = candidates.len() < limit;
             seen += candidates.len();
@@ -198,7 +216,13 @@ impl Listing {
         limit: usize,
     ) -> Result<Vec<Position>, Error> {
         let candidates = self
-            .query_after(clickhouse, include_str!("../sql/listed_by_day.sql"), days, after, limit)
+            .query_after(
+                clickhouse,
+                include_str!("../sql/listed_by_day.sql"),
+                days,
+                after,
+                limit,
+            )
             .fetch_all();
         clickhouse.run(candidates).await
     }
@@ -264,7 +288,9 @@ impl Listing {
                 .fetch_all();
             let begun = clickhouse.run(begun).await?;
             let begun = self.with_mentor(clickhouse, begun).await?;
-            let begun = begun.into_iter().map(|begun| (begun.conversation_id, begun.began_at));
+            let begun = begun
+                .into_iter()
+                .map(|begun| (begun.conversation_id, begun.began_at));
             Ok::<HashMap<_, _>, Error>(begun.collect())
         };
         let on_topic = async {
@@ -279,11 +305,18 @@ impl Listing {
             Ok(Some(on_topic.into_iter().collect::<HashSet<_>>()))
         };
         let (begun, on_topic) = try_join(begun, on_topic).await?;
-        candidates.retain(|Position { conversation_id, began_at }| {
-            // One that a message of this moment makes begin earlier may be seen here first.
-            begun.get(conversation_id).is_some_and(|at| at >= began_at)
-                && on_topic.as_ref().is_none_or(|on_topic| on_topic.contains(conversation_id))
-        });
+        candidates.retain(
+            |Position {
+                 conversation_id,
+                 began_at,
+             }| {
+                // One that a message of this moment makes begin earlier may be seen here first.
+                begun.get(conversation_id).is_some_and(|at| at >= began_at)
+                    && on_topic
+                        .as_ref()
+                        .is_none_or(|on_topic| on_topic.contains(conversation_id))
+            },
+        );
         Ok(candidates)
     }
 
@@ -309,17 +342,11 @@ impl Listing {
         Ok(begun.map(|begun| begun.position()).collect())
     }
 
-    /// Those of these conversations that began with the mentor, by the record of their first message that comes first.
+    /// Those of these conversations that began with the mentor.
     async fn begun_with_mentor(&self, clickhouse: &Connection, ids: &[u128]) -> Result<HashSet<u128>, Error> {
-        let mut begun = HashSet::new();
-        for ids in ids.chunks(CHUNK) {
-            let with_mentor = self
-                .query(clickhouse, include_str!("../sql/first_mentors.sql"), &self.days)
-                .bind(id_array_literal(ids))
-                .fetch_all::<u128>();
-            begun.extend(clickhouse.run(with_mentor).await?);
-        }
-        Ok(begun)
+        let mentors = clickhouse.first_mentors(&self.org, ids).await?;
+        let with_mentor = mentors.into_iter().filter(|(_, mentor)| *mentor == self.mentor);
+        Ok(with_mentor.map(|(id, _)| id).collect())
     }
 
     fn query(&self, clickhouse: &Connection, sql: &str, days: &RangeInclusive<u16>) -> Query {

@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 31] = [
+static MIGRATIONS: [Migration; 33] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -97,6 +97,8 @@ static MIGRATIONS: [Migration; 31] = [
     migration!("0029_fill_conversation_topics"),
     migration!("0030_drop_conversations"),
     migration!("0031_drop_conversation_days"),
+    migration!("0032_conversation_changes"),
+    migration!("0033_observed_conversations"),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

@@ -142,7 +142,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u16, u32, i64, u128);
+numbers!(u8, u16, u32, u64, i64, u128);
 
 /// A block of columns, each after its name and its type, in the chunks that it is sent in.
 pub(crate) fn block<const N: usize>(rows: usize, columns: [(&str, &str, Column); N]) -> Vec<Bytes> {

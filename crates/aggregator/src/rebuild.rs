@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::{
     connection::Connection,
     error::Error,
+    observed::OBSERVED_TABLE,
     rollup::{View, views_into},
     store::Store,
 };
@@ -28,6 +29,10 @@ impl Store {
     /// Those of any query.
     pub async fn rebuild(&self, table: &'static str) -> Result<(), Error> {
         let clickhouse = &*self.clickhouse;
+        if table == OBSERVED_TABLE {
+            // What is not observed is counted from rows, until it is observed again.
+            return clickhouse.change(&format!("TRUNCATE TABLE {table}")).await;
+        }
         let shadow = format!("{table}_rebuild");
         let views: Vec<_> = views_into(table).collect();
         clickhouse.drop_shadow(&shadow, &views).await?;
@@ -57,7 +62,8 @@ impl Store {
             );
             clickhouse.fill(table, view, &newer).await?;
         }
-        clickhouse.drop_shadow(&shadow, &views).await
+        clickhouse.drop_shadow(&shadow, &views).await?;
+        self.enter_change_of_all().await
     }
 }
 

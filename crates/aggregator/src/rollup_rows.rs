@@ -83,6 +83,16 @@ impl SortedMessages {
         rows
     }
 
+    /// When the earliest message of each organisation was sent.
+    pub(crate) fn earliest(&self) -> Vec<(String, i64)> {
+        let of_orgs = self.entries.chunk_by(|a, b| a.org == b.org);
+        let earliest = of_orgs.filter_map(|messages| {
+            let time = messages.iter().map(|message| message.time).min()?;
+            Some((self.names.text(messages[0].org).to_owned(), time))
+        });
+        earliest.collect()
+    }
+
     pub(crate) fn conversations(&self) -> ConversationRows {
         let mut rows = ConversationRows::default();
         for messages in self.by_conversation() {

@@ -2,15 +2,25 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use events::{CohortCount, DateRange, Grain, NewUsersBy};
+use events::{CohortCount, DateRange, Grain, NewUsersBy, Timestamp};
 use futures::future::try_join_all;
 
 use crate::{
-    activity::ActivityQuery, batch::SealedBatch, cache::Source, connection::Connection, error::Error,
-    insert::Inserter, settings::Settings, tables::Insert,
+    activity::ActivityQuery,
+    batch::SealedBatch,
+    cache::Source,
+    connection::Connection,
+    error::Error,
+    insert::Inserter,
+    settings::Settings,
+    tables::{ChangeRow, ChangeRows, Insert, Rows},
 };
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
@@ -19,8 +29,21 @@ use crate::{
 pub struct Store {
     pub(crate) clickhouse: Source,
     inserter: Inserter,
+    changes: Arc<ChangeCounter>,
     /// Organisations of which an event has arrived, among those that were asked about.
     known_orgs: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Numbers the changes that a process enters.
+struct ChangeCounter {
+    writer: u64,
+    number: AtomicU64,
+}
+
+impl ChangeCounter {
+    fn next(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -37,6 +60,10 @@ impl Store {
         Self {
             clickhouse: Source::new(Connection::new(settings)),
             inserter: Inserter::new(),
+            changes: Arc::new(ChangeCounter {
+                writer: rand::random(),
+                number: AtomicU64::new(0),
+            }),
             known_orgs: Arc::default(),
         }
     }
@@ -70,6 +97,11 @@ impl Store {
         self.clickhouse.run(query.fetch_one()).await
     }
 
+    /// How often [`Store::observe`] is due.
+    pub fn observe_interval(&self) -> Duration {
+        self.clickhouse.settings.observe_interval()
+    }
+
     /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.
     ///
     /// The facts go first: at every moment a rollup holds no more than follows from the facts. A failure may leave a part
@@ -78,18 +110,53 @@ impl Store {
     /// # Errors
     /// [`Error::InvalidRows`]: at least one of the events will never be taken. [`Error::TooLarge`]: a smaller batch may be.
     /// Whatever else, such as [`Error::Unavailable`] or a schema that is missing: the batch may be taken later.
-    pub async fn insert(&self, batch: &SealedBatch) -> Result<(), Error> {
+    pub async fn insert(&self, batch: &SealedBatch, clock: impl Fn() -> Timestamp) -> Result<(), Error> {
         try_join_all(batch.facts.iter().map(|insert| self.send(insert))).await?;
-        let rollups = try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await;
-        match rollups {
-            Ok(_) => Ok(()),
+        let rollups = async {
+            try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await?;
+            self.enter_changes(batch, clock()).await
+        };
+        match rollups.await {
             // The facts have been taken, so the events are not at fault, but a change that was made to a rollup by hand.
             Err(Error::InvalidRows(source)) => Err(Error::Refused(source)),
-            Err(error) => Err(error),
+            inserted => inserted,
         }
     }
 
-    async fn send(&self, insert: &Insert) -> Result<(), Error> {
+    /// Enters that anything may have changed, of every organisation.
+    pub(crate) async fn enter_change_of_all(&self) -> Result<(), Error> {
+        let enter = self
+            .clickhouse
+            .maintenance(include_str!("../sql/enter_change_of_all.sql"))
+            .param("writer", self.changes.writer)
+            .param("number", self.changes.next());
+        let limit = self.clickhouse.settings.maintenance_timeout();
+        self.clickhouse.within(limit, enter.execute()).await
+    }
+
+    /// Enters since when the past is another, if any of a batch, all of which is acknowledged, is of a period that has ended.
+    /// A batch that is inserted again is entered again.
+    async fn enter_changes(&self, batch: &SealedBatch, now: Timestamp) -> Result<(), Error> {
+        let ended = now.as_millis() / 1_000 + self.clickhouse.settings.observe_margin();
+        let mut changes = ChangeRows::default();
+        for (org, earliest) in &batch.earliest {
+            let since = earliest.div_euclid(3_600_000) * 3_600;
+            if since + 3_600 <= ended {
+                changes.push(ChangeRow {
+                    org,
+                    since: u32::try_from(since).unwrap_or_default(),
+                    writer: self.changes.writer,
+                    number: self.changes.next(),
+                });
+            }
+        }
+        match changes.into_insert() {
+            Some(insert) => self.send(&insert).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn send(&self, insert: &Insert) -> Result<(), Error> {
         let settings = &self.clickhouse.settings;
         tokio::time::timeout(settings.insert_timeout(), self.inserter.insert(settings, insert))
             .await

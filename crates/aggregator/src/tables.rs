@@ -152,6 +152,24 @@ tables! {
         conversation_id: u128 = "UInt128",
         first_at: i64 = "Int64",
     }
+
+    /// Since when a batch has changed what is known of the past.
+    conversation_changes: ChangeRows of ChangeRow {
+        org: &'a str = "String",
+        since: u32 = "DateTime('UTC')",
+        writer: u64 = "UInt64",
+        number: u64 = "UInt64",
+    }
+
+    /// Counts of conversations, as they were observed.
+    observed_conversations: ObservedRows of ObservedRow {
+        org: &'a str = "String",
+        mentor_id: &'a str = "String",
+        hours: u8 = "UInt8",
+        period: u32 = "DateTime('UTC')",
+        conversations: u64 = "UInt64",
+        seen: u64 = "UInt64",
+    }
 }
 
 #[cfg(test)]

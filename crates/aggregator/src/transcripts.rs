@@ -62,14 +62,19 @@ impl Store {
         let counts = listing.counts(&self.clickhouse).await?;
         let total = counts.values().sum();
         let mut before = offset;
-        let day = counts.iter().rev().find_map(|(day, count)| match before.checked_sub(*count) {
-            Some(rest) => {
-                before = rest;
-                None
-            }
-            None => Some(*day),
-        });
-        let Some(day) = day else { return Ok((total, Vec::new())) };
+        let day = counts
+            .iter()
+            .rev()
+            .find_map(|(day, count)| match before.checked_sub(*count) {
+                Some(rest) => {
+                    before = rest;
+                    None
+                }
+                None => Some(*day),
+            });
+        let Some(day) = day else {
+            return Ok((total, Vec::new()));
+        };
         let of_day = listing.on(day..=day);
         let passed = of_day.after(&self.clickhouse, None, position(before)).await?;
         let last = passed.last().copied();

@@ -12,7 +12,9 @@ use std::{
 use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::{connection::Connection, error::Error, rollup::views_into, store::Store};
+use crate::{
+    connection::Connection, error::Error, observed::OBSERVED_TABLE, rollup::views_into, store::Store,
+};
 
 /// How often the sides are compared before a stray counts as drift.
 const COMPARISONS: u32 = 3;
@@ -94,15 +96,14 @@ impl Store {
     /// # Errors
     /// Those of any query.
     pub async fn verify(&self, table: &'static str) -> Result<Option<Drift>, Error> {
-        let sql = self.clickhouse.strays_of(table).await?;
-        let mut strays = self.clickhouse.strays(&sql).await?;
+        let mut strays = self.strays(table).await?;
         let more = strays.len() == MAX_STRAYS;
         for _ in 1..COMPARISONS {
             if strays.is_empty() {
                 return Ok(None);
             }
             tokio::time::sleep(PAUSE).await;
-            let now = self.clickhouse.strays(&sql).await?;
+            let now = self.strays(table).await?;
             strays.retain(|stray, _| now.contains_key(stray));
         }
         let missing = strays.keys().filter(|(_, expected)| *expected).count();
@@ -119,19 +120,26 @@ impl Store {
                 .collect(),
         }))
     }
-}
 
-impl Connection {
-    /// The rows that only one side has, with their organisations.
-    async fn strays(&self, sql: &str) -> Result<HashMap<(u128, bool), String>, Error> {
-        let strays = self.maintenance(sql).fetch_all::<Stray>();
-        let strays = self.within(self.settings.maintenance_timeout(), strays).await?;
+    /// The rows of a table that only one side has, with their organisations.
+    async fn strays(&self, table: &str) -> Result<HashMap<(u128, bool), String>, Error> {
+        if table == OBSERVED_TABLE {
+            return self.observed_strays().await;
+        }
+        let clickhouse = &*self.clickhouse;
+        let sql = clickhouse.strays_of(table).await?;
+        let strays = clickhouse.maintenance(&sql).fetch_all::<Stray>();
+        let strays = clickhouse
+            .within(clickhouse.settings.maintenance_timeout(), strays)
+            .await?;
         Ok(strays
             .into_iter()
             .map(|stray| ((stray.row, stray.expected), stray.org))
             .collect())
     }
+}
 
+impl Connection {
     /// The statement that finds the strays of a table.
     async fn strays_of(&self, table: &str) -> Result<String, Error> {
         let columns = self

@@ -1,6 +1,7 @@
 //! From Kafka into ClickHouse: the consumer, with the store as its sink.
 
 use std::{
+    convert::Infallible,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -102,7 +103,7 @@ impl Sink for StoreSink {
     }
 
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
-        let Err(error) = self.store.insert(rows).await else {
+        let Err(error) = self.store.insert(rows, clock::now).await else {
             self.problem.reasons().insert = None;
             return Ok(());
         };
@@ -158,6 +159,7 @@ pub(crate) async fn run(
                 running.await?;
                 return Err(newer);
             }
+            never = observe(&store) => match never {},
         };
         match ended {
             // What is missing is logged by then.
@@ -182,6 +184,23 @@ pub(crate) async fn run(
         "ingestion ended"
     );
     Ok(())
+}
+
+/// Observes what has ended, for ever.
+async fn observe(store: &Store) -> Infallible {
+    let mut warned = false;
+    loop {
+        sleep(store.observe_interval()).await;
+        let observed = store.observe(clock::now()).await;
+        if let (Err(error), false) = (&observed, warned) {
+            let error: &dyn std::error::Error = error;
+            warn!(
+                error,
+                "conversations of the past are counted from rows: they cannot be observed"
+            );
+        }
+        warned = observed.is_err();
+    }
 }
 
 async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {

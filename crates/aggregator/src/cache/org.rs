@@ -340,17 +340,12 @@ impl Org {
 
     /// Whether there is room for what is held, be it without what is not wanted now.
     fn fits(&mut self, store: &Source, wanted: &Wanted<'_>) -> bool {
-        if store
-            .cache
-            .note(wanted.org, self.id, self.bytes())
-        {
+        if store.cache.note(wanted.org, self.id, self.bytes()) {
             return true;
         }
         let key = wanted.key();
         self.activities.retain(|other, _| *other == key);
-        store
-            .cache
-            .note(wanted.org, self.id, self.bytes())
+        store.cache.note(wanted.org, self.id, self.bytes())
     }
 
     /// Forgets everything but what is too much.

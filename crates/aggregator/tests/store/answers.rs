@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use oracle::Oracle;
 use uuid::Uuid;
 
-use crate::harness::{Database, annotation, client, message, registration, run};
+use crate::harness::{Database, annotation, client, message, now, registration, run};
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()
@@ -35,7 +35,7 @@ async fn redelivery_cannot_inflate_rollups() {
     let batch = batch.seal();
     let all = range("2024-01-01", "2024-12-31");
     for store in stores.repeat(3) {
-        store.insert(&batch).await.unwrap();
+        store.insert(&batch, now).await.unwrap();
         for grain in [Grain::Day, Grain::Week, Grain::Month] {
             assert_eq!(
                 store.usage_summary("org", all, grain).await.unwrap(),
@@ -67,7 +67,7 @@ async fn a_list_is_streamed_however_many_there_are() {
         batch.append(&event);
         oracle.add(&event);
     }
-    database.store.insert(&batch.seal()).await.unwrap();
+    database.store.insert(&batch.seal(), now).await.unwrap();
     let filter = TranscriptFilter::default();
     let streamed: Vec<_> = database
         .store
@@ -97,7 +97,7 @@ async fn a_user_whose_rows_lie_in_several_parts_is_counted_once() {
             batch.append(&event);
             oracle.add(&event);
         }
-        store.insert(&batch.seal()).await.unwrap();
+        store.insert(&batch.seal(), now).await.unwrap();
     }
     for range in [
         range("2024-01-01", "2024-03-31"),
@@ -141,7 +141,7 @@ async fn a_conversation_whose_rows_lie_in_several_parts_is_listed_once_from_its_
             batch.append(&event);
             oracle.add(&event);
         }
-        store.insert(&batch.seal()).await.unwrap();
+        store.insert(&batch.seal(), now).await.unwrap();
         for (start, end) in [
             (None, None),
             (None, Some("2024-01-03")),
@@ -176,7 +176,7 @@ async fn week_boundaries_are_correct() {
         event.time = Timestamp::parse_rfc3339(time).unwrap();
         batch.append(&event);
     }
-    store.insert(&batch.seal()).await.unwrap();
+    store.insert(&batch.seal(), now).await.unwrap();
     for (start, end, expected) in [
         ("2024-01-01", "2024-01-14", vec![1, 1]),
         ("2024-01-02", "2024-01-07", vec![1]),
@@ -197,7 +197,7 @@ async fn ranges_at_the_ends_of_the_calendar_are_answered() {
     let stores = [&database.store, &database.without_memory()];
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
-    database.store.insert(&batch.seal()).await.unwrap();
+    database.store.insert(&batch.seal(), now).await.unwrap();
     for (range, store) in [
         range("0001-01-01", "0001-01-31"),
         range("1969-12-30", "1970-01-02"),
@@ -247,7 +247,7 @@ async fn an_organisation_exists_once_any_event_of_it_arrived() {
         assert!(!store.org_exists(org).await.unwrap());
         let mut batch = Batch::new();
         batch.append(&event);
-        store.insert(&batch.seal()).await.unwrap();
+        store.insert(&batch.seal(), now).await.unwrap();
         assert!(store.org_exists(org).await.unwrap(), "{org}");
     }
 }

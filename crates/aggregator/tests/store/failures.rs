@@ -12,7 +12,7 @@ use futures::{
 };
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::harness::{Database, client, message};
+use crate::harness::{Database, client, message, now};
 
 #[tokio::test]
 async fn a_server_that_is_not_there_may_be_there_later() {
@@ -29,7 +29,7 @@ async fn an_insert_without_a_schema_is_refused() {
     let database = Database::named("no_schema").await;
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
-    let error = database.store.insert(&batch.seal()).await.unwrap_err();
+    let error = database.store.insert(&batch.seal(), now).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error:?}");
 }
 
@@ -67,7 +67,7 @@ async fn every_call_to_clickhouse_has_a_timeout() {
             "schema_state",
             store.schema_state(Access::Read).map_ok(drop).boxed(),
         ),
-        ("insert", store.insert(&batch).boxed()),
+        ("insert", store.insert(&batch, now).boxed()),
         ("org_exists", store.org_exists("org").map_ok(drop).boxed()),
         (
             "usage_summary",
@@ -139,7 +139,7 @@ async fn a_row_that_only_a_rollup_does_not_take_is_not_at_fault() {
     .await;
     let mut batch = Batch::new();
     batch.append(&message("org", 1, 1));
-    let error = database.store.insert(&batch.seal()).await.unwrap_err();
+    let error = database.store.insert(&batch.seal(), now).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error:?}");
 }
 
@@ -155,7 +155,7 @@ async fn a_row_that_breaks_a_constraint_is_at_fault_itself() {
     }
     batch.append(&message("org", 2, 2));
     batch.append(&poison);
-    let error = database.store.insert(&batch.seal()).await.unwrap_err();
+    let error = database.store.insert(&batch.seal(), now).await.unwrap_err();
     assert!(matches!(error, Error::InvalidRows(_)), "{error:?}");
 }
 
@@ -196,7 +196,7 @@ async fn a_user_who_may_not_is_named_with_what_to_change() {
             .err()
             .into_iter()
             .chain(question.err())
-            .chain(store.insert(&batch).await.err());
+            .chain(store.insert(&batch, now).await.err());
         for (index, error) in first.enumerate() {
             assert!(matches!(error, Error::NotAllowed { .. }), "{user}: {error:?}");
             let source = std::error::Error::source(&error).unwrap();
@@ -250,7 +250,7 @@ async fn what_acknowledges_an_insert_is_clickhouse_alone() {
         "200 OK",
     ] {
         let store = Store::new(&answering(page(status).leak()));
-        let error = store.insert(&batch).await.unwrap_err();
+        let error = store.insert(&batch, now).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(
             source.contains(status.split_at(3).0) && !source.contains('<'),

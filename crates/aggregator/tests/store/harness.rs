@@ -66,7 +66,12 @@ pub(crate) async fn insert(
             oracle.add(&event);
         }
     }
-    store.insert(&batch.seal()).await.unwrap();
+    store.insert(&batch.seal(), now).await.unwrap();
+}
+
+/// An instant after that of every event.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_millis(START + 30_000 * HOUR)
 }
 
 /// What is measured on this thread, which runs all of a test.

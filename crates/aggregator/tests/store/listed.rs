@@ -98,9 +98,17 @@ fn record(conversation: i64, mentor: Option<&str>, content: &str) -> Event<'stat
 async fn of_several_records_of_the_first_message_the_least_content_has_the_mentor() {
     let database = Database::migrated("listed_ties").await;
     let (store, mut oracle) = (&database.store, Oracle::default());
-    run(&database, "SYSTEM STOP MERGES listed_ties.conversation_beginnings").await;
+    run(
+        &database,
+        "SYSTEM STOP MERGES listed_ties.conversation_beginnings",
+    )
+    .await;
     for conversation in 0..60 {
-        let (one, other) = if conversation % 2 == 0 { ("b", "a") } else { ("a", "b") };
+        let (one, other) = if conversation % 2 == 0 {
+            ("b", "a")
+        } else {
+            ("a", "b")
+        };
         let records = [
             record(conversation, Some("mentor-1"), one),
             record(conversation, Some("mentor-3"), other),
@@ -183,14 +191,20 @@ async fn a_topic_that_many_have_is_found_among_the_latest_days() {
     let database = Database::migrated("listed_topics").await;
     let (store, mut oracle) = (&database.store, Oracle::default());
     // Annotated twice: what many were given first, few still have.
-    for (step, topics) in [(0, &["Common", "Given"][..]), (1, &["common", "Kept"]), (2, &["Rare"])] {
-        let events = (0..21_000).filter(|number| step < 2 || number % 50 == 0).flat_map(|number| {
-            let mut annotation = annotation("org", number, 10_000 + step);
-            if let Body::Annotation(annotation) = &mut annotation.body {
-                annotation.topics = topics.iter().map(|topic| (*topic).into()).collect();
-            }
-            [message("org", number, number / 8), annotation]
-        });
+    for (step, topics) in [
+        (0, &["Common", "Given"][..]),
+        (1, &["common", "Kept"]),
+        (2, &["Rare"]),
+    ] {
+        let events = (0..21_000)
+            .filter(|number| step < 2 || number % 50 == 0)
+            .flat_map(|number| {
+                let mut annotation = annotation("org", number, 10_000 + step);
+                if let Body::Annotation(annotation) = &mut annotation.body {
+                    annotation.topics = topics.iter().map(|topic| (*topic).into()).collect();
+                }
+                [message("org", number, number / 8), annotation]
+            });
         insert(store, &mut [&mut oracle], events).await;
     }
     for (topic, total) in [("common", 20_580), ("given", 0), ("rare", 420)] {
@@ -223,7 +237,10 @@ async fn a_list_comes_in_chunks_of_few_bytes_whatever_its_texts_are() {
     let mut listed = Vec::new();
     let mut chunks = store.transcripts("org", &filter);
     while let Some(chunk) = chunks.try_next().await.unwrap() {
-        let bytes: usize = chunk.iter().map(|conversation| conversation.first_message.len()).sum();
+        let bytes: usize = chunk
+            .iter()
+            .map(|conversation| conversation.first_message.len())
+            .sum();
         assert!(bytes <= 4 << 20, "{bytes} bytes in a chunk");
         listed.extend(chunk);
     }

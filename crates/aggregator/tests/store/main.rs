@@ -7,6 +7,7 @@ mod cache;
 mod failures;
 mod harness;
 mod listed;
+mod observed;
 mod rollups;
 mod schema;
 

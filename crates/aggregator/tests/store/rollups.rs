@@ -7,7 +7,7 @@ use events::{Body, DateRange, Event, Grain, Role, Timestamp, TranscriptFilter};
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use uuid::Uuid;
 
-use crate::harness::{Database, annotation, client, message, registration, run, schema};
+use crate::harness::{Database, annotation, client, message, now, registration, run, schema};
 
 /// The events `numbers`, of two organisations and every kind.
 fn batch(numbers: std::ops::Range<i64>) -> SealedBatch {
@@ -73,7 +73,7 @@ async fn what_a_batch_groups_is_what_the_definitions_ask_for() {
     for numbers in [0..700, 650..1_400, 3..5] {
         let mut batch = Batch::new();
         numbers.for_each(|number| batch.append(&odd_message(number)));
-        database.store.insert(&batch.seal()).await.unwrap();
+        database.store.insert(&batch.seal(), now).await.unwrap();
     }
     assert_eq!(drift(&database).await, []);
 }
@@ -98,7 +98,7 @@ async fn facts_that_another_client_inserts_fill_the_rollups_by_the_definitions()
 async fn rollups_agree_with_their_facts_whatever_is_repeated() {
     let database = Database::migrated("agree").await;
     for numbers in [0..900, 300..600, 0..1] {
-        database.store.insert(&batch(numbers)).await.unwrap();
+        database.store.insert(&batch(numbers), now).await.unwrap();
     }
     assert_eq!(drift(&database).await, []);
 }
@@ -106,7 +106,7 @@ async fn rollups_agree_with_their_facts_whatever_is_repeated() {
 #[tokio::test]
 async fn a_row_that_is_gone_is_told_and_comes_back_by_a_rebuild() {
     let database = Database::migrated("gone").await;
-    database.store.insert(&batch(0..900)).await.unwrap();
+    database.store.insert(&batch(0..900), now).await.unwrap();
     for table in rollup_tables() {
         let column = client(&database.settings)
             .query("SELECT name FROM system.columns WHERE database = currentDatabase() AND table = ? AND position = 2")
@@ -139,7 +139,7 @@ async fn a_row_that_is_gone_is_told_and_comes_back_by_a_rebuild() {
 #[tokio::test]
 async fn a_row_that_no_fact_asks_for_is_told_and_goes_by_a_rebuild() {
     let database = Database::migrated("unasked").await;
-    database.store.insert(&batch(0..900)).await.unwrap();
+    database.store.insert(&batch(0..900), now).await.unwrap();
     run(
         &database,
         "INSERT INTO active_hourly VALUES ('large', '', '2024-01-02 03:00:00', 42)",
@@ -169,7 +169,7 @@ async fn a_row_that_no_fact_asks_for_is_told_and_goes_by_a_rebuild() {
 #[tokio::test]
 async fn facts_that_were_deleted_leave_the_rollups_by_a_rebuild() {
     let database = Database::migrated("deleted").await;
-    database.store.insert(&batch(0..900)).await.unwrap();
+    database.store.insert(&batch(0..900), now).await.unwrap();
     for fact in ["messages", "annotations", "registrations"] {
         run(&database, &format!("DELETE FROM {fact} WHERE org = 'small'")).await;
     }
@@ -188,7 +188,7 @@ async fn facts_that_were_deleted_leave_the_rollups_by_a_rebuild() {
 async fn a_rebuild_is_safe_and_misses_nothing_that_is_inserted_meanwhile() {
     const PIECE: i64 = 30;
     let database = Database::migrated("meanwhile").await;
-    database.store.insert(&batch(0..PIECE)).await.unwrap();
+    database.store.insert(&batch(0..PIECE), now).await.unwrap();
     let (stop, mut stopped) = oneshot::channel::<()>();
     let store = database.store.clone();
     let mut inserting = JoinSet::new();
@@ -196,7 +196,7 @@ async fn a_rebuild_is_safe_and_misses_nothing_that_is_inserted_meanwhile() {
         let mut inserted = PIECE;
         while stopped.try_recv().is_err() {
             let pieces = [inserted, inserted + PIECE].map(|from| batch(from..from + PIECE));
-            let (one, two) = tokio::join!(store.insert(&pieces[0]), store.insert(&pieces[1]));
+            let (one, two) = tokio::join!(store.insert(&pieces[0], now), store.insert(&pieces[1], now));
             one.and(two).unwrap();
             inserted += 2 * PIECE;
         }

@@ -99,7 +99,10 @@ impl World {
     /// Inserts the events and serves them.
     pub(crate) async fn serve(self, database: &str) -> Service {
         let (store, engine) = engine::store(database).await;
-        store.insert(&self.batch.seal()).await.unwrap();
+        store
+            .insert(&self.batch.seal(), || at("2030-01-01T00:00:00Z"))
+            .await
+            .unwrap();
         let settings = Settings {
             prefix: "/dm".to_owned().try_into().unwrap(),
             keys: format!("{ACME_KEY}=acme;{ALL_KEY}=*").try_into().unwrap(),

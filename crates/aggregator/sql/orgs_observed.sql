@@ -1,0 +1,2 @@
+SELECT DISTINCT toString(org)
+FROM observed_conversations

@@ -1,0 +1,256 @@
+//! Counts of periods that have ended, as they were observed: exact at every moment.
+
+use aggregator::{Batch, OBSERVED_TABLE, SealedBatch, Settings, Store};
+use events::{Body, Event, Timestamp, TranscriptFilter};
+use oracle::Oracle;
+use uuid::Uuid;
+
+use crate::harness::{Database, client, message, run};
+
+const HOUR: i64 = 3_600_000;
+/// 2024-03-04, a Monday.
+const START: i64 = 1_709_510_400_000;
+
+/// A store that observes small organisations, too.
+async fn observing(name: &str) -> (Database, Store) {
+    let database = Database::migrated(name).await;
+    let store = Store::new(&Settings {
+        observe_from: 1,
+        ..database.settings.clone()
+    });
+    (database, store)
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// The message of a conversation at an instant.
+fn said(conversation: u64, time: i64, mentor: u64) -> Event<'static> {
+    let mut event = message("org", i64::try_from(conversation).unwrap(), 1);
+    event.time = at(time);
+    if let Body::Message(message) = &mut event.body {
+        message.message_id =
+            Uuid::from_u128(u128::from(time.unsigned_abs()) << 32 | u128::from(conversation));
+        message.mentor_id = (mentor > 0).then(|| format!("mentor-{mentor}").into());
+        message.content = format!("said at {time}").into();
+    }
+    event
+}
+
+fn sealed(events: &[Event<'static>]) -> SealedBatch {
+    let mut batch = Batch::new();
+    events.iter().for_each(|event| batch.append(event));
+    batch.seal()
+}
+
+/// Filters by mentor and by time.
+fn filters() -> Vec<TranscriptFilter> {
+    let mut filters = Vec::new();
+    for mentor in [None, Some("mentor-1"), Some("mentor-2")] {
+        for (start, end) in [
+            (None, None),
+            (Some("2024-03-05"), Some("2024-03-06")),
+            (Some("2024-03-06"), None),
+        ] {
+            filters.push(TranscriptFilter {
+                start: start.map(|day: &str| day.parse().unwrap()),
+                end: end.map(|day: &str| day.parse().unwrap()),
+                mentor: mentor.map(str::to_owned),
+                topics: Vec::new(),
+            });
+        }
+    }
+    filters
+}
+
+async fn compare(store: &Store, oracle: &Oracle) {
+    for filter in filters() {
+        let all = oracle.transcripts("org", &filter);
+        for offset in [0, 7, 40] {
+            let page = store.transcripts_page("org", &filter, offset, 5).await.unwrap();
+            assert_eq!(page.total, u64::try_from(all.len()).unwrap(), "{filter:?}");
+            let listed = all.iter().skip(usize::try_from(offset).unwrap()).take(5);
+            assert!(page.conversations.iter().eq(listed), "{filter:?} from {offset}");
+        }
+    }
+}
+
+/// Numbers that look random and are the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+#[tokio::test]
+async fn totals_are_exact_under_every_interleaving_of_inserts_and_observations() {
+    for seed in 0..4 {
+        let (_database, store) = observing(&format!("observed_{seed}")).await;
+        let (mut oracle, mut random) = (Oracle::default(), Random(seed));
+        let mut clock = START;
+        let mut unfinished: Option<SealedBatch> = None;
+        for step in 0..60_u64 {
+            clock += i64::try_from(random.below(150)).unwrap() * 60_000;
+            match random.below(5) {
+                0 => drop(store.observe(at(clock)).await.unwrap()),
+                // One that dies before it has entered what it changed, is observed perhaps, and is inserted again later.
+                1 if unfinished.is_none() => {
+                    let late = said(
+                        random.below(60),
+                        START + i64::try_from(random.below(90)).unwrap() * HOUR,
+                        random.below(3),
+                    );
+                    if late.time <= at(clock) {
+                        oracle.add(&late);
+                        let batch = sealed(&[late]);
+                        store.insert(&batch, || at(0)).await.unwrap();
+                        unfinished = Some(batch);
+                    }
+                }
+                2 => {
+                    if let Some(batch) = unfinished.take() {
+                        store.insert(&batch, || at(clock)).await.unwrap();
+                    }
+                }
+                kind => {
+                    let events: Vec<_> = (0..random.below(12))
+                        .map(|_| {
+                            let back = if kind == 3 {
+                                random.below(40)
+                            } else {
+                                random.below(clock.unsigned_abs() - START.unsigned_abs() + 1)
+                            };
+                            said(
+                                random.below(40 + step * 4),
+                                clock - i64::try_from(back).unwrap(),
+                                random.below(3),
+                            )
+                        })
+                        .collect();
+                    events.iter().for_each(|event| oracle.add(event));
+                    store.insert(&sealed(&events), || at(clock)).await.unwrap();
+                }
+            }
+            if unfinished.is_none() && step % 4 == 3 {
+                compare(&store, &oracle).await;
+                assert_eq!(store.verify(OBSERVED_TABLE).await.unwrap(), None);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there() {
+    let (database, store) = observing("observed_used").await;
+    let mut oracle = Oracle::default();
+    let events: Vec<_> = (0..96)
+        .map(|hour| said(hour, START + i64::try_from(hour).unwrap() * HOUR, hour % 3))
+        .collect();
+    events.iter().for_each(|event| oracle.add(event));
+    // Half an hour after the 50th hour, of the third day.
+    let clock = START + 50 * HOUR + HOUR / 2;
+    store.insert(&sealed(&events), || at(clock)).await.unwrap();
+    assert_eq!(
+        store.observe(at(clock)).await.unwrap(),
+        2 + 2,
+        "two days and two hours"
+    );
+    assert_eq!(store.observe(at(clock)).await.unwrap(), 0, "all is observed");
+    compare(&store, &oracle).await;
+
+    // It is these counts that answers are made of.
+    let change = "ALTER TABLE observed_conversations UPDATE conversations = conversations + 1000
+        WHERE mentor_id = '' AND period = '2024-03-05 00:00:00' SETTINGS mutations_sync = 1";
+    run(&database, change).await;
+    let all = TranscriptFilter::default();
+    assert_eq!(
+        store.transcripts_page("org", &all, 0, 1).await.unwrap().total,
+        1_096
+    );
+    let drift = store.verify(OBSERVED_TABLE).await.unwrap().unwrap();
+    assert_eq!((drift.missing, drift.unexpected), (1, 1), "{drift}");
+    store.rebuild(OBSERVED_TABLE).await.unwrap();
+    compare(&store, &oracle).await;
+    assert_eq!(store.observe(at(clock)).await.unwrap(), 4);
+
+    // Something late on the second day leaves the first.
+    let late = said(1_000, START + 30 * HOUR, 1);
+    oracle.add(&late);
+    store.insert(&sealed(&[late]), || at(clock)).await.unwrap();
+    compare(&store, &oracle).await;
+    assert_eq!(store.observe(at(clock)).await.unwrap(), 3);
+    compare(&store, &oracle).await;
+
+    // What is of this hour changes nothing of the past.
+    let now = said(1_001, clock, 1);
+    oracle.add(&now);
+    store.insert(&sealed(&[now]), || at(clock)).await.unwrap();
+    assert_eq!(store.observe(at(clock)).await.unwrap(), 0);
+    compare(&store, &oracle).await;
+
+    // Something before all that was known.
+    let first = said(1_002, START - 90 * HOUR, 2);
+    oracle.add(&first);
+    store.insert(&sealed(&[first]), || at(clock)).await.unwrap();
+    compare(&store, &oracle).await;
+    assert_eq!(store.observe(at(clock)).await.unwrap(), 2 + 4 + 2);
+    compare(&store, &oracle).await;
+}
+
+#[tokio::test]
+async fn a_batch_that_comes_late_through_a_slow_insert_is_counted() {
+    let (_database, store) = observing("observed_slow").await;
+    let mut oracle = Oracle::default();
+    let events: Vec<_> = (0..48)
+        .map(|hour| said(hour, START + i64::try_from(hour).unwrap() * HOUR, 1))
+        .collect();
+    events.iter().for_each(|event| oracle.add(event));
+    store
+        .insert(&sealed(&events), || at(START + 48 * HOUR))
+        .await
+        .unwrap();
+    // A batch of the last minute of the day, which is open when the batch is made, and has ended when it is acknowledged.
+    let last = said(99, START + 48 * HOUR - 60_000, 1);
+    store.observe(at(START + 49 * HOUR)).await.unwrap();
+    oracle.add(&last);
+    store
+        .insert(&sealed(&[last]), || at(START + 50 * HOUR))
+        .await
+        .unwrap();
+    compare(&store, &oracle).await;
+}
+
+#[tokio::test]
+async fn rollups_that_are_made_again_are_observed_again() {
+    let (database, store) = observing("observed_rebuilt").await;
+    let mut oracle = Oracle::default();
+    let events: Vec<_> = (0..48)
+        .map(|hour| said(hour, START + i64::try_from(hour).unwrap() * HOUR, 1))
+        .collect();
+    events.iter().for_each(|event| oracle.add(event));
+    let clock = at(START + 100 * HOUR);
+    store.insert(&sealed(&events), || clock).await.unwrap();
+    run(
+        &database,
+        "DELETE FROM conversations_by_day WHERE day = '2024-03-05'",
+    )
+    .await;
+    store.observe(clock).await.unwrap();
+    let all = TranscriptFilter::default();
+    assert_eq!(store.transcripts_page("org", &all, 0, 1).await.unwrap().total, 24);
+    store.rebuild("conversations_by_day").await.unwrap();
+    compare(&store, &oracle).await;
+    let entered: u64 = client(&database.settings)
+        .query("SELECT count() FROM conversation_changes WHERE since = toDateTime(0, 'UTC')")
+        .fetch_one()
+        .await
+        .unwrap();
+    assert_eq!(entered, 1);
+}
