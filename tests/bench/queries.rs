@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use aggregator::Store;
 use anyhow::{Context, ensure};
 use events::Timestamp;
 use serde_json::Value;
@@ -133,6 +134,10 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
         org.insert_messages(stack, DATABASE, 0..sizes.messages).await?;
     }
     stack.wait_for_merges().await?;
+    // As ingestion does.
+    Store::new(&stack.clickhouse(DATABASE))
+        .observe(Timestamp::end_of(history::range(1).1))
+        .await?;
     let messages = "SELECT count() FROM messages";
     let messages = stack.sql().number(DATABASE, messages).await?;
 

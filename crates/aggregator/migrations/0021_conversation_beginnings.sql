@@ -9,5 +9,5 @@ CREATE TABLE IF NOT EXISTS conversation_beginnings
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, conversation_id)
-SETTINGS index_granularity = 256
+SETTINGS index_granularity = 256, min_compress_block_size = 4096
 COMMENT 'rollup: when each conversation began, and with which mentor; read by key'

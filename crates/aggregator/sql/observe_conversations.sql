@@ -6,3 +6,4 @@ SELECT
 FROM (${beginnings})
 WHERE began_at >= {since:Int64} AND began_at < {until:Int64}
 GROUP BY period, mentor_id
+SETTINGS optimize_aggregation_in_order = 1

@@ -5,5 +5,5 @@ FROM
     UNION ALL
     (SELECT 1 FROM conversation_beginnings WHERE org = {org:String} LIMIT 1)
     UNION ALL
-    (SELECT 1 FROM conversation_annotations WHERE org = {org:String} LIMIT 1)
+    (SELECT 1 FROM latest_annotations WHERE org = {org:String} LIMIT 1)
 )

@@ -77,10 +77,13 @@ impl Connection {
 
     /// What the conversations of these ids show, in the order of the ids.
     pub(crate) async fn conversations(&self, org: &str, ids: &[u128]) -> Result<Vec<Conversation>, Error> {
+        /// What is read by key is mostly waited for: a page is read in so many statements at once.
+        const STATEMENTS: usize = 4;
+        let size = ids.len().div_ceil(STATEMENTS).clamp(1, CHUNK);
         // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
-        let chunks: Vec<_> = ids.chunks(CHUNK).map(<[u128]>::to_vec).collect();
+        let chunks: Vec<_> = ids.chunks(size).map(<[u128]>::to_vec).collect();
         let reads = chunks.into_iter().map(|ids| self.chunk(org, ids));
-        stream::iter(reads).buffered(2).try_concat().await
+        stream::iter(reads).buffered(STATEMENTS).try_concat().await
     }
 
     /// The same of at most [`CHUNK`].
@@ -89,9 +92,7 @@ impl Connection {
         let by_ids = |statement| self.query(statement, org).bind(&list);
         let (details, annotations) = try_join(
             self.run(by_ids(include_str!("../sql/conversation_details.sql")).fetch_all::<DetailsRow>()),
-            self.run(
-                by_ids(include_str!("../sql/conversation_annotations.sql")).fetch_all::<AnnotationRow>(),
-            ),
+            self.run(by_ids(include_str!("../sql/latest_annotations.sql")).fetch_all::<AnnotationRow>()),
         )
         .await?;
         let mut details: HashMap<_, _> = details

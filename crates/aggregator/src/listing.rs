@@ -61,6 +61,14 @@ struct Beginning {
     greatest_mentor: String,
 }
 
+/// A candidate of a day, and how many the day has.
+#[derive(Debug, Row, Deserialize)]
+struct NthCandidate {
+    conversation_id: u128,
+    began_at: i64,
+    candidates: u64,
+}
+
 /// How many began on a day.
 #[derive(Debug, Row, Deserialize)]
 struct DayCount {
@@ -205,6 +213,37 @@ impl Listing {
         }
         found.truncate(count);
         Ok(found)
+    }
+
+    /// The last of so many that are first on a day, on which as many began as `count` says.
+    pub(crate) async fn nth_of_day(
+        &self,
+        clickhouse: &Connection,
+        day: u16,
+        count: u64,
+        number: usize,
+    ) -> Result<Option<Position>, Error> {
+        let Some(passed) = number.checked_sub(1) else {
+            return Ok(None);
+        };
+        let days = day..=day;
+        if self.topics.is_empty() {
+            let nth = self
+                .query(clickhouse, include_str!("../sql/nth_by_day.sql"), &days)
+                .param("passed", passed)
+                .fetch_optional::<NthCandidate>();
+            // Where none of the candidates began earlier or otherwise, each is where it seems to be.
+            if let Some(nth) = clickhouse.run(nth).await?
+                && nth.candidates == count
+            {
+                return Ok(Some(Position {
+                    conversation_id: nth.conversation_id,
+                    began_at: nth.began_at,
+                }));
+            }
+        }
+        let first = self.on(days).after(clickhouse, None, number).await?;
+        Ok(first.last().copied())
     }
 
     /// Candidates that the days name, in the order of the list: those that began in these days are where they belong.

@@ -13,6 +13,7 @@ use std::{
 
 use clickhouse::Row;
 use events::Timestamp;
+use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
@@ -90,6 +91,44 @@ pub(crate) struct Observed {
     pub(crate) until: i64,
 }
 
+impl Observed {
+    /// What holds of counts with a mentor and with any, in the order of time, after these changes.
+    fn of(changes: &Changes, mut counts: Vec<ObservedCount>, mentor: &str) -> Option<Self> {
+        counts.retain(|count| count.seen == changes.mark(count.end()));
+        let with_mentor: HashMap<_, _> = counts
+            .iter()
+            .filter(|count| count.mentor_id == mentor)
+            .map(|count| ((count.hours, count.period), count.conversations))
+            .collect();
+        let of_any = |hours: u8| {
+            let of_any = counts.iter().filter(|count| count.mentor_id.is_empty());
+            of_any.filter(move |count| count.hours == hours)
+        };
+        let first = of_any(24).map(ObservedCount::start).next()?;
+        let mut observed = Self {
+            counts: BTreeMap::new(),
+            first,
+            days_until: first,
+            until: first,
+        };
+        for hours in [24, 1] {
+            for count in of_any(hours).filter(|count| count.start() >= first) {
+                if count.start() == observed.until {
+                    observed.until = count.end();
+                    // What is not there of a mentor is nothing.
+                    let conversations = with_mentor.get(&(hours, count.period)).copied();
+                    *observed.counts.entry(day(count.start())).or_default() +=
+                        conversations.unwrap_or_default();
+                }
+            }
+            if hours == 24 {
+                observed.days_until = observed.until;
+            }
+        }
+        Some(observed)
+    }
+}
+
 /// What began in a period with a mentor.
 #[derive(Debug, Row, Deserialize)]
 struct Begun {
@@ -108,8 +147,8 @@ struct FirstMentor {
 impl Connection {
     /// What is observed of conversations with a mentor (empty: any or none) and holds; none where nothing does.
     pub(crate) async fn observed(&self, org: &str, mentor: &str) -> Result<Option<Observed>, Error> {
-        let changes = self.changes(org).await?;
-        self.observed_by(&changes, org, mentor).await
+        let (changes, counts) = try_join(self.changes(org), self.observed_counts(org, mentor)).await?;
+        Ok(Observed::of(&changes, counts, mentor))
     }
 
     async fn changes(&self, org: &str) -> Result<Changes, Error> {
@@ -117,52 +156,12 @@ impl Connection {
         self.run(changes.fetch_all()).await.map(Changes)
     }
 
-    async fn observed_by(
-        &self,
-        changes: &Changes,
-        org: &str,
-        mentor: &str,
-    ) -> Result<Option<Observed>, Error> {
+    async fn observed_counts(&self, org: &str, mentor: &str) -> Result<Vec<ObservedCount>, Error> {
         let counts = self
             .query(include_str!("../sql/observed_conversations.sql"), org)
             .param("mentor", mentor)
-            .fetch_all::<ObservedCount>();
-        let mut counts = self.run(counts).await?;
-        counts.retain(|count| count.seen == changes.mark(count.end()));
-        let with_mentor: HashMap<_, _> = counts
-            .iter()
-            .filter(|count| count.mentor_id == mentor)
-            .map(|count| ((count.hours, count.period), count.conversations))
-            .collect();
-        let of_any = |hours: u8| {
-            counts
-                .iter()
-                .filter(move |count| count.mentor_id.is_empty() && count.hours == hours)
-        };
-        let Some(first) = of_any(24).map(ObservedCount::start).next() else {
-            return Ok(None);
-        };
-        let mut observed = Observed {
-            counts: BTreeMap::new(),
-            first,
-            days_until: first,
-            until: first,
-        };
-        for hours in [24, 1] {
-            for count in of_any(hours) {
-                if count.start() == observed.until {
-                    observed.until = count.end();
-                    // What is not there of a mentor is nothing.
-                    let conversations = with_mentor.get(&(hours, count.period)).copied();
-                    *observed.counts.entry(day(count.start())).or_default() +=
-                        conversations.unwrap_or_default();
-                }
-            }
-            if hours == 24 {
-                observed.days_until = observed.until;
-            }
-        }
-        Ok(Some(observed))
+            .fetch_all();
+        self.run(counts).await
     }
 
     /// The mentor that each of these conversations began with.
@@ -247,8 +246,8 @@ impl Store {
             return Ok(0);
         };
         let first = i64::from(first) * DAY;
-        let observed = self.clickhouse.observed_by(&changes, org, "").await?;
-        let (days_until, until) = match observed {
+        let counts = self.clickhouse.observed_counts(org, "").await?;
+        let (days_until, until) = match Observed::of(&changes, counts, "") {
             Some(observed) if observed.first <= first => (observed.days_until, observed.until),
             _ => (first, first),
         };

@@ -13,7 +13,7 @@ const DEFINITIONS: [&str; 9] = [
     include_str!("../rollups/users_from_registrations.sql"),
     include_str!("../rollups/conversation_beginnings_from_messages.sql"),
     include_str!("../rollups/conversations_by_day_from_messages.sql"),
-    include_str!("../rollups/conversation_annotations_from_annotations.sql"),
+    include_str!("../rollups/latest_annotations_from_annotations.sql"),
     include_str!("../rollups/conversation_topics_from_annotations.sql"),
 ];
 

@@ -65,19 +65,19 @@ impl Store {
         let day = counts
             .iter()
             .rev()
-            .find_map(|(day, count)| match before.checked_sub(*count) {
+            .find(|(_, count)| match before.checked_sub(**count) {
                 Some(rest) => {
                     before = rest;
-                    None
+                    false
                 }
-                None => Some(*day),
+                None => true,
             });
-        let Some(day) = day else {
+        let Some((&day, &count)) = day else {
             return Ok((total, Vec::new()));
         };
-        let of_day = listing.on(day..=day);
-        let passed = of_day.after(&self.clickhouse, None, position(before)).await?;
-        let last = passed.last().copied();
+        let last = listing
+            .nth_of_day(&self.clickhouse, day, count, position(before))
+            .await?;
         let listing = listing.on(listing.first_day()..=day);
         let listed = listing.after(&self.clickhouse, last, position(limit)).await?;
         Ok((total, self.conversations(listing.org(), &listed).await?))
@@ -120,7 +120,8 @@ impl Store {
                 let (clickhouse, listing) = (clickhouse.clone(), listing.clone());
                 async move { clickhouse.chunk(listing.org(), ids).await }
             })
-            .try_buffered(2)
+            // Nothing is read ahead: a client that reads slowly keeps ClickHouse from nothing.
+            .try_buffered(1)
             .boxed()
     }
 }

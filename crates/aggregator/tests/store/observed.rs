@@ -40,8 +40,16 @@ fn said(conversation: u64, time: i64, mentor: u64) -> Event<'static> {
 
 fn sealed(events: &[Event<'static>]) -> SealedBatch {
     let mut batch = Batch::new();
-    events.iter().for_each(|event| batch.append(event));
+    for event in events {
+        batch.append(event);
+    }
     batch.seal()
+}
+
+fn learn(oracle: &mut Oracle, events: &[Event<'static>]) {
+    for event in events {
+        oracle.add(event);
+    }
 }
 
 /// Filters by mentor and by time.
@@ -134,7 +142,7 @@ async fn totals_are_exact_under_every_interleaving_of_inserts_and_observations()
                             )
                         })
                         .collect();
-                    events.iter().for_each(|event| oracle.add(event));
+                    learn(&mut oracle, &events);
                     store.insert(&sealed(&events), || at(clock)).await.unwrap();
                 }
             }
@@ -153,7 +161,7 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     let events: Vec<_> = (0..96)
         .map(|hour| said(hour, START + i64::try_from(hour).unwrap() * HOUR, hour % 3))
         .collect();
-    events.iter().for_each(|event| oracle.add(event));
+    learn(&mut oracle, &events);
     // Half an hour after the 50th hour, of the third day.
     let clock = START + 50 * HOUR + HOUR / 2;
     store.insert(&sealed(&events), || at(clock)).await.unwrap();
@@ -211,7 +219,7 @@ async fn a_batch_that_comes_late_through_a_slow_insert_is_counted() {
     let events: Vec<_> = (0..48)
         .map(|hour| said(hour, START + i64::try_from(hour).unwrap() * HOUR, 1))
         .collect();
-    events.iter().for_each(|event| oracle.add(event));
+    learn(&mut oracle, &events);
     store
         .insert(&sealed(&events), || at(START + 48 * HOUR))
         .await
@@ -234,7 +242,7 @@ async fn rollups_that_are_made_again_are_observed_again() {
     let events: Vec<_> = (0..48)
         .map(|hour| said(hour, START + i64::try_from(hour).unwrap() * HOUR, 1))
         .collect();
-    events.iter().for_each(|event| oracle.add(event));
+    learn(&mut oracle, &events);
     let clock = at(START + 100 * HOUR);
     store.insert(&sealed(&events), || clock).await.unwrap();
     run(

@@ -1,4 +1,4 @@
-CREATE MATERIALIZED VIEW IF NOT EXISTS conversation_annotations_from_annotations TO conversation_annotations AS
+INSERT INTO latest_annotations
 SELECT
     org,
     conversation_id,
