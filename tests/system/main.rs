@@ -7,6 +7,7 @@ mod architecture;
 mod bad_events;
 mod clients;
 mod command_line;
+mod connections;
 mod deployment;
 mod drift;
 mod engine;
