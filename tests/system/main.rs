@@ -10,6 +10,7 @@ mod command_line;
 mod deployment;
 mod drift;
 mod engine;
+mod fairness;
 mod groups;
 mod harness;
 mod history;
