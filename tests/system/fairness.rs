@@ -1,15 +1,15 @@
-//! Keys that ask at the same time: whole lists of one leave the short questions of another quick.
+//! Many that ask at the same time: whole lists of one key leave the short questions of another quick.
 
 use std::time::{Duration, Instant};
 
 use aggregator::{Batch, Settings, Store};
 use events::{Body, Event, Message, Role, Timestamp};
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use tempfile::tempdir;
 use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
-use crate::harness::{DEADLINE, Parts, Process};
+use crate::harness::{DEADLINE, Parts, Process, until};
 
 /// The organisation whose lists are read, with a key of its own.
 const LARGE: &str = "large";
@@ -74,14 +74,16 @@ async fn get(client: &reqwest::Client, serve: &Process, org: &str, endpoint: &st
     request.send().await.unwrap()
 }
 
+/// The address of a short question.
+const USAGE: &str = "usage-summary/?start_date=2024-01-01&end_date=2024-01-31&group_by=hour";
+
 /// The median, and the 90th percentile, of how long the other organisation's usage takes, asked one at a time.
 async fn usage_times(serve: &Process) -> (Duration, Duration) {
     let client = reqwest::Client::new();
-    let endpoint = "usage-summary/?start_date=2024-01-01&end_date=2024-01-31&group_by=hour";
     let mut times = Vec::new();
     for _ in 0..QUESTIONS {
         let asked = Instant::now();
-        let answer = get(&client, serve, OTHER, endpoint).await;
+        let answer = get(&client, serve, OTHER, USAGE).await;
         assert_eq!(answer.status(), 200);
         answer.bytes().await.unwrap();
         times.push(asked.elapsed());
@@ -140,4 +142,46 @@ async fn usage_stays_quick_while_many_clients_of_another_key_read_whole_lists() 
         }
     }
     panic!("{rounds:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_leaves_its_place_to_the_next() {
+    let dir = tempdir().unwrap();
+    let parts = Parts::start(dir.path()).await;
+    let limits = [
+        ("ROLLCALL__HTTP__CONCURRENT_QUERIES", "1"),
+        ("ROLLCALL__HTTP__REQUESTS_PER_KEY", "2"),
+    ];
+    let serve = served(&parts, &limits).await;
+    let client = reqwest::Client::new();
+    let begin = |clients: &mut JoinSet<StatusCode>| {
+        let request = client
+            .get(serve.url(OTHER, USAGE))
+            .bearer_auth(format!("{OTHER}-key"));
+        clients.spawn(async move { request.send().await.unwrap().status() })
+    };
+    let waiting = async |count| {
+        until(&format!("{count} waiting"), async || {
+            let name = "rollcall_http_waiting_requests{lane=\"questions\"}";
+            (serve.metric(name).await == count).then_some(())
+        })
+        .await;
+    };
+    // While ClickHouse says nothing, one has the only slot, and the other waits for it.
+    parts.clickhouse.send_engine("STOP");
+    let mut clients = JoinSet::new();
+    let first = begin(&mut clients);
+    begin(&mut clients);
+    waiting(1).await;
+    assert_eq!(get(&client, &serve, OTHER, USAGE).await.status(), 429);
+    first.abort();
+    waiting(0).await;
+    begin(&mut clients);
+    waiting(1).await;
+    parts.clickhouse.send_engine("CONT");
+    let mut statuses = Vec::new();
+    while let Some(ended) = clients.join_next().await {
+        statuses.extend(ended.ok());
+    }
+    assert_eq!(statuses, [200, 200]);
 }
