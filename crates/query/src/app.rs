@@ -93,7 +93,7 @@ impl App {
 
     /// The chunks of a list, each read from the store in a turn of its own, so that a slow reader holds no slot between two of
     /// them. The first is there by the deadline of its request, which it answers, each further one within the timeout. It
-    /// ends with the first error.
+    /// ends with the first error. What the store reads ahead of a chunk that is wanted runs without a slot.
     pub(crate) fn run_each<T: Send>(
         self: Arc<Self>,
         asked: Asked,
