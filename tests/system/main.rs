@@ -11,6 +11,7 @@ mod connections;
 mod deployment;
 mod drift;
 mod engine;
+mod fairness;
 mod groups;
 mod harness;
 mod history;
