@@ -22,8 +22,9 @@ use crate::harness::{spawn, until};
 /// Options that make it start fast rather than run fast.
 const JVM: &[&str] = &["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// Members learn of each other soon, and a node that was killed is back soon.
-const PROPERTIES: &str = "broker.session.timeout.ms=2000\n\
+/// Members learn of each other soon, and a node that was killed is back soon. Offsets are kept for an hour.
+const PROPERTIES: &str = "offsets.retention.minutes=60\n\
+                          broker.session.timeout.ms=2000\n\
                           broker.heartbeat.interval.ms=500\n\
                           group.min.session.timeout.ms=1000\n\
                           group.consumer.min.heartbeat.interval.ms=300\n\
