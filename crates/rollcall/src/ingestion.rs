@@ -109,6 +109,7 @@ impl Sink for StoreSink {
         Err(match error {
             aggregator::Error::InvalidRows(_) => SinkError::Refused(error.into()),
             aggregator::Error::TooLarge(_) => SinkError::TooLarge(error.into()),
+            aggregator::Error::Unanswered(_) => SinkError::Unanswered(error.into()),
             aggregator::Error::Unavailable(_) => SinkError::Unavailable(error.into()),
             // Where the schema, a right or a password is wrong, the events are not at fault: they wait until it is corrected.
             _ => {
