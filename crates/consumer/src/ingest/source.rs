@@ -334,6 +334,7 @@ impl Membership {
             Ok(committed) => self.open_accounts(partitions, &committed),
             Err(error) => *lock(&self.unusable) = Some(error),
         }
+        self.logs.note_starts(consumer, || self.ledger());
         info!(topic = self.topic, partitions = partitions.count(), "assigned");
     }
 
