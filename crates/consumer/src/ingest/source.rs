@@ -387,14 +387,14 @@ impl Membership {
         );
     }
 
-    /// Closes accounts of partitions that another member may be reading already.
+    /// Closes accounts of partitions that another member may be reading already, as after a time without brokers.
     fn lost(&self, partitions: &TopicPartitionList) {
         let mut ledger = self.ledger();
         for partition in numbers(partitions) {
             debug!(topic = self.topic, partition = partition.0, "lost");
             ledger.lose(partition);
         }
-        warn!(topic = self.topic, partitions = partitions.count(), "lost");
+        client::warn_away(format_args!("kafka: {} partitions are lost", partitions.count()));
     }
 }
 
