@@ -138,6 +138,20 @@ async fn a_batch_that_is_too_large_is_written_in_parts_and_the_next_are_smaller(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_never_answered_is_written_in_parts_where_a_smaller_one_is() {
+    let all = ids(0..400);
+    let mut broker = broker(&all, 100).await;
+    broker.settings.batches_in_flight = NonZeroU16::MIN;
+    let sink = Memory::default();
+    sink.answer_at_most(30);
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    let summary = run.stop().await;
+    assert_eq!((summary.kept, summary.rejected), (400, 0));
+    assert_eq!(sink.distinct(), all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_is_too_large_alone_is_dead_lettered() {
     let all = ids(0..100);
     let broker = broker(&all, 100).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use consumer::{LeftAlone, Publisher, Replay, Replayed, Selection, Settings};
+use consumer::{LeftAlone, Publisher, Reader, Replay, Replayed, Selection, Settings};
 use events::Timestamp;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -10,7 +10,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
-use crate::harness::{Broker, Memory, NOW, Run, TIMEOUT, until};
+use crate::apache::Apache;
+use crate::harness::{Broker, Memory, NOW, Run, TIMEOUT, lag, publish, until};
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
@@ -195,6 +196,34 @@ async fn letters_that_may_have_been_replayed_are_left_alone_where_nobody_knows_a
         replayed(1, [(LeftAlone::PerhapsReplayed, 2)])
     );
     assert_eq!(replay(&forgotten, all()).await, replayed(3, []));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brokers_say_how_long_they_know_what_was_replayed() {
+    const HOURS: i64 = 60 * 60 * 1_000;
+    let kafka = Apache::get().await;
+    let settings = kafka.topic("forgets").await;
+    publish(&settings, ["{".to_owned()]).await;
+    let run = Run::start(&settings, &Memory::default());
+    until("it is rejected", async || lag(&settings).await == 0).await;
+    let rejected = run.stop().await.rejected;
+    assert_eq!(rejected, 1);
+
+    let selection = || Selection {
+        dry_run: true,
+        ..Selection::default()
+    };
+    let letters = Reader::open(&settings, &settings.dead_letter_topic, TIMEOUT).await;
+    let letter = letters.unwrap().next().await.unwrap().unwrap();
+    for (hours, expected) in [
+        (0, replayed(1, [])),
+        (2, replayed(0, [(LeftAlone::PerhapsReplayed, 1)])),
+    ] {
+        let now = Timestamp::from_millis(letter.timestamp().unwrap() + hours * HOURS);
+        let mut replay = Replay::open(&settings, selection(), now, TIMEOUT).await.unwrap();
+        while replay.next().await.unwrap() > 0 {}
+        assert_eq!(*replay.replayed(), expected, "after {hours} hours");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
