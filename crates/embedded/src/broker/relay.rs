@@ -21,10 +21,8 @@ const API_VERSIONS: i16 = 18;
 const CONSUMER_GROUP_HEARTBEAT: [u8; 2] = 68_i16.to_be_bytes();
 /// The body of an answer to ApiVersions: the error UNSUPPORTED_VERSION, and that ApiVersions is supported from 0 to 2.
 const UNSUPPORTED_VERSION: [u8; 12] = [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2];
-/// How the id of the mock's cluster begins.
-const CLUSTER_ID: &[u8] = b"mockCluster";
-/// The id of its only broker.
-const CONTROLLER: [u8; 4] = 1_i32.to_be_bytes();
+/// How the name of the mock's cluster begins.
+const CLUSTER: &[u8] = b"mockCluster";
 /// Addresses are among the first bytes of an answer, before the topics.
 const HEAD_BYTES: u64 = 256;
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -110,16 +108,17 @@ async fn relay(client: TcpStream, mock: String) -> io::Result<Infallible> {
     }
 }
 
-/// Writes the controller behind the id of the cluster, which ends in a digit of hexadecimal.
+/// Writes the id of the only broker as that of the controller, which comes after the name of the cluster.
 fn name_controller(head: &mut [u8]) {
-    let id = head
-        .windows(CLUSTER_ID.len())
-        .position(|bytes| bytes == CLUSTER_ID);
-    if let Some(rest) = id.and_then(|at| head.get_mut(at + CLUSTER_ID.len()..))
-        && let Some(end) = rest.iter().position(|byte| !byte.is_ascii_hexdigit())
-        && let Some(controller) = rest.get_mut(end..end + CONTROLLER.len())
-    {
-        controller.copy_from_slice(&CONTROLLER);
+    let name = head.windows(CLUSTER.len()).position(|bytes| bytes == CLUSTER);
+    let rest = name.map(|at| {
+        at + head[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count()
+    });
+    if let Some(controller) = rest.and_then(|rest| head.get_mut(rest..rest + 4)) {
+        controller.copy_from_slice(&1_i32.to_be_bytes());
     }
 }
 
