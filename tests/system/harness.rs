@@ -64,9 +64,20 @@ impl Process {
         variables: &[(&str, &str)],
         log: Stdio,
     ) -> Self {
+        Self::start_by(Command::new(ROLLCALL), dir, args, variables, log).await
+    }
+
+    /// As [`Process::start_logging`], by a command that becomes `rollcall`.
+    pub(crate) async fn start_by(
+        mut command: Command,
+        dir: &Path,
+        args: &[&str],
+        variables: &[(&str, &str)],
+        log: Stdio,
+    ) -> Self {
         let ready_file = dir.join("ready.json");
         let _absent = std::fs::remove_file(&ready_file);
-        let child = Command::new(ROLLCALL)
+        let child = command
             .args(args)
             .arg("--ready-file")
             .arg(&ready_file)

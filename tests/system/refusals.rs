@@ -1,7 +1,7 @@
 //! What ClickHouse, or a proxy before it, refuses: nothing is lost by it, and it is said what to do.
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -19,7 +19,11 @@ use axum::{
 use consumer::Stored;
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 
 use crate::{
     command_line::run,
@@ -66,6 +70,44 @@ impl Front {
             _serving: serving,
         }
     }
+}
+
+/// Passes requests on to a server, and closes the connection at the head of one that is longer than that.
+async fn close_at(limit: usize, server: String) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((client, _)) = listener.accept().await {
+            connections.spawn(pass_one(client, limit, server.clone()));
+        }
+    });
+    (address, serving)
+}
+
+/// Passes one request on, and its answer back.
+async fn pass_one(client: TcpStream, limit: usize, server: String) -> Option<()> {
+    let mut client = BufReader::new(client);
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let mut line = String::new();
+        if client.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        head.push_str(&line);
+    }
+    if length > limit {
+        return None;
+    }
+    let mut server = TcpStream::connect(server).await.ok()?;
+    let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    server.write_all(head.as_bytes()).await.ok()?;
+    copy_bidirectional(&mut client, &mut server).await.ok()?;
+    Some(())
 }
 
 /// What nginx answers.
@@ -250,6 +292,40 @@ async fn a_batch_that_a_proxy_refuses_for_its_size_is_sent_in_parts() {
     ingest.process.settled().await;
     assert_eq!(count(&parts).await, 4_000);
     assert!(ingest.lines("html").is_empty(), "{:?}", ingest.lines("html"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_for_which_a_proxy_closes_the_connection_is_sent_in_parts() {
+    const LIMIT: usize = 200_000;
+    let (dir, parts) = parts().await;
+    let clickhouse = parts.clickhouse.ready.clickhouse_url.clone().unwrap();
+    let server = clickhouse.trim_start_matches("http://").trim_end_matches('/');
+    let (address, _proxy) = close_at(LIMIT, server.to_owned()).await;
+    let url = format!("http://{address}");
+    parts
+        .kafka
+        .publish((0..2_000).map(|number| message(number, 1_000)))
+        .await;
+    let ingest = Role::start(
+        dir.path(),
+        &parts,
+        "ingest",
+        &[("ROLLCALL__CLICKHOUSE__URL", &url)],
+    )
+    .await;
+    ingest.process.settled().await;
+    assert_eq!(count(&parts).await, 2_000);
+    assert_eq!(letters(&parts).await.len(), 0);
+    // What is learned holds.
+    let before = ingest.lines("is not written").len();
+    parts
+        .kafka
+        .publish((2_000..4_000).map(|number| message(number, 1_000)))
+        .await;
+    ingest.process.settled().await;
+    assert_eq!(count(&parts).await, 4_000);
+    let more = ingest.lines("is not written").len() - before;
+    assert!(more <= 12, "{more} more attempts in vain");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,10 @@ pub enum Error {
     /// may succeed later.
     #[error("ClickHouse is unavailable")]
     Unavailable(#[source] Source),
+    /// The connection was closed without an answer. The same request may succeed later, or less of it where a proxy does so
+    /// with what is too large.
+    #[error("the connection to ClickHouse was closed without an answer")]
+    Unanswered(#[source] Source),
     /// Something between here and ClickHouse does not let a request of this size through. Less may be taken.
     #[error(
         "a proxy before ClickHouse refuses the size of the request: raise its limit (`client_max_body_size` of nginx)"
@@ -70,7 +74,7 @@ pub enum Error {
 impl Error {
     /// Whether the same request may succeed later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Unanswered(_))
     }
 
     pub(crate) fn timed_out() -> Self {
@@ -90,6 +94,7 @@ impl Error {
     pub(crate) fn code(&self) -> Option<u32> {
         match self {
             Self::Unavailable(source)
+            | Self::Unanswered(source)
             | Self::TooLarge(source)
             | Self::InvalidRows(source)
             | Self::NotAllowed { source, .. }

@@ -80,7 +80,13 @@ impl Inserter {
             .header("X-ClickHouse-Key", &settings.password)
             .body(Chunks(insert.chunks.clone().into_iter()))
             .map_err(|error| Source::InvalidParams(error.into()))?;
-        let answer = self.0.request(request).await.map_err(Source::from)?;
+        let answer = self.0.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                Error::Unavailable(error.into())
+            } else {
+                Error::Unanswered(error.into())
+            }
+        })?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, MAX_ANSWER)
             .collect()

@@ -3,7 +3,7 @@
 //! - `pipeline`: the loop: source → decode → batch → insert → settle
 //! - `source`: membership of the group, commits, pauses
 //! - `protocol`: what differs between the protocols of groups
-//! - `unreadable`: batches that cannot be unpacked, found to be passed over
+//! - `unreadable`: batches that cannot be unpacked or parsed, found to be passed over
 //! - `record`: from a record to its named outcome
 //! - `rejections`: rejected records in the log
 //! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed

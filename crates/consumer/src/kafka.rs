@@ -7,7 +7,7 @@
 //! - `publisher`: publishes records
 //! - `sender`: publishes records, with an answer for each
 //! - `probe`: how far a group has read
-//! - `topics`: creates the topics that are missing; how large their records may be
+//! - `topics`: creates the topics that are missing; what the brokers are configured to
 //! - `rights`: what the brokers deny
 
 pub(crate) mod client;

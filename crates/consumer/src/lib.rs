@@ -28,6 +28,7 @@ pub use check::check_clients;
 pub use error::{Denial, Error};
 pub use ingest::counters::register_metrics;
 pub use ingest::pipeline::{Summary, run};
+pub use kafka::client::warn_away;
 pub use kafka::probe::{PartitionProgress, Probe};
 pub use kafka::publisher::Publisher;
 pub use kafka::reader::{Header, Reader, Stored};

@@ -27,7 +27,7 @@ metrics! {
     LOGS_REPLACED = "rollcall_logs_replaced_total", describe_counter(Count):
         "partitions that were read again because their logs were truncated or made again";
     RECORDS_UNREADABLE = "rollcall_records_unreadable_total", describe_counter(Count):
-        "offsets of batches that cannot be unpacked, which were passed over";
+        "offsets of batches that cannot be unpacked or parsed, which were passed over";
     BATCHES = "rollcall_batches_total", describe_counter(Count):
         "settled batches";
     DELIVERY_DURATION = "rollcall_delivery_duration_seconds", describe_histogram(Seconds):

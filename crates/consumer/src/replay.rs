@@ -17,13 +17,14 @@ use crate::kafka::publisher::owned_headers;
 use crate::kafka::reader::{Header, Reader, Stored};
 use crate::kafka::rights;
 use crate::kafka::sender::{Sender, is_too_large};
+use crate::kafka::topics;
 use crate::settings::{Settings, is_topic_name};
 
 /// How many letters are published before they are marked, and their size in bytes: what may be published again after a
 /// failure.
 const WINDOW_LETTERS: usize = 1_000;
 const WINDOW_BYTES: usize = 16 << 20;
-/// How long brokers keep the offsets of a group that has no members, by default.
+/// How long brokers keep the offsets of a group that has no members, by default: where they do not say.
 const OFFSETS_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Which dead letters are published again.
@@ -163,7 +164,13 @@ impl Replay {
         }
         let is_marked =
             selection.from_beginning || progress.iter().any(|partition| mark(partition).is_some());
-        let retention = i64::try_from(OFFSETS_RETENTION.as_millis()).unwrap_or(i64::MAX);
+        let perhaps_replayed_before = if is_marked {
+            None
+        } else {
+            let retention = topics::offsets_retention(settings).await;
+            let retention = retention.unwrap_or(OFFSETS_RETENTION).as_millis();
+            Some(now.as_millis() - i64::try_from(retention).unwrap_or(i64::MAX))
+        };
         Ok(Self {
             letters,
             sender: Sender::new(settings, timeout)?,
@@ -172,7 +179,7 @@ impl Replay {
             timeout,
             total,
             marks,
-            perhaps_replayed_before: (!is_marked).then(|| now.as_millis() - retention),
+            perhaps_replayed_before,
             partitions: BTreeMap::new(),
             replayed: Replayed::default(),
         })

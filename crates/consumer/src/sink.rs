@@ -28,7 +28,8 @@ pub trait Sink: Send + Sync + 'static {
     fn note_blocked(&self, reason: Option<&str>);
 
     /// Writes all of the rows. Once this returns `Ok` they survive the death of this process. Every call ends by
-    /// itself within a bounded time; the caller repeats it with the same rows after [`SinkError::Unavailable`].
+    /// itself within a bounded time; the caller repeats it with the same rows after [`SinkError::Unavailable`] and
+    /// [`SinkError::Unanswered`].
     fn write(&self, rows: &Self::Sealed) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 
@@ -51,6 +52,10 @@ pub enum SinkError {
     /// password.
     #[error("the sink is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The connection was closed without an answer. The same rows may be taken later, or fewer of them where that is what
+    /// becomes of too many.
+    #[error("the sink did not answer")]
+    Unanswered(#[source] Box<dyn Error + Send + Sync>),
     /// Fewer of the rows may be taken: together they are too large.
     #[error("the rows are too large for the sink")]
     TooLarge(#[source] Box<dyn Error + Send + Sync>),

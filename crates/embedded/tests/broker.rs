@@ -11,8 +11,11 @@ use std::{
 use embedded::Broker;
 use rdkafka::{
     ClientConfig, Message,
+    admin::{AdminClient, AdminOptions, ResourceSpecifier},
+    client::DefaultClientContext,
     config::FromClientConfig,
     consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
     producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
 
@@ -151,6 +154,19 @@ fn clients_are_sent_back_to_the_address_that_they_came_to() {
         let found = answer.windows(node.len()).any(|bytes| bytes == node);
         assert!(found, "{request:?}: {answer:?}");
     }
+}
+
+#[test]
+fn what_is_asked_of_the_controller_is_refused_at_once() {
+    let broker = Broker::start(&[("events", 1)]).unwrap();
+    let admin: AdminClient<DefaultClientContext> = client(&broker, &[]);
+    let options = AdminOptions::new().request_timeout(Some(DEADLINE));
+    let events = [ResourceSpecifier::Topic("events")];
+    let asked = admin.describe_configs(&events, &options);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let refusal = runtime.block_on(asked).unwrap_err();
+    let expected = KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature);
+    assert_eq!(refusal, expected);
 }
 
 #[test]

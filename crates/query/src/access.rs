@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request};
 use percent_encoding::percent_decode_str;
-use tokio::time::Instant;
 
 use crate::{
-    app::App,
+    app::{App, Asked},
     error::Error,
     keys::{given_key, is_org},
 };
@@ -15,25 +14,24 @@ use crate::{
 /// Extracts the organisation that a request asks about, once its key opens it and it exists.
 pub(crate) struct Org {
     pub(crate) name: String,
-    /// When the request must be answered.
-    pub(crate) deadline: Instant,
+    pub(crate) asked: Asked,
 }
 
 impl FromRequestParts<Arc<App>> for Org {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut request::Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let deadline = app.deadline();
         let key = given_key(&parts.headers).ok_or(Error::KeyMissing)?;
-        let scope = app.keys.scope_of(key.as_bytes()).ok_or(Error::KeyUnknown)?;
+        let (key, scope) = app.keys.find(key.as_bytes()).ok_or(Error::KeyUnknown)?;
         let name = asked_org(parts.uri.path());
         if !scope.opens(&name) {
             return Err(Error::KeyOfAnotherOrg);
         }
-        if !is_org(&name) || !app.org_exists(&name, deadline).await? {
+        let asked = app.ask(key)?;
+        if !is_org(&name) || !app.org_exists(&name, &asked).await? {
             return Err(Error::NoSuchOrg);
         }
-        Ok(Self { name, deadline })
+        Ok(Self { name, asked })
     }
 }
 

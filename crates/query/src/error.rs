@@ -51,6 +51,9 @@ pub(crate) enum Error {
     /// The route has no such method.
     #[error("the method is not allowed on this path")]
     MethodNotAllowed,
+    /// The key has too many requests already that are not answered.
+    #[error("too many requests with this API key are waiting for an answer")]
+    TooManyRequests,
     /// ClickHouse failed.
     #[error("the analytics store is not available at the moment")]
     Store(#[source] aggregator::Error),
@@ -72,15 +75,19 @@ impl Error {
             Self::NoSuchOrg | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Host | Self::Parameter(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Store(_) | Self::Timeout(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// When to send the same request again, if the error is temporary.
     fn retry_after(&self) -> Option<HeaderValue> {
-        self.status()
-            .is_server_error()
-            .then(|| HeaderValue::from(RETRY_AFTER_SECS))
+        let seconds = match self.status() {
+            StatusCode::TOO_MANY_REQUESTS => 1,
+            StatusCode::SERVICE_UNAVAILABLE => RETRY_AFTER_SECS,
+            _ => return None,
+        };
+        Some(HeaderValue::from(seconds))
     }
 
     /// Logs the error with its causes if it is a server error.
@@ -173,6 +180,10 @@ impl IntoResponses for Error {
             ),
             (StatusCode::NOT_FOUND, "The organisation does not exist."),
             (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests with this API key are waiting for an answer; try again later.",
+            ),
+            (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The analytics store failed or timed out; try again later.",
             ),
@@ -183,7 +194,9 @@ impl IntoResponses for Error {
                 .description(description)
                 .content("application/json", body())
                 .content(PROBLEM_JSON, body());
-            let response = if status == StatusCode::SERVICE_UNAVAILABLE {
+            let is_temporary =
+                [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
+            let response = if is_temporary {
                 let seconds = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
                 let retry_after = HeaderBuilder::new()
                     .schema(Some(seconds))

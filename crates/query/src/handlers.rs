@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     params::{OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
     readiness::{Checks, Readiness},
-    stream::array,
+    stream::{array, items},
 };
 
 /// List conversations
@@ -48,20 +48,21 @@ use crate::{
 )]
 pub(crate) async fn transcripts(
     State(app): State<Arc<App>>,
-    Org { name: org, deadline }: Org,
+    Org { name: org, asked }: Org,
     Params(Transcripts { filter, page }): Params<Transcripts>,
     uri: Uri,
 ) -> Result<Response, Error> {
     let Some(page) = page else {
-        let chunks = app.store.transcripts(&org, &filter);
-        let body = array(app.run_each(deadline, chunks)).await?;
+        let chunks = items(app.store.transcripts(&org, &filter));
+        let body = array(app.run_each(asked, chunks)).await?;
         return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     };
     let found = app
         .run(
-            deadline,
+            &asked,
             app.store
-                .transcripts_page(&org, &filter, page.offset(), page.size),
+                .transcripts_page(&org, &filter, page.offset(), page.size)
+                .boxed(),
         )
         .await?;
     let conversations: Vec<_> = found.conversations.iter().map(Transcript::from).collect();
@@ -82,11 +83,11 @@ pub(crate) async fn transcripts(
 )]
 pub(crate) async fn usage_summary(
     State(app): State<Arc<App>>,
-    Org { name: org, deadline }: Org,
+    Org { name: org, asked }: Org,
     Params(UsageSummary { range, grain }): Params<UsageSummary>,
 ) -> Result<Json<Vec<UsageCount>>, Error> {
     let counts = app
-        .run(deadline, app.store.usage_summary(&org, range, grain))
+        .run(&asked, app.store.usage_summary(&org, range, grain))
         .await?;
     Ok(Json(usage_counts(range, grain, counts)))
 }
@@ -106,7 +107,7 @@ pub(crate) async fn usage_summary(
 )]
 pub(crate) async fn user_cohorts(
     State(app): State<Arc<App>>,
-    Org { name: org, deadline }: Org,
+    Org { name: org, asked }: Org,
     Params(UserCohorts {
         range,
         grain,
@@ -116,7 +117,7 @@ pub(crate) async fn user_cohorts(
 ) -> Result<Json<Cohorts>, Error> {
     let counts = app
         .run(
-            deadline,
+            &asked,
             app.store
                 .cohorts(&org, range, grain, mentor.as_deref(), new_users_by)
                 .boxed(),

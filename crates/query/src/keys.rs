@@ -61,7 +61,7 @@ impl Keys {
         {
             return Err(KeysError::BadScope(entry));
         }
-        if self.scope_of(key.as_bytes()).is_some() {
+        if self.find(key.as_bytes()).is_some() {
             return Err(KeysError::Repeated(entry));
         }
         self.0.push(Key {
@@ -76,13 +76,18 @@ impl Keys {
         self.0.is_empty()
     }
 
-    /// What a key opens; `None` for one that is not known. Every key is compared, each in a time that does not
-    /// depend on how much of it agrees.
-    pub(crate) fn scope_of(&self, given: &[u8]) -> Option<&Scope> {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The position of a key, and what it opens; `None` for one that is not known. Every key is compared, each in a time
+    /// that does not depend on how much of it agrees.
+    pub(crate) fn find(&self, given: &[u8]) -> Option<(usize, &Scope)> {
         let mut found = None;
-        for key in &self.0 {
+        for (position, key) in self.0.iter().enumerate() {
             if bool::from(key.text.as_bytes().ct_eq(given)) {
-                found = Some(&key.scope);
+                found = Some((position, &key.scope));
             }
         }
         found
@@ -163,7 +168,7 @@ mod tests {
     #[test]
     fn a_key_opens_one_organisation_or_several_or_all() {
         let known = keys("one=acme; several = acme , b.c-d_e ;all==*;").unwrap();
-        let opens = |key: &str, org: &str| known.scope_of(key.as_bytes()).map(|scope| scope.opens(org));
+        let opens = |key: &str, org: &str| known.find(key.as_bytes()).map(|(_, scope)| scope.opens(org));
         assert_eq!(opens("one", "acme"), Some(true));
         assert_eq!(opens("one", "b.c-d_e"), Some(false));
         assert_eq!(opens("several", "b.c-d_e"), Some(true));

@@ -11,7 +11,8 @@
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
 //! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: an array of unknown length
 //! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
-//! - `app`: what every request shares: the store behind a timeout and a bound on concurrency
+//! - `app`: what every request shares: the store behind a timeout and bounds on concurrency
+//! - `slots`: those bounds, shared fairly between keys
 //! - [`readiness`]: the checks of `/readyz`
 //! - [`observe`]: the metrics of requests
 //! - [`mod@openapi`], `docs`: the description of the interface, and a page to read it
@@ -31,6 +32,7 @@ mod params;
 pub mod readiness;
 pub mod router;
 pub mod settings;
+mod slots;
 mod stream;
 
 pub use keys::{Keys, KeysError, Scope};

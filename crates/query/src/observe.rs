@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use http_body::{Frame, SizeHint};
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 use tokio::time::Instant;
 
 /// Counts requests, once their response is sent or aborted. Labels: `route`, the last part of the route's path
@@ -24,6 +24,10 @@ pub const HTTP_REQUESTS_TOTAL: &str = "rollcall_http_requests_total";
 
 /// How long requests took, in seconds, until the end of their response. Label: `route`.
 pub const HTTP_REQUEST_DURATION_SECONDS: &str = "rollcall_http_request_duration_seconds";
+
+/// How many requests wait for a slot at the moment, streamed lists included of which more is to be read. Label: `lane`,
+/// `lists` or `questions`.
+pub const HTTP_WAITING_REQUESTS: &str = "rollcall_http_waiting_requests";
 
 const COMPLETE: &str = "complete";
 const CANCELLED: &str = "cancelled";
@@ -41,11 +45,17 @@ pub(crate) fn register(routes: &[&'static str]) {
         Unit::Seconds,
         "time from a request to the end of its response, by route"
     );
+    describe_gauge!(
+        HTTP_WAITING_REQUESTS,
+        Unit::Count,
+        "requests that wait for their turn to ask ClickHouse, by lane (lists, questions)"
+    );
     for route in routes {
         for (status, outcome) in [
             ("200", COMPLETE),
             ("200", CANCELLED),
             ("200", BROKEN),
+            ("429", COMPLETE),
             ("503", COMPLETE),
         ] {
             counter!(HTTP_REQUESTS_TOTAL, "route" => *route, "status" => status, "outcome" => outcome)
@@ -152,6 +162,7 @@ mod tests {
             HTTP_REQUEST_DURATION_SECONDS,
             "rollcall_http_request_duration_seconds"
         );
+        assert_eq!(HTTP_WAITING_REQUESTS, "rollcall_http_waiting_requests");
     }
 
     #[tokio::test]
@@ -187,6 +198,7 @@ mod tests {
             ("list", "200", "broken", 1),
             ("list", "200", "cancelled", 1),
             ("list", "200", "complete", 0),
+            ("list", "429", "complete", 0),
             ("list", "503", "complete", 0),
             ("whole", "200", "complete", 1),
         ];

@@ -18,8 +18,12 @@ pub struct Settings {
     /// How long a request may take, whatever queries of the store it needs, or the next chunk of a streamed list; the
     /// wait for a free slot included. Default: 30 s.
     pub query_timeout: Duration,
-    /// The maximum number of queries that the store runs at the same time; more wait. Default: 32.
+    /// The maximum number of requests that the store works for at the same time; more wait, and keys take turns. Default: 32.
     pub concurrent_queries: NonZeroUsize,
+    /// The same of streamed lists, besides; a list takes a turn for each chunk. Default: 1.
+    pub concurrent_lists: NonZeroUsize,
+    /// The maximum number of requests of a key that are not answered yet, waiting or not; more are refused. Default: 256.
+    pub requests_per_key: NonZeroUsize,
 }
 
 impl Default for Settings {
@@ -30,6 +34,8 @@ impl Default for Settings {
             orgs: BTreeSet::new(),
             query_timeout: Duration::from_secs(30),
             concurrent_queries: NonZeroUsize::MIN.saturating_add(31),
+            concurrent_lists: NonZeroUsize::MIN,
+            requests_per_key: NonZeroUsize::MIN.saturating_add(255),
         }
     }
 }

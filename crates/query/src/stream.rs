@@ -6,36 +6,39 @@ use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 
 use crate::{dto::Transcript, error::Error};
 
-/// Writes a list as a JSON array while it is read. The first chunk is awaited, so that a list which cannot be
+/// Writes the items of a JSON array, chunk by chunk.
+pub(crate) fn items<E>(
+    chunks: impl Stream<Item = Result<Vec<Conversation>, E>> + Send + Unpin,
+) -> impl Stream<Item = Result<Bytes, E>> + Send + Unpin {
+    let mut is_first = true;
+    chunks.map_ok(move |chunk| write(&chunk, &mut is_first))
+}
+
+/// Writes a JSON array while its items are read. The first chunk is awaited, so that a list which cannot be
 /// read at all is an error and not a body; one that breaks off later is logged, and its body is cut short
 /// without the end that HTTP asks for.
 pub(crate) async fn array(
-    chunks: impl Stream<Item = Result<Vec<Conversation>, Error>> + Send + 'static,
+    items: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
 ) -> Result<Body, Error> {
-    let mut chunks = Box::pin(chunks);
-    let first = chunks.try_next().await?;
-    let mut is_first = true;
-    let rest = stream::iter(first).map(Ok).chain(chunks);
-    let items = rest.map(move |chunk| match chunk {
-        Ok(chunk) => write(&chunk, &mut is_first),
-        Err(error) => {
-            error.log();
-            Err(error.into())
-        }
-    });
-    let bracket = |bracket: &'static [u8]| stream::once(future::ready(Ok(Bytes::from_static(bracket))));
+    let mut items = Box::pin(items);
+    let first = items.try_next().await?;
+    let rest = stream::iter(first).map(Ok).chain(items);
+    let items = rest.inspect_err(Error::log);
+    let bracket =
+        |bracket: &'static [u8]| stream::once(future::ready(Ok::<_, Error>(Bytes::from_static(bracket))));
     Ok(Body::from_stream(bracket(b"[").chain(items).chain(bracket(b"]"))))
 }
 
-fn write(chunk: &[Conversation], is_first: &mut bool) -> Result<Bytes, axum::BoxError> {
+fn write(chunk: &[Conversation], is_first: &mut bool) -> Bytes {
     let mut json = Vec::new();
     for conversation in chunk {
         if !std::mem::take(is_first) {
             json.push(b',');
         }
-        serde_json::to_writer(&mut json, &Transcript::from(conversation))?;
+        serde_json::to_writer(&mut json, &Transcript::from(conversation))
+            .expect("a conversation is made of texts, numbers and lists, all of which JSON can write");
     }
-    Ok(json.into())
+    json.into()
 }
 
 #[cfg(test)]
@@ -68,7 +71,7 @@ mod tests {
     }
 
     async fn body(chunks: Vec<Result<Vec<Conversation>, Error>>) -> Result<Bytes, Error> {
-        let body = array(stream::iter(chunks)).await?;
+        let body = array(items(stream::iter(chunks))).await?;
         Ok(body.collect().await.expect("no chunk is an error").to_bytes())
     }
 
@@ -112,7 +115,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_that_breaks_off_cuts_the_body_short() {
         let chunks = vec![Ok(vec![conversation(1)]), Err(Error::Timeout(Duration::ZERO))];
-        let mut body = array(stream::iter(chunks)).await.unwrap();
+        let mut body = array(items(stream::iter(chunks))).await.unwrap();
         let mut read = Vec::new();
         let end = loop {
             match body.frame().await {
@@ -133,7 +136,7 @@ mod tests {
                 chunk
             })
         };
-        let router = Router::new().route("/", get(move || array(delayed())));
+        let router = Router::new().route("/", get(move || array(items(Box::pin(delayed())))));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut server = JoinSet::new();

@@ -110,6 +110,7 @@ impl Sink for StoreSink {
         Err(match error {
             aggregator::Error::InvalidRows(_) => SinkError::Refused(error.into()),
             aggregator::Error::TooLarge(_) => SinkError::TooLarge(error.into()),
+            aggregator::Error::Unanswered(_) => SinkError::Unanswered(error.into()),
             aggregator::Error::Unavailable(_) => SinkError::Unavailable(error.into()),
             // Where the schema, a right or a password is wrong, the events are not at fault: they wait until it is corrected.
             _ => {
@@ -165,6 +166,11 @@ pub(crate) async fn run(
             // What is missing is logged by then.
             Err(consumer::Error::Denied(_)) => {
                 shutdown.run_until_cancelled(sleep(RETRY_INTERVAL)).await;
+            }
+            Err(error @ consumer::Error::Disconnected { .. }) => {
+                consumer::warn_away(format_args!("starting again with new clients: {error}"));
+                let answered = shutdown.run_until_cancelled(wait_for_brokers(&settings));
+                answered.await.transpose()?;
             }
             Err(error) if error.needs_new_clients() => {
                 warn!(
@@ -231,6 +237,15 @@ async fn newer_schema(store: &Store) -> anyhow::Error {
 
 fn newer(found: u32, known: u32) -> anyhow::Error {
     anyhow::anyhow!("the schema is at version {found}, this program knows {known}: upgrade the program")
+}
+
+/// Returns once a broker answers. That none does is logged once a minute by the clients.
+async fn wait_for_brokers(settings: &consumer::Settings) -> anyhow::Result<()> {
+    let (probe, wait) = (Probe::new(settings)?, Wait::on("kafka"));
+    while let Err(consumer::Error::Unreachable { .. }) = probe.ping(GROUP_TIMEOUT).await {
+        wait.pause().await;
+    }
+    Ok(())
 }
 
 async fn wait_for_topics(settings: &consumer::Settings) -> anyhow::Result<()> {

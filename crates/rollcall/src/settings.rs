@@ -72,8 +72,12 @@ pub(crate) struct HttpSettings {
     pub(crate) prefix: Prefix,
     /// How long a request may take, in seconds. Default 30.
     pub(crate) query_timeout_secs: u64,
-    /// The maximum number of requests that ask ClickHouse at the same time. Default 32.
+    /// The maximum number of requests that ask ClickHouse at the same time, besides whole lists. Default 32.
     pub(crate) concurrent_queries: NonZeroUsize,
+    /// The maximum number of whole lists of which more is read from ClickHouse at the same time. Default 1.
+    pub(crate) concurrent_lists: NonZeroUsize,
+    /// The maximum number of requests with one key that wait for an answer. Default 256.
+    pub(crate) requests_per_key: NonZeroUsize,
 }
 
 impl Default for HttpSettings {
@@ -84,6 +88,8 @@ impl Default for HttpSettings {
             prefix: query.prefix,
             query_timeout_secs: query.query_timeout.as_secs(),
             concurrent_queries: query.concurrent_queries,
+            concurrent_lists: query.concurrent_lists,
+            requests_per_key: query.requests_per_key,
         }
     }
 }
@@ -182,6 +188,8 @@ impl Settings {
             orgs: self.auth.org_names().map(str::to_owned).collect::<BTreeSet<_>>(),
             query_timeout: Duration::from_secs(self.http.query_timeout_secs),
             concurrent_queries: self.http.concurrent_queries,
+            concurrent_lists: self.http.concurrent_lists,
+            requests_per_key: self.http.requests_per_key,
         }
     }
 

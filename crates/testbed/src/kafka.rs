@@ -1,6 +1,7 @@
 //! Apache Kafka itself: one node, with its own controller, fetched from Maven Central.
 
 mod acl;
+mod batch;
 mod certificate;
 mod secure;
 
@@ -26,6 +27,7 @@ const LOGGER: [&str; 4] = [
     "showDateTime=true",
     "dateTimeFormat=HH:mm:ss.SSS",
 ];
+const FIRST_SEGMENT: &str = "00000000000000000000.log";
 const CLUSTER_ID: &str = "cm9sbGNhbGwtaW4tdGVzdA";
 
 /// A node in a directory of its own. It runs once [`Kafka::command`] is spawned, and the caller ends it.
@@ -167,12 +169,24 @@ impl Kafka {
             if name.rsplit_once('-').is_some_and(|(of, _)| of == topic) {
                 let segment = File::options()
                     .write(true)
-                    .open(partition.join("00000000000000000000.log"))
+                    .open(partition.join(FIRST_SEGMENT))
                     .expect("a partition has a first segment");
                 let bytes = segment.metadata().expect("a file has a size").len();
                 segment.set_len(bytes / 2).expect("a file can be cut");
             }
         }
+    }
+
+    /// Changes the records of batches of a partition, each as it is packed: `change` is given the offset where the batch
+    /// begins, and returns whether it has changed any. The node must have ended; what it reads again it takes for sound.
+    ///
+    /// # Panics
+    /// If the files cannot be changed.
+    pub fn damage(&self, topic: &str, partition: i32, change: impl FnMut(i64, &mut [u8]) -> bool) {
+        let segment = self.dir.join(format!("data/{topic}-{partition}/{FIRST_SEGMENT}"));
+        let mut bytes = fs::read(&segment).expect("a partition has a first segment");
+        batch::change(&mut bytes, change);
+        fs::write(&segment, bytes).expect("a file can be written");
     }
 
     /// Where its log is.

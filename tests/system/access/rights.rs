@@ -82,6 +82,51 @@ async fn a_missing_right_is_named_and_ingestion_goes_on_once_it_is_granted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_may_not_be_read_is_named_under_the_new_protocol_too() {
+    let (dir, kafka) = (tempdir().unwrap(), kafka().await);
+    let parts = Parts::start(dir.path()).await;
+    let settings = superuser(&kafka, "newer");
+    let (events, letters) = (settings.topic.as_str(), settings.dead_letter_topic.as_str());
+    let group = settings.group_id.as_str();
+    ensure_topics(&settings).await.unwrap();
+    publish(&settings, 1).await;
+    for (operation, topic) in [("READ", events), ("WRITE", letters)] {
+        kafka.grant("alice", operation, Topic(topic)).unwrap();
+    }
+
+    let mut variables = variables(&kafka, &settings, "alice");
+    variables.push((
+        "ROLLCALL__KAFKA__GROUP_PROTOCOL".to_owned(),
+        "consumer".to_owned(),
+    ));
+    let ingest = Logged::start(&parts, dir.path(), &["ingest"], &variables).await;
+    let lacks = format!("User:alice lacks the right READ on group {group}");
+    let probe = Probe::new(&settings).unwrap();
+    let mut logged = 0;
+    for number in 2..4 {
+        ingest.is_not_ready(&lacks).await;
+        until("it is logged", async || {
+            (ingest.count(&lacks) > logged).then_some(())
+        })
+        .await;
+        logged = ingest.count(&lacks);
+        kafka.grant("alice", "READ", Group(group)).unwrap();
+        ingest.is_ready().await;
+        until("all is settled", async || {
+            let progress = probe.progress(DEADLINE).await.unwrap();
+            let lag = progress.iter().map(PartitionProgress::lag).sum::<u64>();
+            (lag == 0).then_some(())
+        })
+        .await;
+        // What is taken away while it reads shows as well.
+        kafka.revoke("alice", "READ", Group(group)).unwrap();
+        publish(&settings, number).await;
+    }
+    assert!(logged <= 4, "{logged} lines");
+    assert!(ingest.process.signal("TERM").await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commands_name_the_right_that_they_lack() {
     let kafka = kafka().await;
     let settings = superuser(&kafka, "commands");

@@ -34,6 +34,8 @@ async fn a_bad_variable_is_named() {
         ("HTTP__QUERY_TIMEOUT_SECS", "-1", "http.query_timeout_secs"),
         ("HTTP__QUERY_TIMEOUT_SECS", "0", "http.query_timeout_secs"),
         ("HTTP__CONCURRENT_QUERIES", "0", "http.concurrent_queries"),
+        ("HTTP__CONCURRENT_LISTS", "0", "http.concurrent_lists"),
+        ("HTTP__REQUESTS_PER_KEY", "0", "http.requests_per_key"),
         ("KAFKA__BOOTSTRAP_SERVERS", "", "kafka.bootstrap_servers"),
         ("KAFKA__TOPIC", "", "kafka.topic"),
         ("KAFKA__TOPIC", "a b", "kafka.topic"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::run;
-use crate::harness::{Parts, Process, on_free_port};
+use crate::harness::{Parts, Process, on_free_port, root};
 
 const ENGINE: [&str; 4] = [
     "clickhouse_url",
@@ -102,6 +102,15 @@ async fn serve_is_ready_without_kafka_and_ingest_is_not() {
         answer.text().await.unwrap(),
         r#"{"status":"ready","checks":{"clickhouse":"ok"}}"#
     );
+    assert_samples(
+        &serve,
+        &[
+            "rollcall_http_requests_total{route=\"transcripts\",status=\"200\",outcome=\"broken\"} 0",
+            "rollcall_build_info{version=",
+            "process_resident_memory_bytes ",
+        ],
+    )
+    .await;
 
     let ingest = parts.ingest(&away).await;
     let answer = reqwest::get(format!("{}/readyz", ingest.ready.api_url.as_deref().unwrap()))
@@ -109,17 +118,39 @@ async fn serve_is_ready_without_kafka_and_ingest_is_not() {
         .unwrap();
     assert_eq!(answer.status(), 503);
     assert!(answer.text().await.unwrap().contains("kafka is not ready"));
-    let metrics = reqwest::get(format!("{}/metrics", ingest.ready.api_url.as_deref().unwrap()))
-        .await
-        .unwrap();
-    let metrics = metrics.text().await.unwrap();
-    for sample in [
-        "rollcall_records_lost_total 0",
-        "rollcall_records_total{outcome=\"rejected\",reason=\"tombstone\"} 0",
-        "rollcall_retries_total{what=\"insert\"} 0",
-        "rollcall_build_info{version=",
-        "process_resident_memory_bytes ",
-    ] {
+    assert_samples(
+        &ingest,
+        &[
+            "rollcall_records_lost_total 0",
+            "rollcall_records_total{outcome=\"rejected\",reason=\"tombstone\"} 0",
+            "rollcall_retries_total{what=\"insert\"} 0",
+            "rollcall_build_info{version=",
+            "process_resident_memory_bytes ",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_counter_that_is_documented_is_there_before_it_counts() {
+    let dir = tempdir().unwrap();
+    let up = Process::up(dir.path()).await;
+    let page = std::fs::read_to_string(root().join("docs/operate.md")).unwrap();
+    let words = page.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    let mut counters: BTreeSet<&str> = words
+        .filter(|word| word.starts_with("rollcall_") && word.ends_with("_total"))
+        .collect();
+    // Which types are skipped is not known before.
+    assert!(counters.remove("rollcall_skipped_records_total"));
+    assert!(counters.len() > 10, "{counters:?}");
+    assert_samples(&up, &Vec::from_iter(counters)).await;
+}
+
+/// Asserts that each of these begins a line of the metrics.
+async fn assert_samples(process: &Process, samples: &[&str]) {
+    let url = format!("{}/metrics", process.ready.api_url.as_deref().unwrap());
+    let metrics = reqwest::get(url).await.unwrap().text().await.unwrap();
+    for sample in samples {
         assert!(
             metrics.lines().any(|line| line.starts_with(sample)),
             "{sample}: {metrics}"
@@ -181,10 +212,12 @@ async fn up_logs_its_start_in_a_few_lines() {
         std::fs::File::create(&log).unwrap().into(),
     )
     .await;
-    up.publish([super::data::event(1)]).await;
+    let unknown = super::data::event(2).replace("chat.message", "CHAT.MESSAGE");
+    up.publish([&super::data::event(1), &unknown, &unknown]).await;
     up.settled().await;
     let log = std::fs::read_to_string(log).unwrap();
-    for line in ["assigned", "the schema is upgraded"] {
+    let skipped = "event_type=\"CHAT.MESSAGE.created.v1\"";
+    for line in ["assigned", "the schema is upgraded", skipped] {
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
     }
     assert!(log.lines().count() < 15, "{log}");

@@ -1,12 +1,13 @@
 //! `produce` publishes what `ingest` accepts, and names what it would reject.
 
+use events::{Decoded, Timestamp};
 use tempfile::tempdir;
 
 use super::{
     data::{conversations, event},
     run, run_with_input,
 };
-use crate::harness::Process;
+use crate::harness::{Process, root};
 
 /// README's event as it looks on three lines.
 fn on_three_lines() -> String {
@@ -14,6 +15,17 @@ fn on_three_lines() -> String {
         .replace("\"time\"", "\n\"time\"")
         .replace("\"data\"", "\n\"data\"")
         + "\n"
+}
+
+#[test]
+fn the_event_of_the_readme_is_on_one_line() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("<<'EVENT'\n").unwrap();
+    let (event, _) = rest.split_once("\nEVENT\n").unwrap();
+    let now = Timestamp::from_millis(i64::MAX);
+    let decoded = events::decode(std::iter::empty(), Some(event.as_bytes()), now).unwrap();
+    assert!(matches!(decoded, Decoded::Event(_)), "{decoded:?}");
+    assert_eq!(event.lines().count(), 1, "{event}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,17 +6,22 @@ use tempfile::tempdir;
 
 use super::data::event;
 use crate::{
-    harness::{Process, ROLLCALL},
+    harness::{Process, ROLLCALL, on_free_port},
     tools,
 };
 
 const COLUMNS: usize = 80;
 
-/// The lines that a command shows until it ends, each state of a bar as a line of its own, without colours.
+/// The lines that a command shows until it ends.
 async fn screen(shown: &str, command: &[&str], config: &Path) -> Vec<String> {
     let options = ["--config", config.to_str().unwrap()];
-    let args = [&["terminal.py", "--end", shown, ROLLCALL], command, &options].concat();
-    let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+    screen_by(&[&["--end", shown, ROLLCALL], command, &options].concat()).await
+}
+
+/// The lines that `terminal.py` shows, each state of a bar as a line of its own, without colours.
+async fn screen_by(args: &[&str]) -> Vec<String> {
+    let args = ["terminal.py"].iter().chain(args);
+    let args: Vec<String> = args.map(|arg| (*arg).to_owned()).collect();
     let run = move || tools::run("bin/python", args, &tools::python(), None);
     let bytes = tokio::task::spawn_blocking(run).await.unwrap();
     let mut lines = vec![String::new()];
@@ -39,8 +44,8 @@ fn is_of_bar(char: char) -> bool {
     matches!(char, '█' | '░' | '\u{2800}'..='\u{28ff}')
 }
 
-/// Asserts that bars fit, that nothing is written into one, and that the last lines are these.
-fn assert_tidy(lines: &[String], last: &[&str]) {
+/// The other lines, where bars fit and nothing is written into one.
+fn besides_bars(lines: &[String]) -> Vec<&String> {
     let (bars, others): (Vec<&String>, Vec<&String>) =
         lines.iter().partition(|line| line.contains(is_of_bar));
     assert!(!bars.is_empty(), "{lines:#?}");
@@ -48,6 +53,12 @@ fn assert_tidy(lines: &[String], last: &[&str]) {
         assert!(bar.chars().count() <= COLUMNS, "{bar}");
         assert!(!bar.contains("WARN") && !bar.contains("INFO"), "{bar}");
     }
+    others
+}
+
+/// Asserts that bars fit, that nothing is written into one, and that the last lines are these.
+fn assert_tidy(lines: &[String], last: &[&str]) {
+    let others = besides_bars(lines);
     assert_eq!(others.len(), last.len(), "{lines:#?}");
     for (line, start) in others.into_iter().zip(last) {
         assert!(line.contains(start), "{start} is not in: {line}");
@@ -88,4 +99,17 @@ async fn bars_fit_the_terminal_and_lines_do_not_break_them() {
     assert_tidy(&shown, &["users: rebuilt"]);
     let shown = screen("users: agrees", &["verify", "users"], &config).await;
     assert_tidy(&shown, &["users: agrees with the facts"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_and_warnings_of_demo_fit_the_terminal() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("data");
+    let demo = ["Ctrl-C stops it", ROLLCALL, "demo", "--days", "3"];
+    let demo: Vec<&str> = on_free_port(&demo, &data);
+    let shown = screen_by(&demo).await;
+    let warnings = besides_bars(&shown).into_iter();
+    for line in warnings.filter(|line| line.contains("WARN")) {
+        assert!(line.chars().count() <= COLUMNS, "{line}");
+    }
 }

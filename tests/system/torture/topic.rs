@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use consumer::{PartitionProgress, Probe, Reader, Settings};
+use consumer::{
+    GroupProtocol::{self, Classic, Consumer},
+    PartitionProgress, Probe, Reader, Settings,
+};
 use events::{Decoded, Timestamp};
 use oracle::Oracle;
 use rdkafka::{
@@ -27,8 +30,10 @@ use crate::{
 const EVENTS: u32 = 2_000;
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn start() -> Stack {
-    Stack::start(Duration::from_secs(6)).await
+pub(super) async fn start(protocol: GroupProtocol) -> Stack {
+    let mut stack = Stack::start(Duration::from_secs(6)).await;
+    stack.use_protocol(protocol).await;
+    stack
 }
 
 pub(super) fn admin(settings: &Settings) -> AdminClient<DefaultClientContext> {
@@ -49,7 +54,7 @@ pub(super) async fn progress(settings: &Settings) -> Vec<PartitionProgress> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_that_are_added_while_ingest_runs_are_read() {
-    let stack = start().await;
+    let stack = start(Classic).await;
     let settings = stack.kafka.settings();
     load::publish_some(&settings, 0..EVENTS).await;
     settle(&stack).await;
@@ -75,7 +80,18 @@ async fn partitions_that_are_added_while_ingest_runs_are_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_retention_deleted_before_they_were_read_are_counted_and_logged() {
-    let mut stack = start().await;
+    retention_deletes_records(Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes most of a minute: run it by name"]
+async fn records_that_retention_deleted_before_they_were_read_are_counted_and_logged_under_the_new_protocol()
+{
+    retention_deletes_records(Consumer).await;
+}
+
+async fn retention_deletes_records(protocol: GroupProtocol) {
+    let mut stack = start(protocol).await;
     let settings = stack.kafka.settings();
     load::publish_some(&settings, 0..EVENTS).await;
     settle(&stack).await;
@@ -139,17 +155,30 @@ pub(super) async fn oracle_without(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning() {
-    let stack = start().await;
+    a_topic_is_made_again(Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes most of a minute: run it by name"]
+async fn a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning_under_the_new_protocol() {
+    a_topic_is_made_again(Consumer).await;
+}
+
+async fn a_topic_is_made_again(protocol: GroupProtocol) {
+    let stack = start(protocol).await;
     let settings = stack.kafka.settings();
     load::publish_some(&settings, 0..EVENTS).await;
     settle(&stack).await;
 
+    // Under the new protocol the brokers take the partitions away, before anybody misses them.
+    let (missing, times) = match protocol {
+        Classic => ("rollcall_kafka_errors_total{code=\"UnknownTopic", 1),
+        Consumer => ("rollcall_rebalances_total{kind=\"revoked\"", 2),
+    };
+    let before = stack.metric(missing).await;
     delete(&settings, &settings.topic).await;
-    until("a member misses the topic", async || {
-        let missed = stack
-            .metric("rollcall_kafka_errors_total{code=\"UnknownTopic")
-            .await;
-        (missed > 0).then_some(())
+    until("the members miss the topic", async || {
+        (stack.metric(missing).await >= before + times).then_some(())
     })
     .await;
     consumer::ensure_topics(&settings).await.unwrap();
@@ -164,7 +193,17 @@ async fn a_topic_that_is_deleted_and_created_again_is_read_from_its_beginning() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_was_cut_or_made_again_while_ingest_was_stopped_is_read_whole() {
-    let mut stack = start().await;
+    a_log_is_cut_or_made_again(Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes most of a minute: run it by name"]
+async fn a_log_that_was_cut_or_made_again_while_ingest_was_stopped_is_read_whole_under_the_new_protocol() {
+    a_log_is_cut_or_made_again(Consumer).await;
+}
+
+async fn a_log_is_cut_or_made_again(protocol: GroupProtocol) {
+    let mut stack = start(protocol).await;
     let settings = stack.kafka.settings();
     // Several batches of records are cut between two of them.
     for part in 0..10 {
@@ -218,7 +257,7 @@ pub(crate) async fn delete(settings: &Settings, topic: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backfill_of_the_whole_topic_is_safe_while_events_arrive() {
-    let stack = start().await;
+    let stack = start(Classic).await;
     let settings = stack.kafka.settings();
     load::publish_some(&settings, 0..EVENTS).await;
     settle(&stack).await;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use consumer::{PartitionProgress, Settings};
+use consumer::{
+    GroupProtocol::{self, Classic, Consumer},
+    PartitionProgress, Settings,
+};
 use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
 use tokio::task::block_in_place;
 
@@ -46,7 +49,17 @@ async fn settled(stack: &Stack, settings: &Settings) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_transactions_leave_in_the_log_is_neither_lost_nor_lag() {
-    let mut stack = start().await;
+    transactions_leave_no_lag(Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes most of a minute: run it by name"]
+async fn what_transactions_leave_in_the_log_is_neither_lost_nor_lag_under_the_new_protocol() {
+    transactions_leave_no_lag(Consumer).await;
+}
+
+async fn transactions_leave_no_lag(protocol: GroupProtocol) {
+    let mut stack = start(protocol).await;
     let settings = stack.kafka.settings();
     let producer = block_in_place(|| Transactions::start(&settings, "first")).unwrap();
     let other = block_in_place(|| Transactions::start(&settings, "second")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,13 +64,7 @@ impl Logs {
         let assigned: Vec<_> = ledger().frontiers().map(|(partition, _)| partition).collect();
         let asked: BTreeSet<_> = assigned.into_iter().chain(gaps.partitions()).collect();
         let numbers = asked.iter().map(|partition| partition.0);
-        let logs = watermarks(consumer, &self.topic, numbers, WATERMARKS_TIMEOUT).unwrap_or_else(|error| {
-            debug!(
-                topic = self.topic,
-                "it is not known how far the logs reach: {error}"
-            );
-            BTreeMap::new()
-        });
+        let logs = self.extents(consumer, numbers);
         let mut lost = 0;
         for (partition, log) in &logs {
             if let Some(gap) = gaps.take_lost(Partition(*partition), Offset(log.start)) {
@@ -87,6 +82,33 @@ impl Logs {
             }
         }
         lost
+    }
+
+    /// Notes in the ledger where the logs of its partitions start, as far as the brokers say, which are waited for.
+    pub(crate) fn note_starts<'a, C: ConsumerContext>(
+        &self,
+        consumer: &impl Consumer<C>,
+        ledger: impl Fn() -> MutexGuard<'a, Ledger>,
+    ) {
+        let assigned: Vec<_> = ledger().frontiers().map(|(partition, _)| partition.0).collect();
+        for (partition, log) in self.extents(consumer, assigned.into_iter()) {
+            ledger().note_start(Partition(partition), Offset(log.start));
+        }
+    }
+
+    /// Where the logs of partitions start and end, as far as the brokers say.
+    fn extents<C: ConsumerContext>(
+        &self,
+        consumer: &impl Consumer<C>,
+        partitions: impl Iterator<Item = i32>,
+    ) -> BTreeMap<i32, Range<i64>> {
+        watermarks(consumer, &self.topic, partitions, WATERMARKS_TIMEOUT).unwrap_or_else(|error| {
+            debug!(
+                topic = self.topic,
+                "it is not known how far the logs reach: {error}"
+            );
+            BTreeMap::new()
+        })
     }
 
     fn count_lost(&self, partition: i32, gap: Gap) {

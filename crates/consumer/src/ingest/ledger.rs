@@ -104,6 +104,8 @@ struct Account {
     last: Option<Fingerprint>,
     /// That record as the commit names it, until a first record shows whether the log still holds it.
     unconfirmed: Option<Fingerprint>,
+    /// Where the log began at the assignment, as far as is known.
+    start: Option<Offset>,
     /// Settled spans beyond the frontier, by start: the end, and the last record where it is known.
     ahead: BTreeMap<Offset, (Offset, Option<Fingerprint>)>,
     /// Where reading went back to since an earlier epoch: its spans hold up to there.
@@ -185,6 +187,7 @@ impl Ledger {
             frontier: committed,
             last: None,
             unconfirmed: None,
+            start: None,
             ahead: BTreeMap::new(),
             earlier: Vec::new(),
         };
@@ -200,6 +203,13 @@ impl Ledger {
         }
     }
 
+    /// Notes where the log of a partition that was assigned begins: of what is behind that, nothing was deleted.
+    pub(crate) fn note_start(&mut self, partition: Partition, start: Offset) {
+        if let Some(account) = self.accounts.get_mut(&partition) {
+            account.start = Some(start);
+        }
+    }
+
     /// Notes that a record has come.
     pub(crate) fn arrive(&mut self, partition: Partition, record: Fingerprint) -> Arrival {
         let Some(account) = self.accounts.get_mut(&partition) else {
@@ -209,10 +219,12 @@ impl Ledger {
             if record == last {
                 return Arrival::Settled;
             }
-            let committed = account
-                .expected
-                .map_or(last.offset, |Offset(committed)| committed);
-            if (last.offset..committed).contains(&record.offset) {
+            let committed = account.expected.filter(|_| {
+                // Where the log reaches back to that record, no later one may come in its place.
+                account.start.is_none_or(|Offset(start)| start > last.offset)
+            });
+            let end = committed.map_or(i64::MAX, |Offset(committed)| committed);
+            if (last.offset..end).contains(&record.offset) {
                 self.assign(partition, None);
                 return Arrival::Replaced;
             }

@@ -66,7 +66,7 @@ pub struct Summary {
     pub rejected: u64,
     /// Records that retention deleted before they were read.
     pub lost: u64,
-    /// Offsets of batches that cannot be unpacked, which were passed over.
+    /// Offsets of batches that cannot be unpacked or parsed, which were passed over.
     pub unreadable: u64,
     /// Batches that were settled.
     pub batches: u64,
@@ -198,6 +198,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                     }
                     self.commit();
                     rights::log_again();
+                    if self.source.take_standstill() {
+                        self.search.suspect(|| self.source.positions());
+                    }
                     self.search.begin(self.settings, &shutdown, || self.source.positions());
                     self.rejections.log(&self.settings.topic);
                 }
@@ -328,7 +331,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             from = offsets.start,
             to = offsets.end,
             count,
-            "records cannot be unpacked and are passed over"
+            "records cannot be read and are passed over"
         );
     }
 

@@ -35,6 +35,9 @@ const LATEST: Timestamp = Timestamp::from_millis(i64::MAX);
 /// rows and overhead fit into the rest.
 const CHUNK_FRACTION: usize = 8;
 
+/// How often in a row a batch is not answered before it may be too large: a proxy may close the connection, and say nothing.
+const MAX_UNANSWERED: u32 = 3;
+
 /// The maximum size of accepted rows that are kept as a sample, in bytes.
 const MAX_SAMPLE: usize = 64 << 10;
 
@@ -136,7 +139,7 @@ impl<S: Sink> RowWriter<S> {
         records: u64,
         rejected: &[DeadLetter],
     ) -> Result<RowsAcked, Stop> {
-        let Some(refusal) = self.insert(rows).await? else {
+        let Some(refusal) = self.insert(rows, records).await? else {
             return Ok(RowsAcked { refused: 0 });
         };
         match refusal {
@@ -152,8 +155,9 @@ impl<S: Sink> RowWriter<S> {
         Ok(RowsAcked { refused })
     }
 
-    /// Writes rows, however long it takes, unless the run is ending. Gives the reason where they are refused.
-    async fn insert(&self, (rows, kinds): (S::Rows, Kinds)) -> Result<Option<Refusal>, Stop> {
+    /// Writes the rows of so many records, however long it takes, unless the run is ending. Gives the reason where they are
+    /// refused.
+    async fn insert(&self, (rows, kinds): (S::Rows, Kinds), records: u64) -> Result<Option<Refusal>, Stop> {
         if rows.is_empty() {
             return Ok(None);
         }
@@ -165,6 +169,7 @@ impl<S: Sink> RowWriter<S> {
             .map(Arc::new)
             .map_err(Error::TaskFailed)?;
         let mut backoff = Backoff::new();
+        let (mut unanswered, mut less_is_accepted) = (0, false);
         loop {
             let started_at = Instant::now();
             let attempt = self.sink.write(&rows).await;
@@ -186,8 +191,26 @@ impl<S: Sink> RowWriter<S> {
                     self.note_too_large(bytes, &reason);
                     return Ok(Some(Refusal::Size(reason)));
                 }
-                Err(SinkError::Unavailable(source)) => source,
+                Err(SinkError::Unanswered(source)) if less_is_accepted => {
+                    let reason = format!("{}, time and again, as with what is too large", chain(&*source));
+                    if self.breaker.sample(kinds).is_some() {
+                        self.note_too_large(bytes, &reason);
+                    }
+                    return Ok(Some(Refusal::Size(reason)));
+                }
+                Err(SinkError::Unanswered(source)) => {
+                    unanswered += 1;
+                    source
+                }
+                Err(SinkError::Unavailable(source)) => {
+                    unanswered = 0;
+                    source
+                }
             };
+            // If less passes, and then this does not, size is the cause. Where nothing was accepted yet, less is tried.
+            less_is_accepted = records > 1
+                && unanswered >= MAX_UNANSWERED
+                && (self.breaker.sample(kinds).is_none() || self.accepts_sample(kinds).await);
             let wait = backoff.next();
             counter!(metric::RETRIES, "what" => "insert").increment(1);
             warn!(
@@ -310,7 +333,8 @@ impl<S: Sink> RowWriter<S> {
     /// Writes the rows of records. Gives the reason where they are refused, unless everything is.
     async fn attempt(&self, records: &[OwnedMessage]) -> Result<Option<Refusal>, Halt> {
         let (rows, kinds) = self.rows_of(records);
-        let refusal = self.insert((rows, kinds)).await?;
+        let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
+        let refusal = self.insert((rows, kinds), count).await?;
         match (&refusal, records) {
             (None, _) if self.breaker.sample(kinds).is_none() => {
                 let mut rows = records.iter().map(|record| self.rows_of(slice::from_ref(record)));

@@ -22,7 +22,7 @@ use crate::error::{Error, Right};
 use crate::ingest::lag::{self, Logs};
 use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt, Span};
 use crate::ingest::protocol;
-use crate::ingest::unreadable::Positions;
+use crate::ingest::unreadable::{Positions, Standstill};
 use crate::kafka::client;
 use crate::kafka::commit_metadata::{self, CommitMetadata, Fingerprint};
 use crate::kafka::rights;
@@ -49,6 +49,7 @@ impl Source {
             unusable: Mutex::default(),
             ledger: Mutex::default(),
             logs: Logs::new(&settings.topic),
+            standstill: Mutex::default(),
             paused: AtomicBool::new(false),
             is_unsupported: AtomicBool::new(false),
             unknown_since: Mutex::default(),
@@ -153,6 +154,11 @@ impl Source {
             .collect()
     }
 
+    /// See [`Standstill::take`].
+    pub(crate) fn take_standstill(&self) -> bool {
+        lock(&self.membership().standstill).take()
+    }
+
     /// Goes on behind offsets that cannot be read, unless the partition is no longer where they start. The span to settle.
     pub(crate) fn pass_over(&self, partition: i32, offsets: &Range<i64>) -> Option<Span> {
         let membership = self.membership();
@@ -252,6 +258,7 @@ pub(crate) struct Membership {
     /// Shared by the loop and the callbacks. Locked for moments, never across a wait.
     ledger: Mutex<Ledger>,
     logs: Logs,
+    standstill: Mutex<Standstill>,
     paused: AtomicBool,
     /// See [`protocol::is_unsupported`].
     is_unsupported: AtomicBool,
@@ -327,6 +334,7 @@ impl Membership {
             Ok(committed) => self.open_accounts(partitions, &committed),
             Err(error) => *lock(&self.unusable) = Some(error),
         }
+        self.logs.note_starts(consumer, || self.ledger());
         info!(topic = self.topic, partitions = partitions.count(), "assigned");
     }
 
@@ -379,14 +387,14 @@ impl Membership {
         );
     }
 
-    /// Closes accounts of partitions that another member may be reading already.
+    /// Closes accounts of partitions that another member may be reading already, as after a time without brokers.
     fn lost(&self, partitions: &TopicPartitionList) {
         let mut ledger = self.ledger();
         for partition in numbers(partitions) {
             debug!(topic = self.topic, partition = partition.0, "lost");
             ledger.lose(partition);
         }
-        warn!(topic = self.topic, partitions = partitions.count(), "lost");
+        client::warn_away(format_args!("kafka: {} partitions are lost", partitions.count()));
     }
 }
 
@@ -403,6 +411,7 @@ impl ClientContext for Membership {
         if statistics.brokers.values().any(|broker| broker.state == "UP") {
             *lock(&self.connected_at) = Instant::now();
         }
+        lock(&self.standstill).note(&statistics, &self.topic);
         if self.settings.group_protocol == GroupProtocol::Consumer && protocol::is_unsupported(&statistics) {
             self.is_unsupported.store(true, Ordering::Relaxed);
         }

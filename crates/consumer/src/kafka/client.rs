@@ -115,8 +115,8 @@ pub(crate) fn warn_of(what: impl Display, error: &KafkaError) {
     throttled(&kind, format_args!("kafka: {what}: {error}"));
 }
 
-/// Warns that no broker is reached, unless that was said within the minute.
-pub(crate) fn warn_away(line: impl Display) {
+/// Warns that no broker is reached, or of what follows from it, unless that was said within the minute.
+pub fn warn_away(line: impl Display) {
     throttled(AWAY, line);
 }
 

@@ -12,13 +12,15 @@ use rdkafka::{ClientConfig, ClientContext};
 use tokio::time::sleep;
 
 use crate::error::Error;
-use crate::kafka::{client, reader, rights};
+use crate::kafka::{client, reader, rights, topics};
 use crate::settings::Settings;
 
 /// How often a full queue is checked for room, and acknowledgements are checked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// How much the queue holds, in KiB.
 const QUEUE_KIB: u32 = 32 << 10;
+/// How large a batch may become, unless its topic takes less.
+const BATCH_BYTES: usize = 1_000_000;
 
 /// Publishes records to the event topic. Records are queued and sent in the background; a full queue makes
 /// [`Publisher::publish`] wait.
@@ -54,6 +56,7 @@ impl Publisher {
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
             .set("batch.num.messages", "10000")
+            .set("batch.size", BATCH_BYTES.to_string())
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
             .set("message.max.bytes", max_message_bytes(settings).to_string());
@@ -62,8 +65,23 @@ impl Publisher {
 
     /// A producer for the event topic of the settings. Nothing is sent yet.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
+        Self::with_config(settings, Self::config(settings))
+    }
+
+    /// As [`Publisher::new`], where the topic may take less than most: no batch of small records is larger than it takes, as
+    /// far as the brokers say.
+    pub async fn open(settings: &Settings) -> Result<Self, Error> {
+        let mut config = Self::config(settings);
+        let [largest] = topics::largest_batches(settings, [&settings.topic], Duration::ZERO).await;
+        if let Some(largest) = largest {
+            config.set("batch.size", largest.clamp(1, BATCH_BYTES).to_string());
+        }
+        Self::with_config(settings, config)
+    }
+
+    fn with_config(settings: &Settings, config: ClientConfig) -> Result<Self, Error> {
         settings.validate()?;
-        let producer = client::create(settings, Self::config(settings), Acknowledgements::default())?;
+        let producer = client::create(settings, config, Acknowledgements::default())?;
         Ok(Self {
             producer,
             topic: settings.topic.clone(),

@@ -1,4 +1,5 @@
-//! Creating the topics that are missing, and how large their records may be.
+//! Creating the topics that are missing, and what the brokers are configured to: how large records may be, and how long offsets
+//! are kept.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use rdkafka::admin::{
     TopicReplication,
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
@@ -123,6 +125,23 @@ pub(crate) async fn largest_batches<const N: usize>(
         }
         sleep(RETRY_INTERVAL).await;
     }
+}
+
+/// How long the brokers keep the offsets of a group that has no members, if they say so: it takes a right to ask.
+pub(crate) async fn offsets_retention(settings: &Settings) -> Option<Duration> {
+    let (admin, topic) = (admin(settings).ok()?, settings.topic.clone());
+    let any_broker = move || {
+        let metadata = admin.inner().fetch_metadata(Some(&topic), TIMEOUT).ok()?;
+        Some((metadata.brokers().first()?.id(), admin))
+    };
+    let (broker, admin) = spawn_blocking(any_broker).await.ok()??;
+    let asked = [ResourceSpecifier::Broker(broker)];
+    let answers = admin.describe_configs(&asked, &options()).await.ok()?;
+    let minutes = answers.iter().flatten().find_map(|resource| {
+        let minutes = resource.get("offsets.retention.minutes")?.value.as_ref()?;
+        minutes.parse::<u64>().ok()
+    });
+    minutes.map(|minutes| Duration::from_secs(60 * minutes))
 }
 
 fn admin(settings: &Settings) -> Result<AdminClient<Logged>, Error> {

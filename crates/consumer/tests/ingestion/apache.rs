@@ -22,8 +22,11 @@ use crate::harness::{spawn, until};
 /// Options that make it start fast rather than run fast.
 const JVM: &[&str] = &["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// Members learn of each other soon.
-const PROPERTIES: &str = "group.min.session.timeout.ms=1000\n\
+/// Members learn of each other soon, and a node that was killed is back soon. Offsets are kept for an hour.
+const PROPERTIES: &str = "offsets.retention.minutes=60\n\
+                          broker.session.timeout.ms=2000\n\
+                          broker.heartbeat.interval.ms=500\n\
+                          group.min.session.timeout.ms=1000\n\
                           group.consumer.min.heartbeat.interval.ms=300\n\
                           group.consumer.heartbeat.interval.ms=300\n\
                           group.consumer.min.session.timeout.ms=3000\n\
@@ -34,7 +37,9 @@ static SHARED: Mutex<Weak<Node>> = Mutex::const_new(Weak::new());
 /// A use of the node; dropping the last one ends it and deletes its data.
 pub(crate) struct Apache(Arc<Node>);
 
-struct Node {
+/// A node that runs. Dropping it ends it and deletes its data.
+pub(crate) struct Node {
+    kafka: Kafka,
     address: SocketAddr,
     /// As clients see it that connect through a [`Relay`].
     relayed: SocketAddr,
@@ -51,22 +56,14 @@ impl Apache {
         if let Some(node) = shared.upgrade() {
             return Self(node);
         }
-        let node = Arc::new(start());
+        let node = Arc::new(Node::start().await);
         *shared = Arc::downgrade(&node);
-        let probe = Probe::new(&node.settings("none")).unwrap();
-        until("the broker to answer", async || {
-            let answer = probe.ping(Duration::from_secs(1)).await;
-            matches!(answer, Ok(()) | Err(Error::NoTopic { .. }))
-        })
-        .await;
         Self(node)
     }
 
-    /// Settings with topics of this name, of six partitions, and a group of its own.
+    /// See [`Node::topic`].
     pub(crate) async fn topic(&self, name: &str) -> Settings {
-        let settings = self.0.settings(name);
-        ensure_topics(&settings).await.unwrap();
-        settings
+        self.0.topic(name).await
     }
 }
 
@@ -134,6 +131,60 @@ async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, mut held: watch::Receiver
 }
 
 impl Node {
+    /// A node of its own, for tests that end it.
+    pub(crate) async fn start() -> Self {
+        let data = TempDir::new().unwrap();
+        let kafka = Kafka::new(data.path(), Path::new(env!("CARGO_TARGET_TMPDIR")), JVM);
+        let [address, relayed, behind, controller] = free_ports();
+        let listeners = [("DIRECT", address, address), ("RELAYED", behind, relayed)];
+        let listeners = listeners.map(|(name, address, advertised)| Listener {
+            name,
+            address,
+            advertised,
+        });
+        kafka.configure(&listeners, controller, PROPERTIES);
+        kafka.format();
+        let node = Self {
+            process: kafka.command().spawn().unwrap(),
+            kafka,
+            address,
+            relayed,
+            behind,
+            _data: data,
+        };
+        node.until_it_answers().await;
+        node
+    }
+
+    /// Settings with topics of this name, of six partitions, and a group of its own.
+    pub(crate) async fn topic(&self, name: &str) -> Settings {
+        let settings = self.settings(name);
+        ensure_topics(&settings).await.unwrap();
+        settings
+    }
+
+    /// Ends the node, has its data changed, and starts it again.
+    pub(crate) async fn change(&mut self, change: impl FnOnce(&Kafka)) {
+        self.end();
+        change(&self.kafka);
+        self.process = self.kafka.command().spawn().unwrap();
+        self.until_it_answers().await;
+    }
+
+    async fn until_it_answers(&self) {
+        let probe = Probe::new(&self.settings("none")).unwrap();
+        until("the broker to answer", async || {
+            let answer = probe.ping(Duration::from_secs(1)).await;
+            matches!(answer, Ok(()) | Err(Error::NoTopic { .. }))
+        })
+        .await;
+    }
+
+    fn end(&mut self) {
+        let _ended_already = self.process.kill();
+        let _reaped_already = self.process.wait();
+    }
+
     fn settings(&self, name: &str) -> Settings {
         Settings {
             bootstrap_servers: self.address.to_string(),
@@ -150,28 +201,6 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let _ended_already = self.process.kill();
-        let _reaped_already = self.process.wait();
-    }
-}
-
-fn start() -> Node {
-    let data = TempDir::new().unwrap();
-    let kafka = Kafka::new(data.path(), Path::new(env!("CARGO_TARGET_TMPDIR")), JVM);
-    let [address, relayed, behind, controller] = free_ports();
-    let listeners = [("DIRECT", address, address), ("RELAYED", behind, relayed)];
-    let listeners = listeners.map(|(name, address, advertised)| Listener {
-        name,
-        address,
-        advertised,
-    });
-    kafka.configure(&listeners, controller, PROPERTIES);
-    kafka.format();
-    Node {
-        address,
-        relayed,
-        behind,
-        process: kafka.command().spawn().unwrap(),
-        _data: data,
+        self.end();
     }
 }

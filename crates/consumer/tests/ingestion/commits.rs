@@ -3,20 +3,33 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use consumer::{Error, Probe};
+use consumer::{Error, Probe, Settings};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use tokio::sync::Mutex;
 
-use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, metrics, until};
+use crate::apache::Apache;
+use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, lag, metrics, until};
 
-const REPLACED: &str = "rollcall_logs_replaced_total ";
+/// Held by the tests that count how many logs were replaced.
+static REPLACING: Mutex<()> = Mutex::const_new(());
+
+/// How many logs were replaced, of all runs of this process.
+fn replaced() -> u64 {
+    let metrics = metrics();
+    let mut lines = metrics.lines();
+    let count = lines.find_map(|line| line.strip_prefix("rollcall_logs_replaced_total "));
+    count.map_or(0, |count| count.parse().unwrap())
+}
 
 /// A client of the group that joins nothing.
-fn group(broker: &Broker) -> BaseConsumer {
+fn group(settings: &Settings) -> BaseConsumer {
     ClientConfig::new()
-        .set("bootstrap.servers", &broker.settings.bootstrap_servers)
-        .set("group.id", &broker.settings.group_id)
+        .set("bootstrap.servers", &settings.bootstrap_servers)
+        .set("group.id", &settings.group_id)
         .create()
         .unwrap()
 }
@@ -27,7 +40,7 @@ fn commits(broker: &Broker, partitions: Range<i32>) -> BTreeMap<i32, (Offset, St
     for partition in partitions {
         list.add_partition(&broker.settings.topic, partition);
     }
-    let committed = group(broker).committed_offsets(list, TIMEOUT).unwrap();
+    let committed = group(&broker.settings).committed_offsets(list, TIMEOUT).unwrap();
     let elements = committed.elements().into_iter();
     elements
         .map(|element| {
@@ -40,14 +53,14 @@ fn commits(broker: &Broker, partitions: Range<i32>) -> BTreeMap<i32, (Offset, St
 }
 
 /// Commits offsets by hand, each with its metadata.
-fn commit(broker: &Broker, commits: &[(i32, i64, String)]) {
+fn commit(settings: &Settings, commits: &[(i32, i64, String)]) {
     let mut list = TopicPartitionList::new();
     for (partition, offset, metadata) in commits {
-        let mut element = list.add_partition(&broker.settings.topic, *partition);
+        let mut element = list.add_partition(&settings.topic, *partition);
         element.set_offset(Offset::Offset(*offset)).unwrap();
         element.set_metadata(metadata);
     }
-    group(broker).commit(&list, CommitMode::Sync).unwrap();
+    group(settings).commit(&list, CommitMode::Sync).unwrap();
 }
 
 /// The metadata of a commit that a record is the last one of.
@@ -114,7 +127,8 @@ async fn what_was_committed_for_another_database_is_neither_read_nor_committed()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_not_the_one_that_was_read_is_read_from_its_start() {
-    metrics();
+    let _alone = REPLACING.lock().await;
+    let before = replaced();
     let broker = Broker::with_partitions(4);
     let topic = &broker.settings.topic;
     let producer: BaseProducer = ClientConfig::new()
@@ -142,7 +156,7 @@ async fn a_log_that_is_not_the_one_that_was_read_is_read_from_its_start() {
         .zip(&cases)
         .map(|(partition, (_, offset, metadata, _))| (partition, *offset, metadata.clone()))
         .collect();
-    commit(&broker, &committed);
+    commit(&broker.settings, &committed);
 
     let sink = Memory::default();
     let run = Run::start(&broker.settings, &sink);
@@ -166,7 +180,58 @@ async fn a_log_that_is_not_the_one_that_was_read_is_read_from_its_start() {
             .collect();
         assert_eq!(read, expected, "{what}");
     }
-    let metrics = metrics();
-    let replaced = metrics.lines().find_map(|line| line.strip_prefix(REPLACED));
-    assert_eq!(replaced, Some("2"));
+    assert_eq!(replaced() - before, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_with_a_marker_in_the_place_of_the_last_record_is_read_from_its_start() {
+    let _alone = REPLACING.lock().await;
+    let before = replaced();
+    let kafka = Apache::get().await;
+    let settings = kafka.topic("marked").await;
+    let producer = |id: Option<&str>| -> BaseProducer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &settings.bootstrap_servers);
+        if let Some(id) = id {
+            config.set("transactional.id", id);
+        }
+        config.create().unwrap()
+    };
+    let send = |producer: &BaseProducer, partition: i32, ids: &[String]| {
+        for id in ids {
+            let value = event(id);
+            let record = BaseRecord::<(), _>::to(&settings.topic)
+                .partition(partition)
+                .payload(&value);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(TIMEOUT).unwrap();
+    };
+    let transactional = producer(Some("marks"));
+    transactional.init_transactions(TIMEOUT).unwrap();
+    transactional.begin_transaction().unwrap();
+    send(&transactional, 0, &ids(0..2));
+    transactional.commit_transaction(TIMEOUT).unwrap();
+    until("the marker to be there", async || lag(&settings).await == 3).await;
+    let producer = producer(None);
+    send(&producer, 0, &ids(2..5));
+    // Of another partition retention has deleted that record.
+    send(&producer, 1, &ids(10..15));
+    let mut cut = TopicPartitionList::new();
+    cut.add_partition_offset(&settings.topic, 1, Offset::Offset(3))
+        .unwrap();
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", &settings.bootstrap_servers)
+        .create()
+        .unwrap();
+    admin.delete_records(&cut, &AdminOptions::new()).await.unwrap();
+    let last = || "rollcall/1 db=memory last=2:1700000000000:00c0ffee".to_owned();
+    commit(&settings, &[(0, 3, last()), (1, 3, last())]);
+
+    let sink = Memory::default();
+    let run = Run::start(&settings, &sink);
+    until("everything to be committed", async || lag(&settings).await == 0).await;
+    let summary = run.stop().await;
+    assert_eq!(sink.distinct(), [ids(0..5), ids(13..15)].concat());
+    assert_eq!((summary.lost, replaced() - before), (0, 1));
 }

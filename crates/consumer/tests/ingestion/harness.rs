@@ -136,6 +136,7 @@ struct State {
     database: OnceLock<String>,
     refuses_all: AtomicBool,
     max_rows: AtomicUsize,
+    max_answered: AtomicUsize,
     too_large: Mutex<Option<String>>,
     blocked: Mutex<Option<String>>,
 }
@@ -195,6 +196,9 @@ impl Sink for Memory {
         let too_large = self.0.too_large.lock().unwrap().clone();
         if too_many || too_large.is_some_and(|id| rows.ids.contains(&id)) {
             return Err(SinkError::TooLarge("not all at once".into()));
+        }
+        if (1..rows.ids.len()).contains(&self.0.max_answered.load(Ordering::SeqCst)) {
+            return Err(SinkError::Unanswered("gone".into()));
         }
         let refuses = self.0.refuses.lock().unwrap();
         if let Some(id) = rows.ids.iter().find(|id| refuses.contains(*id)) {
@@ -268,6 +272,11 @@ impl Memory {
     /// From now on it takes no more rows than that at once.
     pub(crate) fn take_at_most(&self, rows: usize) {
         self.0.max_rows.store(rows, Ordering::SeqCst);
+    }
+
+    /// From now on it does not answer to more rows than that at once.
+    pub(crate) fn answer_at_most(&self, rows: usize) {
+        self.0.max_answered.store(rows, Ordering::SeqCst);
     }
 
     /// From now on the row of this event is too large for it.

@@ -10,6 +10,7 @@ mod group;
 mod harness;
 mod lag;
 mod protocols;
+mod publish;
 mod refusals;
 mod replay;
 mod requests;

@@ -120,7 +120,7 @@ async fn bad_records_alone_in_their_batches_are_dead_lettered_once_others_were_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_too_large_is_written_in_parts_and_the_next_are_smaller() {
-    let all = ids(0..400);
+    let all = ids(0..2_000);
     let mut broker = broker(&all, 100).await;
     broker.settings.batches_in_flight = NonZeroU16::MIN;
     let sink = Memory::default();
@@ -128,12 +128,27 @@ async fn a_batch_that_is_too_large_is_written_in_parts_and_the_next_are_smaller(
     let run = Run::start(&broker.settings, &sink);
     until("everything to be committed", async || broker.lag().await == 0).await;
     let summary = run.stop().await;
-    assert_eq!((summary.kept, summary.rejected), (400, 0));
-    assert_eq!(sink.kept().len(), 400, "nothing is written twice");
+    assert_eq!((summary.kept, summary.rejected), (2_000, 0));
+    assert_eq!(sink.kept().len(), 2_000, "nothing is written twice");
     assert_eq!(sink.distinct(), all);
     assert_eq!(sink.blocked(), None);
     let writes = sink.writes();
-    assert!(writes < 40, "{writes} writes: each batch was too large");
+    // A batch of a hundred takes eight: twenty of them 160.
+    assert!(writes < 120, "{writes} writes: each batch was too large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_never_answered_is_written_in_parts_where_a_smaller_one_is() {
+    let all = ids(0..400);
+    let mut broker = broker(&all, 100).await;
+    broker.settings.batches_in_flight = NonZeroU16::MIN;
+    let sink = Memory::default();
+    sink.answer_at_most(30);
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    let summary = run.stop().await;
+    assert_eq!((summary.kept, summary.rejected), (400, 0));
+    assert_eq!(sink.distinct(), all);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use consumer::{LeftAlone, Publisher, Replay, Replayed, Selection, Settings};
+use consumer::{LeftAlone, Publisher, Reader, Replay, Replayed, Selection, Settings};
 use events::Timestamp;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -10,7 +10,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
-use crate::harness::{Broker, Memory, NOW, Run, TIMEOUT, until};
+use crate::apache::Apache;
+use crate::harness::{Broker, Memory, NOW, Run, TIMEOUT, lag, publish, until};
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
@@ -37,6 +38,14 @@ fn replayed(published: u64, left_alone: impl IntoIterator<Item = (LeftAlone, u64
         published: published.into_iter().collect(),
         left_alone: left_alone.into_iter().collect(),
     }
+}
+
+/// Publishes a value that many times, and lets ingestion reject it.
+async fn reject(broker: &Broker, count: usize, value: &str) {
+    broker.publish((0..count).map(|_| value.to_owned())).await;
+    let run = Run::start(&broker.settings, &Memory::default());
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    run.stop().await;
 }
 
 /// A dead letter that came from a topic, written this many days ago, with further headers.
@@ -76,11 +85,7 @@ async fn a_failure_names_the_topic_that_refused_and_what_was_published_before_is
     /// How many are published before they are marked.
     const WINDOW: usize = 1_000;
     let broker = Broker::with_partitions(3);
-    broker.publish((0..LETTERS).map(|_| "{".to_owned())).await;
-    let run = Run::start(&broker.settings, &Memory::default());
-    until("everything to be committed", async || broker.lag().await == 0).await;
-    run.stop().await;
-
+    reject(&broker, LETTERS, "{").await;
     let mut first = open(&broker, Selection::default()).await;
     assert_eq!(first.total(), 2_500);
     assert_eq!(first.next().await.unwrap(), WINDOW);
@@ -110,6 +115,39 @@ async fn a_failure_names_the_topic_that_refused_and_what_was_published_before_is
     assert!(copies.values().all(|count| *count == 2), "{copies:?}");
     assert_eq!(copies.len(), LETTERS);
     assert_eq!(replay(&broker, Selection::default()).await, Replayed::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_before_the_letter_that_failed_is_not_published_again() {
+    let broker = Broker::with_partitions(1);
+    // Two are more than a batch takes.
+    reject(&broker, 2, &"{".repeat(700_000)).await;
+    let mut refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 100];
+    refusals[0] = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    broker.cluster.request_errors(RDKafkaApiKey::Produce, &refusals);
+    open(&broker, Selection::default())
+        .await
+        .next()
+        .await
+        .unwrap_err();
+    broker.cluster.clear_request_errors(RDKafkaApiKey::Produce);
+
+    assert_eq!(replay(&broker, Selection::default()).await, replayed(1, []));
+    assert_eq!(broker.records(&broker.settings.topic, 4).await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_is_kept_fresh_where_nothing_is_left_to_replay() {
+    let broker = Broker::with_partitions(1);
+    write_letter(&broker, &broker.settings.topic, 0, &[]);
+    assert_eq!(replay(&broker, Selection::default()).await, replayed(1, []));
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    broker
+        .cluster
+        .request_errors(RDKafkaApiKey::OffsetCommit, &[denied; 10]);
+    let mut again = open(&broker, Selection::default()).await;
+    assert_eq!(again.total(), 0);
+    again.next().await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,6 +196,34 @@ async fn letters_that_may_have_been_replayed_are_left_alone_where_nobody_knows_a
         replayed(1, [(LeftAlone::PerhapsReplayed, 2)])
     );
     assert_eq!(replay(&forgotten, all()).await, replayed(3, []));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brokers_say_how_long_they_know_what_was_replayed() {
+    const HOURS: i64 = 60 * 60 * 1_000;
+    let kafka = Apache::get().await;
+    let settings = kafka.topic("forgets").await;
+    publish(&settings, ["{".to_owned()]).await;
+    let run = Run::start(&settings, &Memory::default());
+    until("it is rejected", async || lag(&settings).await == 0).await;
+    let rejected = run.stop().await.rejected;
+    assert_eq!(rejected, 1);
+
+    let selection = || Selection {
+        dry_run: true,
+        ..Selection::default()
+    };
+    let letters = Reader::open(&settings, &settings.dead_letter_topic, TIMEOUT).await;
+    let letter = letters.unwrap().next().await.unwrap().unwrap();
+    for (hours, expected) in [
+        (0, replayed(1, [])),
+        (2, replayed(0, [(LeftAlone::PerhapsReplayed, 1)])),
+    ] {
+        let now = Timestamp::from_millis(letter.timestamp().unwrap() + hours * HOURS);
+        let mut replay = Replay::open(&settings, selection(), now, TIMEOUT).await.unwrap();
+        while replay.next().await.unwrap() > 0 {}
+        assert_eq!(*replay.replayed(), expected, "after {hours} hours");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

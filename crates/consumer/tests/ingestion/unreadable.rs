@@ -1,9 +1,11 @@
-//! Batches that librdkafka cannot unpack, and those that unpack to a lot.
+//! Batches that librdkafka cannot unpack or parse, and those that unpack to a lot.
 
+use consumer::Settings;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
-use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, metrics, until};
+use crate::apache::Node;
+use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, lag, metrics, until};
 
 /// More than librdkafka unpacks a batch to where it is told to take this much; see [`lower_limit`].
 const TOO_MUCH: usize = 700_000;
@@ -14,25 +16,39 @@ fn lower_limit(broker: &mut Broker) {
     broker.settings.properties.extend([limit]);
 }
 
-/// Publishes events to a partition as one batch, packed with zstd, that unpacks to at least this many bytes.
-fn publish_batch(broker: &Broker, partition: i32, ids: &[String], bytes: usize) {
-    let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
-        .set("bootstrap.servers", &broker.settings.bootstrap_servers)
-        .set("compression.type", "zstd")
-        .set("linger.ms", "60000")
+type OneBatch = ThreadedProducer<DefaultProducerContext>;
+
+/// A producer of batches that are as large as they may be.
+fn producer(settings: &Settings, properties: &[(&str, &str)]) -> OneBatch {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &settings.bootstrap_servers)
+        .set("linger.ms", "30000")
         .set("batch.size", "1000000000")
-        .set("message.max.bytes", "1000000000")
-        .create()
-        .unwrap();
+        .set("message.max.bytes", "1000000000");
+    for (name, value) in properties {
+        config.set(*name, *value);
+    }
+    config.create().unwrap()
+}
+
+/// Publishes events to a partition as one batch that is at least this large.
+fn publish_by(producer: &OneBatch, settings: &Settings, partition: i32, ids: &[String], bytes: usize) {
     let padding = format!("/{}", "x".repeat(bytes / ids.len()));
     for id in ids {
         let value = event(id).replace("/test", &padding);
-        let record = BaseRecord::<(), _>::to(&broker.settings.topic)
+        let record = BaseRecord::<(), _>::to(&settings.topic)
             .partition(partition)
             .payload(&value);
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(TIMEOUT).unwrap();
+}
+
+/// Publishes events to a partition as one batch, packed with zstd, that unpacks to at least this many bytes.
+fn publish_batch(broker: &Broker, partition: i32, ids: &[String], bytes: usize) {
+    let producer = producer(&broker.settings, &[("compression.type", "zstd")]);
+    publish_by(&producer, &broker.settings, partition, ids, bytes);
 }
 
 async fn all_committed(broker: &Broker) {
@@ -120,4 +136,121 @@ async fn a_batch_is_taken_that_unpacks_to_more_than_librdkafka_allows_by_default
     all_committed(&broker).await;
     let summary = run.stop().await;
     assert_eq!((summary.kept, summary.unreadable), (160, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_record_between_long_batches_that_cannot_be_unpacked_is_kept() {
+    let mut broker = Broker::with_partitions(1);
+    lower_limit(&mut broker);
+    for (number, count, bytes) in [(0_u32, 495, TOO_MUCH), (495, 1, 0), (496, 500, TOO_MUCH)] {
+        publish_batch(&broker, 0, &ids(number..number + count), bytes);
+    }
+    let sink = Memory::default();
+    let run = Run::start(&broker.settings, &sink);
+    all_committed(&broker).await;
+    let summary = run.stop().await;
+    assert_eq!(sink.distinct(), ids(495..496));
+    assert_eq!(summary.unreadable, 995);
+}
+
+/// Where a record begins among those of a batch, each of which has 64 to 8191 bytes.
+fn record_start(records: &[u8], index: usize) -> usize {
+    (0..index).fold(0, |at, _| {
+        let (low, high) = (usize::from(records[at] & 0x7f), usize::from(records[at + 1]));
+        at + 2 + (high << 7 | low) / 2
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_are_damaged_in_the_log_of_apache_kafka_are_passed_over_alone() {
+    let mut kafka = Node::start().await;
+    let settings = kafka.topic("damaged").await;
+    let mut damaged = Vec::new();
+    for (number, count, codec, is_damaged) in [
+        (0_u32, 5, "zstd", false),
+        (100, 3, "zstd", true),
+        (200, 1, "none", false),
+        (300, 200, "lz4", true),
+        (500, 1, "gzip", false),
+        (600, 200, "gzip", true),
+        (800, 10, "snappy", true),
+        (900, 5, "lz4", false),
+    ] {
+        let start = lag(&settings).await;
+        if is_damaged {
+            damaged.push(i64::try_from(start).unwrap());
+        }
+        let producer = producer(&settings, &[("compression.type", codec)]);
+        publish_by(&producer, &settings, 0, &ids(number..number + count), 0);
+    }
+    // Behind the last batch there is a marker alone.
+    let transactional = producer(
+        &settings,
+        &[("compression.type", "zstd"), ("transactional.id", "one")],
+    );
+    transactional.init_transactions(TIMEOUT).unwrap();
+    transactional.begin_transaction().unwrap();
+    publish_by(&transactional, &settings, 1, &ids(1_000..1_010), 0);
+    transactional.commit_transaction(TIMEOUT).unwrap();
+    until("the marker to be there", async || {
+        lag(&settings).await == 425 + 10 + 1
+    })
+    .await;
+    kafka
+        .change(|kafka| {
+            kafka.damage(&settings.topic, 0, |offset, records| {
+                let is_damaged = damaged.contains(&offset);
+                if is_damaged {
+                    records.fill(0xff);
+                }
+                is_damaged
+            });
+            kafka.damage(&settings.topic, 1, |offset, records| {
+                if offset == 0 {
+                    records.fill(0xff);
+                }
+                offset == 0
+            });
+        })
+        .await;
+
+    let sink = Memory::default();
+    let run = Run::start(&settings, &sink);
+    until("everything to be committed", async || lag(&settings).await == 0).await;
+    let summary = run.stop().await;
+    let good = [ids(0..5), ids(200..201), ids(500..501), ids(900..905)].concat();
+    assert_eq!(sink.distinct(), good);
+    assert_eq!((summary.unreadable, summary.lost), (3 + 200 + 200 + 10 + 10, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_parsed_are_passed_over_to_the_end_of_their_batch() {
+    const FIRST_BAD: usize = 5;
+    let mut kafka = Node::start().await;
+    let settings = kafka.topic("malformed").await;
+    let producer = producer(&settings, &[]);
+    for number in [0_u32, 20, 40] {
+        publish_by(&producer, &settings, 0, &ids(number..number + 20), 0);
+    }
+    publish_by(&producer, &settings, 1, &ids(100..110), 0);
+    kafka
+        .change(|kafka| {
+            kafka.damage(&settings.topic, 0, |offset, records| {
+                // The record is longer than the batch.
+                let start = record_start(records, FIRST_BAD);
+                if offset == 20 {
+                    records[start + 1] = 0x7f;
+                }
+                offset == 20
+            });
+        })
+        .await;
+
+    let sink = Memory::default();
+    let run = Run::start(&settings, &sink);
+    until("everything to be committed", async || lag(&settings).await == 0).await;
+    let summary = run.stop().await;
+    let good = [ids(0..25), ids(40..60), ids(100..110)].concat();
+    assert_eq!(sink.distinct(), good);
+    assert_eq!((summary.unreadable, summary.lost), (15, 0));
 }

@@ -3,7 +3,8 @@
 //! The mock answers ApiVersions v3 and later in the layout of no version. KIP-511 asks for that of v0 with an error
 //! and the versions that are supported; a client then asks again. It offers the new protocol of consumer groups, by which
 //! it assigns nothing, and answers a Produce that wants no answer. And Metadata and FindCoordinator hold the mock's own
-//! port, at which a client would miss these edits.
+//! port, at which a client would miss these edits. The controller that Metadata names is no broker: clients would wait for it
+//! with what they ask of controllers, though the mock answers none of that.
 
 use std::{convert::Infallible, io, time::Duration};
 
@@ -20,6 +21,8 @@ const API_VERSIONS: i16 = 18;
 const CONSUMER_GROUP_HEARTBEAT: [u8; 2] = 68_i16.to_be_bytes();
 /// The body of an answer to ApiVersions: the error UNSUPPORTED_VERSION, and that ApiVersions is supported from 0 to 2.
 const UNSUPPORTED_VERSION: [u8; 12] = [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2];
+/// How the name of the mock's cluster begins.
+const CLUSTER: &[u8] = b"mockCluster";
 /// Addresses are among the first bytes of an answer, before the topics.
 const HEAD_BYTES: u64 = 256;
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -89,6 +92,9 @@ async fn relay(client: TcpStream, mock: String) -> io::Result<Infallible> {
                 if let Some(at) = head.windows(from.len()).position(|bytes| bytes == from) {
                     head[at..at + to.len()].copy_from_slice(&to);
                 }
+                if key == METADATA {
+                    name_controller(&mut head);
+                }
             }
             (PRODUCE, _) if start.ends_with(&[0, 0]) => {
                 copy_buf(&mut answer, &mut sink()).await?;
@@ -99,6 +105,20 @@ async fn relay(client: TcpStream, mock: String) -> io::Result<Infallible> {
         client.write_u32(size).await?;
         client.write_all(&head).await?;
         copy_buf(&mut answer, &mut client).await?;
+    }
+}
+
+/// Writes the id of the only broker as that of the controller, which comes after the name of the cluster.
+fn name_controller(head: &mut [u8]) {
+    let name = head.windows(CLUSTER.len()).position(|bytes| bytes == CLUSTER);
+    let rest = name.map(|at| {
+        at + head[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count()
+    });
+    if let Some(controller) = rest.and_then(|rest| head.get_mut(rest..rest + 4)) {
+        controller.copy_from_slice(&1_i32.to_be_bytes());
     }
 }
 

@@ -1,6 +1,9 @@
 //! `usage-summary` and `user-cohorts-over-time`, and what all endpoints have in common.
 
+use std::time::{Duration, Instant};
+
 use events::Role;
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::world::{Service, World};
@@ -23,6 +26,31 @@ async fn service(database: &str) -> Service {
         .active("2024-01-10T00:00:00Z", "ada", "euclid")
         .serve(database)
         .await
+}
+
+#[tokio::test]
+async fn a_question_of_several_statements_is_given_up_at_one_deadline() {
+    let world = World::default().active("2024-01-01T10:00:00Z", "ada", "euclid");
+    let (delay, timeout) = (Duration::from_millis(1_500), Duration::from_secs(2));
+    let service = world.serve_slowly("activity_slow", delay, timeout).await;
+    let days = "start_date=2024-01-01&end_date=2024-01-02";
+    let began = Instant::now();
+    let questions = [
+        format!("usage-summary?{days}"),
+        format!("user-cohorts-over-time?{days}&mentor_id=euclid"),
+        "transcripts".to_owned(),
+        "transcripts?page=1&mentor=euclid".to_owned(),
+    ];
+    join_all(questions.iter().map(async |question| {
+        let path = format!("/api/ai-analytics/orgs/acme/users/u/{question}");
+        let answer = service.send("GET", &path).await;
+        let expected = r#"{"detail":"the analytics store did not answer within 2 s"}"#;
+        let found = (answer.status.as_u16(), answer.body.as_str());
+        assert_eq!(found, (503, expected), "{question}");
+    }))
+    .await;
+    let after = began.elapsed();
+    assert!(after < timeout + Duration::from_secs(1), "{after:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! A small world of a few events, and a service over it.
 
-use aggregator::Batch;
+use std::time::Duration;
+
+use aggregator::{Batch, Store};
 use axum::{Router, body::Body, http::Request};
 use events::{Annotation, Body as Fact, Event, Message, Registration, Role, Sentiment, Timestamp};
 use query::Settings;
@@ -98,25 +100,47 @@ impl World {
 
     /// Inserts the events and serves them.
     pub(crate) async fn serve(self, database: &str) -> Service {
+        let (store, engine) = self.insert(database).await;
+        Service::new(store, engine, Settings::default().query_timeout)
+    }
+
+    /// As [`World::serve`], by an engine whose every answer takes this long.
+    pub(crate) async fn serve_slowly(
+        self,
+        database: &str,
+        delay: Duration,
+        query_timeout: Duration,
+    ) -> Service {
+        let (_, engine) = self.insert(database).await;
+        let store = engine::slow_store(&engine, database, delay);
+        Service::new(store, engine, query_timeout)
+    }
+
+    async fn insert(self, database: &str) -> (Store, ClickHouse) {
         let (store, engine) = engine::store(database).await;
         store
             .insert(&self.batch.seal(), || at("2030-01-01T00:00:00Z"))
             .await
             .unwrap();
+        (store, engine)
+    }
+}
+
+impl Service {
+    fn new(store: Store, engine: ClickHouse, query_timeout: Duration) -> Self {
         let settings = Settings {
+            query_timeout,
             prefix: "/dm".to_owned().try_into().unwrap(),
             keys: format!("{ACME_KEY}=acme;{ALL_KEY}=*").try_into().unwrap(),
             orgs: ["idle".to_owned()].into(),
             ..Settings::default()
         };
-        Service {
+        Self {
             router: query::router(settings, store, Vec::new(), String::new),
             _engine: engine,
         }
     }
-}
 
-impl Service {
     /// Sends a request with the key of all organisations.
     pub(crate) async fn send(&self, method: &str, path: &str) -> Answer {
         let request = Request::builder()

@@ -150,7 +150,11 @@ async fn every_error_is_described_with_its_body() {
             .as_object()
             .unwrap();
         let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
-        assert_eq!(statuses, ["200", "400", "401", "403", "404", "503"], "{path}");
+        assert_eq!(
+            statuses,
+            ["200", "400", "401", "403", "404", "429", "503"],
+            "{path}"
+        );
         for (status, response) in responses.iter().filter(|(status, _)| *status != "200") {
             for content_type in ["application/json", "application/problem+json"] {
                 let schema = &response["content"][content_type]["schema"];
@@ -161,7 +165,12 @@ async fn every_error_is_described_with_its_body() {
                 );
             }
         }
-        assert!(responses["503"]["headers"]["Retry-After"].is_object(), "{path}");
+        for status in ["429", "503"] {
+            assert!(
+                responses[status]["headers"]["Retry-After"].is_object(),
+                "{path} {status}"
+            );
+        }
     }
     let body = &description["components"]["schemas"]["ErrorBody"];
     assert_eq!(body["required"], json!(["detail"]));

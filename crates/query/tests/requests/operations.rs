@@ -2,6 +2,7 @@
 
 use std::{
     future::ready,
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,13 +15,13 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode, Version},
 };
-use futures::{FutureExt, future::join_all};
+use futures::{FutureExt, future::join_all, poll};
 use query::{Check, Settings};
 use tokio::net::TcpListener;
 
 use crate::{
     http::send_as_it_is,
-    service::{ACME, get, send, service, settings, unreachable_store},
+    service::{ACME, ALL_KEY, get, send, service, settings, unreachable_store},
 };
 
 const ROUTES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/"];
@@ -240,22 +241,22 @@ async fn a_store_that_cannot_be_reached_is_no_fault_of_the_request() {
 }
 
 /// A service whose store takes connections and says nothing.
-async fn mute(query_timeout: Duration) -> (Router, TcpListener) {
+async fn mute(settings: Settings) -> (Router, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let store = aggregator::Store::new(&aggregator::Settings {
         url: format!("http://{}", listener.local_addr().unwrap()),
         ..aggregator::Settings::default()
     });
-    let settings = Settings {
-        query_timeout,
-        ..settings()
-    };
     (query::router(settings, store, Vec::new(), String::new), listener)
 }
 
 #[tokio::test]
 async fn a_store_that_does_not_answer_in_time_is_no_fault_of_the_request() {
-    let (service, _listener) = mute(Duration::from_millis(50)).await;
+    let settings = Settings {
+        query_timeout: Duration::from_millis(50),
+        ..settings()
+    };
+    let (service, _listener) = mute(settings).await;
     let days = "start_date=2024-01-01&end_date=2024-01-31";
     for query in [
         "transcripts".to_owned(),
@@ -268,4 +269,32 @@ async fn a_store_that_does_not_answer_in_time_is_no_fault_of_the_request() {
         assert_eq!(answer.error(), (503, detail.to_owned()), "{query}");
         assert_eq!(answer.header("retry-after"), "5", "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_key_over_its_limit_is_told_when_to_ask_again_until_a_client_of_its_own_has_gone_away() {
+    let settings = Settings {
+        requests_per_key: NonZeroUsize::MIN.saturating_add(1),
+        ..settings()
+    };
+    let (service, _listener) = mute(settings).await;
+    let (list, usage) = (
+        format!("{ACME}/transcripts"),
+        format!("{ACME}/usage-summary?start_date=2024-01-01&end_date=2024-01-31"),
+    );
+    let mut first = Box::pin(get(&service, &list));
+    let mut second = Box::pin(get(&service, &usage));
+    assert!(poll!(&mut first).is_pending());
+    assert!(poll!(&mut second).is_pending());
+    for path in [&list, &usage] {
+        let answer = get(&service, path).await;
+        let detail = "too many requests with this API key are waiting for an answer";
+        assert_eq!(answer.error(), (429, detail.to_owned()), "{path}");
+        assert_eq!(answer.header("retry-after"), "1", "{path}");
+    }
+    let of_another_key = Request::get(&usage).header("authorization", ALL_KEY);
+    let mut of_another_key = Box::pin(send(&service, of_another_key.body(Body::empty()).unwrap()));
+    assert!(poll!(&mut of_another_key).is_pending());
+    drop(first);
+    assert!(poll!(&mut Box::pin(get(&service, &usage))).is_pending());
 }

@@ -49,11 +49,13 @@ pub(crate) async fn run(settings: &Settings, options: &ProduceOptions) -> anyhow
 
     let input = Input::open(file, longest, "publishing")?;
     let bar = input.bar.clone();
-    let publisher = Publisher::new(&settings.kafka)?;
-    let topics = tasks.unless_stopped(consumer::ensure_topics(&settings.kafka));
-    if topics.await?.is_none() {
+    let opening = async {
+        consumer::ensure_topics(&settings.kafka).await?;
+        Publisher::open(&settings.kafka).await
+    };
+    let Some(publisher) = tasks.unless_stopped(opening).await? else {
         return Ok(());
-    }
+    };
     let outcome = tasks
         .unless_stopped(publish(&publisher, input, check, file))
         .await;

@@ -62,8 +62,8 @@ fn explain(cause: &LeftAlone, event_topic: &str) -> Option<String> {
         LeftAlone::OtherReason => return None,
         LeftAlone::Unreadable => "not written by Rollcall, or a header name is not UTF-8".to_owned(),
         LeftAlone::PerhapsReplayed => {
-            "older than 7 days, and nobody knows any more whether they were replayed: \
-                                       --from-beginning publishes them"
+            "older than Kafka keeps the place of a replay, and nobody knows any more whether they were \
+                                       replayed: --from-beginning publishes them"
                 .to_owned()
         }
         LeftAlone::Cut => "cut, as they were too large for the dead-letter topic: see the log for where the \

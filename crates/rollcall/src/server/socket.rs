@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// How long a client may read nothing of what is sent to it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The same once the process is asked to end.
 const STOPPING_WRITE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -36,6 +36,16 @@ fn a_log_without_the_last_record_of_a_commit_is_read_on() {
 }
 
 #[test]
+fn a_log_that_reaches_back_and_has_no_last_record_of_a_commit_is_read_from_its_start() {
+    for (start, is_replaced) in [(0, true), (9, true), (10, false)] {
+        let mut ledger = read_before(9);
+        ledger.note_start(P, Offset(start));
+        let arrival = ledger.arrive(P, Fingerprint::at(10));
+        assert_eq!(arrival == Arrival::Replaced, is_replaced, "{start}: {arrival:?}");
+    }
+}
+
+#[test]
 fn a_log_with_another_record_than_the_commit_names_is_read_from_its_start() {
     let another = Fingerprint {
         checksum: 1,
