@@ -59,7 +59,8 @@ async fn served(parts: &Parts, variables: &[(&str, &str)]) -> Process {
                 }),
             });
         }
-        store.insert(&batch.seal()).await.unwrap();
+        let now = || Timestamp::from_millis(2 * BEGIN);
+        store.insert(&batch.seal(), now).await.unwrap();
     }
     let keys = format!("{LARGE}-key={LARGE};{OTHER}-key={OTHER}");
     let own = [("ROLLCALL__AUTH__KEYS", keys.as_str())];
