@@ -80,11 +80,8 @@ async fn the_soft_limit_of_files_is_raised_and_connections_that_cannot_be_accept
         current,
         maximum: hard,
     };
-    // No more than the files that are open, which one reads as well.
-    let open = std::fs::read_dir(format!("/proc/{}/fd", serve.pid()))
-        .unwrap()
-        .count();
-    let raised = prlimit(pid, Resource::Nofile, limit(open.try_into().ok())).unwrap();
+    // The first numbers are those of files that stay open. Others are free now and then, as of connections to ClickHouse.
+    let raised = prlimit(pid, Resource::Nofile, limit(Some(4))).unwrap();
     assert_eq!(raised.current, hard);
     let waiting = connect(&serve);
     until("it is logged", async || {
