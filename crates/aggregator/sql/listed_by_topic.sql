@@ -1,4 +1,4 @@
-SELECT conversation_id, began_at, least_mentor, greatest_mentor
+SELECT conversation_id, began_at
 FROM (${beginnings})
 WHERE intDiv(began_at, 86400000) BETWEEN {first_day:UInt16} AND {last_day:UInt16}
     AND ({mentor:String} = '' OR {mentor:String} BETWEEN least_mentor AND greatest_mentor)

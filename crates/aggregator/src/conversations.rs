@@ -1,18 +1,14 @@
 //! What conversations show, read by their keys.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use clickhouse::Row;
 use events::{Conversation, Sentiment, Timestamp};
-use futures::{
-    TryStreamExt,
-    future::try_join,
-    stream::{self, StreamExt},
-};
+use futures::future::try_join;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{connection::Connection, error::Error};
+use crate::{connection::Connection, error::Error, listing::Listing};
 
 /// The number of conversations that are read at once. A statement that names their ids, of 39 digits at most, stays within
 /// ClickHouse's default `http_max_field_value_size` of 128 KiB.
@@ -36,7 +32,7 @@ struct DetailsRow {
     message_count: u64,
     has_user_message: bool,
     first_user: (String, String),
-    first_user_id: String,
+    first: (String, String),
     last_model: String,
 }
 
@@ -45,11 +41,22 @@ struct AnnotationRow {
     conversation_id: u128,
     user_sentiment: String,
     topics: Vec<String>,
+    has_topic: bool,
+}
+
+/// A conversation, and what decides whether it is listed.
+#[derive(Debug)]
+pub(crate) struct Details {
+    pub(crate) conversation: Conversation,
+    /// The mentor of its earliest message.
+    pub(crate) mentor: String,
+    /// Whether it has one of the topics of the list.
+    pub(crate) has_topic: bool,
 }
 
 impl Connection {
     /// These conversations, at most [`CHUNK`], in groups that have [`CHUNK_BYTES`] of text at most.
-    pub(crate) async fn by_size(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Vec<u128>>, Error> {
+    pub(crate) async fn by_size(&self, org: &str, ids: Vec<u128>) -> Result<VecDeque<Vec<u128>>, Error> {
         let sizes = self
             .query(include_str!("../sql/text_sizes.sql"), org)
             .bind(id_array_literal(&ids))
@@ -59,59 +66,70 @@ impl Connection {
             .into_iter()
             .map(|size| (size.conversation_id, size.bytes))
             .collect();
-        let (mut groups, mut group, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let (mut groups, mut group, mut bytes) = (VecDeque::new(), Vec::new(), 0);
         for id in ids {
             let size = sizes.get(&id).copied().unwrap_or_default();
             if bytes + size > CHUNK_BYTES && !group.is_empty() {
-                groups.push(std::mem::take(&mut group));
+                groups.push_back(std::mem::take(&mut group));
                 bytes = 0;
             }
             group.push(id);
             bytes += size;
         }
         if !group.is_empty() {
-            groups.push(group);
+            groups.push_back(group);
         }
         Ok(groups)
     }
 
-    /// What the conversations of these ids show, in the order of the ids.
-    pub(crate) async fn conversations(&self, org: &str, ids: &[u128]) -> Result<Vec<Conversation>, Error> {
-        /// What is read by key is mostly waited for: a page is read in so many statements at once.
-        const STATEMENTS: usize = 4;
-        let size = ids.len().div_ceil(STATEMENTS).clamp(1, CHUNK);
-        // Owned chunks: a future that borrows from an iterator over borrowed chunks is not `Send` to the compiler.
-        let chunks: Vec<_> = ids.chunks(size).map(<[u128]>::to_vec).collect();
-        let reads = chunks.into_iter().map(|ids| self.chunk(org, ids));
-        stream::iter(reads).buffered(STATEMENTS).try_concat().await
+    /// The details of conversations, at most [`CHUNK`]; none where they are more than [`CHUNK_BYTES`].
+    pub(crate) async fn chunk(&self, listing: &Listing, ids: &[u128]) -> Result<Option<Vec<Details>>, Error> {
+        match self.details(listing, ids, CHUNK_BYTES).await {
+            // TOO_MANY_ROWS_OR_BYTES, MEMORY_LIMIT_EXCEEDED
+            Err(error) if matches!(error.code(), Some(396 | 241)) => Ok(None),
+            details => details.map(Some),
+        }
     }
 
-    /// The same of at most [`CHUNK`].
-    pub(crate) async fn chunk(&self, org: &str, ids: Vec<u128>) -> Result<Vec<Conversation>, Error> {
-        let list = id_array_literal(&ids);
-        let by_ids = |statement| self.query(statement, org).bind(&list);
-        let (details, annotations) = try_join(
-            self.run(by_ids(include_str!("../sql/conversation_details.sql")).fetch_all::<DetailsRow>()),
-            self.run(by_ids(include_str!("../sql/latest_annotations.sql")).fetch_all::<AnnotationRow>()),
-        )
-        .await?;
-        let mut details: HashMap<_, _> = details
-            .into_iter()
-            .map(|row| (row.conversation_id, row))
-            .collect();
+    /// The details of a group of conversations.
+    pub(crate) async fn group(&self, listing: &Listing, ids: &[u128]) -> Result<Vec<Details>, Error> {
+        self.details(listing, ids, 0).await
+    }
+
+    /// The details of conversations, with so many bytes at most; 0: however many.
+    async fn details(&self, listing: &Listing, ids: &[u128], max_bytes: u64) -> Result<Vec<Details>, Error> {
+        let statement = |sql, ids: &[u128]| {
+            self.query(sql, listing.org())
+                .with_setting("max_result_bytes", max_bytes.to_string())
+                .param("topics", listing.topics())
+                .bind(id_array_literal(ids))
+        };
+        let details = async |ids: &[u128]| {
+            let rows = statement(include_str!("../sql/conversation_details.sql"), ids);
+            self.run(rows.fetch_all::<DetailsRow>()).await
+        };
+        let annotations = async {
+            let rows = statement(include_str!("../sql/latest_annotations.sql"), ids);
+            self.run(rows.fetch_all::<AnnotationRow>()).await
+        };
+        let (details, annotations) = if listing.topics().is_empty() {
+            try_join(details(ids), annotations).await?
+        } else {
+            // A topic that many had once may have few left.
+            let annotations = annotations.await?;
+            let on_topic = annotations.iter().filter(|annotation| annotation.has_topic);
+            let on_topic: Vec<_> = on_topic.map(|annotation| annotation.conversation_id).collect();
+            (details(&on_topic).await?, annotations)
+        };
         let mut annotations: HashMap<_, _> = annotations
             .into_iter()
             .map(|row| (row.conversation_id, row))
             .collect();
-        Ok(ids
-            .iter()
-            .filter_map(|id| {
-                let annotation = annotations.remove(id);
-                details
-                    .remove(id)
-                    .map(|details| conversation(details, annotation))
-            })
-            .collect())
+        let details = details.into_iter().map(|row| {
+            let annotation = annotations.remove(&row.conversation_id);
+            row.with(annotation)
+        });
+        Ok(details.collect())
     }
 }
 
@@ -121,32 +139,40 @@ pub(crate) fn id_array_literal(ids: &[u128]) -> String {
     format!("[{}]", ids.join(","))
 }
 
-fn conversation(details: DetailsRow, annotation: Option<AnnotationRow>) -> Conversation {
-    let (first_message, first_user_id) = details.first_user;
-    let user_id = if details.has_user_message {
-        first_user_id
-    } else {
-        details.first_user_id
-    };
-    let (topics, user_sentiment) = match annotation {
-        Some(annotation) => {
-            let sentiment = annotation.user_sentiment.parse::<Sentiment>();
-            (annotation.topics, sentiment.map_or("unknown", Sentiment::as_str))
-        }
-        None => (Vec::new(), "unknown"),
-    };
-    Conversation {
-        id: Uuid::from_u128(details.conversation_id),
-        user_id: if user_id.is_empty() {
-            "anonymous".to_owned()
+impl DetailsRow {
+    fn with(self, annotation: Option<AnnotationRow>) -> Details {
+        let (first_message, first_user_id) = self.first_user;
+        let (user_id, mentor) = self.first;
+        let user_id = if self.has_user_message {
+            first_user_id
         } else {
             user_id
-        },
-        first_message,
-        message_count: details.message_count,
-        model: details.last_model,
-        inserted_at: Timestamp::from_millis(details.inserted_at),
-        topics,
-        user_sentiment,
+        };
+        let (topics, user_sentiment, has_topic) = match annotation {
+            Some(annotation) => {
+                let sentiment = annotation.user_sentiment.parse::<Sentiment>();
+                let sentiment = sentiment.map_or("unknown", Sentiment::as_str);
+                (annotation.topics, sentiment, annotation.has_topic)
+            }
+            None => (Vec::new(), "unknown", false),
+        };
+        Details {
+            conversation: Conversation {
+                id: Uuid::from_u128(self.conversation_id),
+                user_id: if user_id.is_empty() {
+                    "anonymous".to_owned()
+                } else {
+                    user_id
+                },
+                first_message,
+                message_count: self.message_count,
+                model: self.last_model,
+                inserted_at: Timestamp::from_millis(self.inserted_at),
+                topics,
+                user_sentiment,
+            },
+            mentor,
+            has_topic,
+        }
     }
 }

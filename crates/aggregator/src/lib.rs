@@ -46,5 +46,5 @@ pub use observed::OBSERVED_TABLE;
 pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
 pub use store::Store;
-pub use transcripts::TranscriptPage;
+pub use transcripts::{Conversations, TranscriptPage};
 pub use verify::Drift;

@@ -1,27 +1,51 @@
 //! Conversations, listed: `transcripts`.
 
+use std::{cmp::Reverse, collections::VecDeque};
+
 use events::{Conversation, TranscriptFilter};
 use futures::{
     StreamExt, TryStreamExt,
-    future::try_join,
     stream::{self, BoxStream},
 };
 
 use crate::{
     connection::Connection,
-    conversations::CHUNK,
+    conversations::Details,
     error::Error,
-    listing::{Listing, Position},
+    listing::{Candidates, Listing},
     store::Store,
 };
 
+/// Conversations in chunks of bounded size.
+pub type Conversations = BoxStream<'static, Result<Vec<Conversation>, Error>>;
+
 /// A page of conversations.
-#[derive(Debug, Default, PartialEq, Eq)]
 pub struct TranscriptPage {
     /// The number of conversations that match the filter, on all pages.
     pub total: u64,
-    /// Those of this page.
-    pub conversations: Vec<Conversation>,
+    /// The first of this page: all, unless they are more than a chunk holds.
+    pub first: Vec<Conversation>,
+    /// Those after them.
+    pub rest: Option<Conversations>,
+}
+
+impl TranscriptPage {
+    const fn empty(total: u64) -> Self {
+        Self {
+            total,
+            first: Vec::new(),
+            rest: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for TranscriptPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TranscriptPage")
+            .field("total", &self.total)
+            .field("first", &self.first)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Store {
@@ -37,31 +61,12 @@ impl Store {
         limit: u64,
     ) -> Result<TranscriptPage, Error> {
         let Some(listing) = Listing::new(org, filter) else {
-            return Ok(TranscriptPage::default());
+            return Ok(TranscriptPage::empty(0));
         };
-        let (total, conversations) = if offset == 0 {
-            let first = async {
-                let listed = listing.after(&self.clickhouse, None, position(limit)).await?;
-                self.conversations(org, &listed).await
-            };
-            let (counts, conversations) = try_join(listing.counts(&self.clickhouse), first).await?;
-            (counts.values().sum(), conversations)
-        } else {
-            self.later_page(&listing, offset, limit).await?
-        };
-        Ok(TranscriptPage { total, conversations })
-    }
-
-    /// A page that is not the first: the days before it are passed over by their counts.
-    async fn later_page(
-        &self,
-        listing: &Listing,
-        offset: u64,
-        limit: u64,
-    ) -> Result<(u64, Vec<Conversation>), Error> {
         let counts = listing.counts(&self.clickhouse).await?;
         let total = counts.values().sum();
         let mut before = offset;
+        // The days before it are passed over by their counts.
         let day = counts
             .iter()
             .rev()
@@ -73,59 +78,119 @@ impl Store {
                 None => true,
             });
         let Some((&day, &count)) = day else {
-            return Ok((total, Vec::new()));
+            return Ok(TranscriptPage::empty(total));
         };
-        let last = listing
-            .nth_of_day(&self.clickhouse, day, count, position(before))
-            .await?;
+        let last = listing.nth_of_day(&self.clickhouse, day, count, before).await?;
         let listing = listing.on(listing.first_day()..=day);
-        let listed = listing.after(&self.clickhouse, last, position(limit)).await?;
-        Ok((total, self.conversations(listing.org(), &listed).await?))
+        let candidates = Candidates::since(listing, &self.clickhouse, day, last).await?;
+        let mut page = List::of(candidates, limit.min(total - offset));
+        let first = page.next().await?.unwrap_or_default();
+        Ok(TranscriptPage {
+            total,
+            first,
+            rest: (page.left > 0).then(|| page.chunks()),
+        })
     }
 
-    async fn conversations(&self, org: &str, listed: &[Position]) -> Result<Vec<Conversation>, Error> {
-        let ids: Vec<_> = listed.iter().map(|listed| listed.conversation_id).collect();
-        self.clickhouse.conversations(org, &ids).await
-    }
-
-    /// All conversations that match, in the order of pages, in chunks of bounded size.
+    /// All conversations that match, in the order of pages.
     ///
     /// Each chunk is asked for by where the one before ended: nothing is held open at ClickHouse while nobody reads.
-    pub fn transcripts(
-        &self,
-        org: &str,
-        filter: &TranscriptFilter,
-    ) -> BoxStream<'static, Result<Vec<Conversation>, Error>> {
+    pub fn transcripts(&self, org: &str, filter: &TranscriptFilter) -> Conversations {
         let Some(listing) = Listing::new(org, filter) else {
             return stream::empty().boxed();
         };
         let clickhouse = Connection::clone(&self.clickhouse);
-        let chunks = {
-            let (clickhouse, listing) = (clickhouse.clone(), listing.clone());
-            stream::try_unfold(Some(None), move |after| {
-                let (clickhouse, listing) = (clickhouse.clone(), listing.clone());
-                async move {
-                    let Some(after) = after else { return Ok(None) };
-                    let listed = listing.after(&clickhouse, after, CHUNK).await?;
-                    let next = (listed.len() == CHUNK).then(|| listed.last().copied());
-                    let ids: Vec<_> = listed.iter().map(|listed| listed.conversation_id).collect();
-                    let groups = clickhouse.by_size(listing.org(), ids).await?;
-                    Ok::<_, Error>(Some((stream::iter(groups.into_iter().map(Ok)), next)))
-                }
-            })
+        let list = async move {
+            let candidates = Candidates::of(listing, &clickhouse).await?;
+            Ok::<_, Error>(List::of(candidates, u64::MAX).chunks())
         };
-        chunks
-            .try_flatten()
-            .map_ok(move |ids| {
-                let (clickhouse, listing) = (clickhouse.clone(), listing.clone());
-                async move { clickhouse.chunk(listing.org(), ids).await }
-            })
-            // Nothing is read ahead: a client that reads slowly keeps ClickHouse from nothing.
-            .try_buffered(1)
-            .boxed()
+        stream::once(list).try_flatten().boxed()
     }
 }
 
-fn position(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+/// A list that is being read.
+#[derive(Debug)]
+struct List {
+    candidates: Candidates,
+    /// The number of conversations that are still wanted.
+    left: u64,
+    /// The number of candidates that are named at once.
+    step: usize,
+    /// Whether texts were so long that a chunk could not have all that were named.
+    is_long: bool,
+    /// Of those that were named last, the ones that are still to be read, in groups of bounded size.
+    groups: VecDeque<Vec<u128>>,
+    /// What began before this day is not listed where those were named.
+    since: u16,
+}
+
+impl List {
+    fn of(candidates: Candidates, left: u64) -> Self {
+        Self {
+            candidates,
+            left,
+            // Nearly all that are named are listed.
+            step: usize::try_from(left.saturating_add(left / 8 + 8)).unwrap_or(usize::MAX),
+            is_long: false,
+            groups: VecDeque::new(),
+            since: 0,
+        }
+    }
+
+    fn chunks(self) -> Conversations {
+        let chunks = stream::try_unfold(self, async |mut list| {
+            let chunk = list.next().await?;
+            Ok(chunk.map(|chunk| (chunk, list)))
+        });
+        chunks.boxed()
+    }
+
+    /// The next chunk; none where the list ends.
+    async fn next(&mut self) -> Result<Option<Vec<Conversation>>, Error> {
+        while self.left > 0 {
+            let Some(details) = self.read().await? else {
+                break;
+            };
+            let chunk = self.listed(details);
+            if !chunk.is_empty() {
+                return Ok(Some(chunk));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The details of the next candidates; none where there are no more.
+    async fn read(&mut self) -> Result<Option<Vec<Details>>, Error> {
+        if self.groups.is_empty() {
+            let Some((ids, since)) = self.candidates.next(self.step).await? else {
+                return Ok(None);
+            };
+            self.since = since;
+            self.step = self.step.saturating_mul(4);
+            if !self.is_long {
+                match self.candidates.chunk(&ids).await? {
+                    Some(details) => return Ok(Some(details)),
+                    None => self.is_long = true,
+                }
+            }
+            self.groups = self.candidates.by_size(ids).await?;
+        }
+        match self.groups.pop_front() {
+            Some(ids) => self.candidates.group(&ids).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Those that are listed where they were named, in the order of the list.
+    fn listed(&mut self, details: Vec<Details>) -> Vec<Conversation> {
+        let listing = &self.candidates.listing;
+        let details = details
+            .into_iter()
+            .filter(|details| listing.has(details, self.since));
+        let mut listed: Vec<_> = details.map(|details| details.conversation).collect();
+        listed.sort_unstable_by_key(|conversation| (Reverse(conversation.inserted_at), conversation.id));
+        listed.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= u64::try_from(listed.len()).unwrap_or(u64::MAX);
+        listed
+    }
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aggregator::Store;
-use futures::{Stream, TryStreamExt, stream};
+use futures::{
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
@@ -93,12 +96,12 @@ impl App {
 
     /// The chunks of a list, each read from the store in a turn of its own, so that a slow reader holds no slot between two of
     /// them. The first is there by the deadline of its request, which it answers, each further one within the timeout. It
-    /// ends with the first error. What the store reads ahead of a chunk that is wanted runs without a slot.
-    pub(crate) fn run_each<T: Send>(
+    /// ends with the first error.
+    pub(crate) fn run_each<T: Send + 'static>(
         self: Arc<Self>,
         asked: Asked,
-        chunks: impl Stream<Item = Result<T, aggregator::Error>> + Unpin + Send,
-    ) -> impl Stream<Item = Result<T, Error>> + Send {
+        chunks: impl Stream<Item = Result<T, aggregator::Error>> + Unpin + Send + 'static,
+    ) -> BoxStream<'static, Result<T, Error>> {
         let key = asked.key;
         stream::try_unfold(
             (self, chunks, Some(asked)),
@@ -110,6 +113,7 @@ impl App {
                 Ok(chunk.map(|chunk| (chunk, (app, chunks, None))))
             },
         )
+        .boxed()
     }
 
     /// Whether the organisation is configured or any event of it has arrived.
@@ -156,12 +160,12 @@ mod tests {
         let (app, began) = (app(), Instant::now());
         let asked = app.ask(0).unwrap();
         tokio::time::sleep(TIMEOUT / 2).await;
-        let mut late = Box::pin(Arc::clone(&app).run_each::<()>(asked, stream::pending()));
+        let mut late = Arc::clone(&app).run_each::<()>(asked, stream::pending());
         assert!(late.next().await.unwrap().is_err());
         assert_eq!(began.elapsed(), TIMEOUT);
 
         let chunks = stream::iter([Ok(())]).chain(stream::pending());
-        let mut list = Box::pin(Arc::clone(&app).run_each(app.ask(0).unwrap(), chunks));
+        let mut list = Arc::clone(&app).run_each(app.ask(0).unwrap(), chunks);
         assert!(list.next().await.unwrap().is_ok());
         // The time that a client takes to read a chunk is its own.
         tokio::time::sleep(TIMEOUT * 2).await;
@@ -173,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_reads_no_further_holds_no_slot() {
         let app = app();
-        let list = || Box::pin(Arc::clone(&app).run_each(app.ask(0).unwrap(), stream::iter([Ok(1), Ok(2)])));
+        let list = || Arc::clone(&app).run_each(app.ask(0).unwrap(), stream::iter([Ok(1), Ok(2)]));
         let mut slow = list();
         assert_eq!(slow.next().await.unwrap().unwrap(), 1);
         let whole: Vec<_> = list().try_collect().now_or_never().unwrap().unwrap();

@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -52,21 +52,21 @@ pub(crate) async fn transcripts(
     Params(Transcripts { filter, page }): Params<Transcripts>,
     uri: Uri,
 ) -> Result<Response, Error> {
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
     let Some(page) = page else {
-        let chunks = items(app.store.transcripts(&org, &filter));
-        let body = array(app.run_each(asked, chunks)).await?;
-        return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
+        let chunks = app.store.transcripts(&org, &filter);
+        let body = array(items(app.run_each(asked, chunks))).await?;
+        return Ok((content_type, body).into_response());
     };
     let found = app
-        .run(
-            &asked,
-            app.store
-                .transcripts_page(&org, &filter, page.offset(), page.size)
-                .boxed(),
-        )
-        .await?;
-    let conversations: Vec<_> = found.conversations.iter().map(Transcript::from).collect();
-    Ok((page.headers(&uri, found.total), Json(conversations)).into_response())
+        .store
+        .transcripts_page(&org, &filter, page.offset(), page.size);
+    let found = app.run(&asked, found.boxed()).await?;
+    let headers = page.headers(&uri, found.total);
+    let rest = found.rest.map(|rest| app.run_each(asked, rest));
+    let chunks = stream::iter([Ok(found.first)]).chain(stream::iter(rest).flatten());
+    let body = array(items(chunks)).await?;
+    Ok((headers, content_type, body).into_response())
 }
 
 /// Count active users

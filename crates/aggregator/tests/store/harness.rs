@@ -1,7 +1,11 @@
 //! A database for each test, and events to fill it with.
 
 use aggregator::{Batch, Settings, Store};
-use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use events::{
+    Annotation, Body, Conversation, Event, Message, Registration, Role, Sentiment, Timestamp,
+    TranscriptFilter,
+};
+use futures::{StreamExt, TryStreamExt, stream};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use oracle::Oracle;
 use testbed::ClickHouse;
@@ -188,4 +192,19 @@ pub(crate) fn registration(org: &str, number: i64) -> Event<'static> {
             registered_at: Timestamp::from_millis(START + (number % 400 - 100) * 7 * HOUR),
         }),
     )
+}
+
+/// The total of a list of `org`, and a page of it.
+pub(crate) async fn page(
+    store: &Store,
+    filter: &TranscriptFilter,
+    offset: u64,
+    limit: u64,
+) -> (u64, Vec<Conversation>) {
+    let page = store
+        .transcripts_page("org", filter, offset, limit)
+        .await
+        .unwrap();
+    let rest = stream::iter(page.rest).flatten().try_concat().await.unwrap();
+    (page.total, [page.first, rest].concat())
 }
