@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use traffic::Load;
 
 use crate::{
-    load,
+    load::{self, START},
     report::{Column, Table, to_f64},
     stack::Stack,
 };

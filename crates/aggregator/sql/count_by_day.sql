@@ -9,5 +9,7 @@ FROM (${beginnings})
 WHERE day BETWEEN {first_day:UInt16} AND {last_day:UInt16} AND began_at >= {since:Int64}
 GROUP BY day
 SETTINGS
-    -- Where most of an organisation is counted: in the order of the key it takes no memory.
-    optimize_aggregation_in_order = 1
+    -- Most of an organisation is counted in the order of the key, which takes no memory. Those that have a topic are few, but
+    -- in every granule.
+    optimize_aggregation_in_order = ${by_key},
+    use_index_for_in_with_subqueries = ${by_key}

@@ -16,6 +16,9 @@ use crate::{
     store::Store,
 };
 
+/// The first of a page are one chunk and those before it, as long as these have less text than this, in bytes.
+const FIRST_BYTES: usize = 1 << 20;
+
 /// Conversations in chunks of bounded size.
 pub type Conversations = BoxStream<'static, Result<Vec<Conversation>, Error>>;
 
@@ -23,7 +26,7 @@ pub type Conversations = BoxStream<'static, Result<Vec<Conversation>, Error>>;
 pub struct TranscriptPage {
     /// The number of conversations that match the filter, on all pages.
     pub total: u64,
-    /// The first of this page: all, unless they are more than a chunk holds.
+    /// The first of this page: all, unless their texts are long.
     pub first: Vec<Conversation>,
     /// Those after them.
     pub rest: Option<Conversations>,
@@ -84,7 +87,13 @@ impl Store {
         let listing = listing.on(listing.first_day()..=day);
         let candidates = Candidates::since(listing, &self.clickhouse, day, last).await?;
         let mut page = List::of(candidates, limit.min(total - offset));
-        let first = page.next().await?.unwrap_or_default();
+        let mut first = Vec::new();
+        // Each chunk ends with the days that it was found in.
+        while text_bytes(&first) < FIRST_BYTES
+            && let Some(chunk) = page.next().await?
+        {
+            first.extend(chunk);
+        }
         Ok(TranscriptPage {
             total,
             first,
@@ -114,8 +123,9 @@ struct List {
     candidates: Candidates,
     /// The number of conversations that are still wanted.
     left: u64,
-    /// The number of candidates that are named at once.
-    step: usize,
+    /// How many candidates were named so far, and how many of them were listed.
+    named: u64,
+    listed: u64,
     /// Whether texts were so long that a chunk could not have all that were named.
     is_long: bool,
     /// Of those that were named last, the ones that are still to be read, in groups of bounded size.
@@ -129,8 +139,8 @@ impl List {
         Self {
             candidates,
             left,
-            // Nearly all that are named are listed.
-            step: usize::try_from(left.saturating_add(left / 8 + 8)).unwrap_or(usize::MAX),
+            named: 0,
+            listed: 0,
             is_long: false,
             groups: VecDeque::new(),
             since: 0,
@@ -162,11 +172,14 @@ impl List {
     /// The details of the next candidates; none where there are no more.
     async fn read(&mut self) -> Result<Option<Vec<Details>>, Error> {
         if self.groups.is_empty() {
-            let Some((ids, since)) = self.candidates.next(self.step).await? else {
+            // As many as those so far make one expect, and some more.
+            let expected = self.left.saturating_mul(self.named + 8) / (self.listed + 8);
+            let limit = usize::try_from(expected.saturating_add(expected / 8 + 8));
+            let Some((ids, since)) = self.candidates.next(limit.unwrap_or(usize::MAX)).await? else {
                 return Ok(None);
             };
             self.since = since;
-            self.step = self.step.saturating_mul(4);
+            self.named += count(ids.len());
             if !self.is_long {
                 match self.candidates.chunk(&ids).await? {
                     Some(details) => return Ok(Some(details)),
@@ -190,7 +203,19 @@ impl List {
         let mut listed: Vec<_> = details.map(|details| details.conversation).collect();
         listed.sort_unstable_by_key(|conversation| (Reverse(conversation.inserted_at), conversation.id));
         listed.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-        self.left -= u64::try_from(listed.len()).unwrap_or(u64::MAX);
+        self.left -= count(listed.len());
+        self.listed += count(listed.len());
         listed
     }
+}
+
+fn text_bytes(conversations: &[Conversation]) -> usize {
+    let texts = conversations
+        .iter()
+        .map(|conversation| conversation.first_message.len());
+    texts.sum()
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
