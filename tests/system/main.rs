@@ -26,6 +26,7 @@ mod records;
 mod refusals;
 mod replay;
 mod restart;
+mod slow_reader;
 mod tools;
 mod torture;
 mod transactions;
