@@ -101,41 +101,17 @@ ORDER BY (org, conversation_id, annotated_at, event_id, user_sentiment, topics)
 SETTINGS index_granularity = 8192
 COMMENT 'fact: every distinct annotation';
 
-CREATE TABLE conversation_annotations
+CREATE TABLE changes
 (
     `org` LowCardinality(String) COMMENT 'organisation',
-    `conversation_id` UInt128 COMMENT 'the UUID as a number',
-    `latest` SimpleAggregateFunction(max, Tuple(
-        annotated_at Int64,
-        event_id String,
-        user_sentiment String,
-        topics Array(String),
-        topic_keys Array(String))) COMMENT 'the latest annotation; ties go to the greater event_id'
+    `since` DateTime('UTC') COMMENT 'the hour of the earliest message, or of what is earliest of a user who registered',
+    `writer` UInt64 COMMENT 'a random number of the process that inserted it',
+    `number` SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
 )
 ENGINE = AggregatingMergeTree
-ORDER BY (org, conversation_id)
-SETTINGS index_granularity = 8192
-COMMENT 'rollup: the annotation that holds';
-
-CREATE MATERIALIZED VIEW conversation_annotations_from_annotations TO conversation_annotations
-(
-    `org` LowCardinality(String),
-    `conversation_id` UInt128,
-    `latest` Tuple(
-        Int64,
-        String,
-        String,
-        Array(String),
-        Array(String))
-)
-AS SELECT
-    org,
-    conversation_id,
-    max((annotated_at, event_id, toString(user_sentiment), topics, topic_keys)) AS latest
-FROM annotations
-GROUP BY
-    org,
-    conversation_id;
+ORDER BY (org, since, writer)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'since when more is known of periods that have ended: what was observed of these before does not hold';
 
 CREATE TABLE conversation_beginnings
 (
@@ -150,7 +126,7 @@ CREATE TABLE conversation_beginnings
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, conversation_id)
-SETTINGS index_granularity = 256
+SETTINGS index_granularity = 256, min_compress_block_size = 4096
 COMMENT 'rollup: when each conversation began, and with which mentor; read by key';
 
 CREATE MATERIALIZED VIEW conversation_beginnings_from_incoming TO conversation_beginnings
@@ -170,18 +146,6 @@ AS SELECT
     (place, least_mentor) AS least,
     (bitNot(place), greatest_mentor) AS greatest
 FROM incoming_conversations;
-
-CREATE TABLE conversation_changes
-(
-    `org` LowCardinality(String) COMMENT 'organisation',
-    `since` DateTime('UTC') COMMENT 'the hour of the earliest message',
-    `writer` UInt64 COMMENT 'a random number of the process that inserted it',
-    `number` SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
-)
-ENGINE = AggregatingMergeTree
-ORDER BY (org, since, writer)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'since when more is known of periods that have ended: what was observed of these before does not hold';
 
 CREATE TABLE conversation_topics
 (
@@ -230,6 +194,17 @@ ORDER BY (created_at, id)
 SETTINGS index_granularity = 8192
 COMMENT 'what tells this database from any other; the first row holds';
 
+CREATE TABLE entered_registrations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `user` UInt128 COMMENT 'sipHash128 of the user_id',
+    `registered_at` SimpleAggregateFunction(min, Int64) COMMENT 'the earliest, in milliseconds since 1970'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, user)
+SETTINGS index_granularity = 8192
+COMMENT 'registrations of which it was entered since when they change the past; those that come again are passed over';
+
 CREATE TABLE incoming_activity
 (
     `org` String COMMENT 'organisation',
@@ -259,6 +234,42 @@ CREATE TABLE incoming_users
 )
 ENGINE = `Null`
 COMMENT 'what the messages of a batch add to users: each user once';
+
+CREATE TABLE latest_annotations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `latest` SimpleAggregateFunction(max, Tuple(
+        annotated_at Int64,
+        event_id String,
+        user_sentiment String,
+        topics Array(String),
+        topic_keys Array(String))) COMMENT 'the latest annotation; ties go to the greater event_id'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, conversation_id)
+SETTINGS index_granularity = 256, min_compress_block_size = 4096
+COMMENT 'rollup: the annotation that holds';
+
+CREATE MATERIALIZED VIEW latest_annotations_from_annotations TO latest_annotations
+(
+    `org` LowCardinality(String),
+    `conversation_id` UInt128,
+    `latest` Tuple(
+        Int64,
+        String,
+        String,
+        Array(String),
+        Array(String))
+)
+AS SELECT
+    org,
+    conversation_id,
+    max((annotated_at, event_id, toString(user_sentiment), topics, topic_keys)) AS latest
+FROM annotations
+GROUP BY
+    org,
+    conversation_id;
 
 CREATE TABLE messages
 (
@@ -292,6 +303,25 @@ ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, hours, if(hours = 24, toUInt32(period), toHour(period)))
 SETTINGS index_granularity = 8192
 COMMENT 'counts of periods that have ended, as they were observed; they hold while nothing is entered that may change them';
+
+CREATE TABLE observed_users
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `mentor_id` LowCardinality(String) COMMENT 'empty: any or none',
+    `grain` Enum8('hour' = 1, 'day' = 2, 'week' = 3, 'month' = 4),
+    `period` DateTime('UTC') COMMENT 'its first instant',
+    `until` DateTime('UTC') COMMENT 'what comes from then on is not counted: its end, or an hour within it',
+    `users` UInt64 COMMENT 'how many were active',
+    `by_day` Array(Tuple(
+        day UInt16,
+        users UInt32)) COMMENT 'how many of them registered on each day since 1970',
+    `registered` UInt64 COMMENT 'how many registered, active or not; 0 with a mentor',
+    `seen` UInt64 COMMENT 'a hash of the changes before the end of what is counted that were entered by then'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, mentor_id, grain, period)
+SETTINGS index_granularity = 8192
+COMMENT 'counts of users, as they were observed; they hold while nothing is entered that may change them';
 
 CREATE TABLE registrations
 (
