@@ -101,6 +101,18 @@ ORDER BY (org, conversation_id, annotated_at, event_id, user_sentiment, topics)
 SETTINGS index_granularity = 8192
 COMMENT 'fact: every distinct annotation';
 
+CREATE TABLE changes
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `since` DateTime('UTC') COMMENT 'the hour of the earliest message, or of what is earliest of a user who registered',
+    `writer` UInt64 COMMENT 'a random number of the process that inserted it',
+    `number` SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, since, writer)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+COMMENT 'since when more is known of periods that have ended: what was observed of these before does not hold';
+
 CREATE TABLE conversation_beginnings
 (
     `org` LowCardinality(String) COMMENT 'organisation',
@@ -134,18 +146,6 @@ AS SELECT
     (place, least_mentor) AS least,
     (bitNot(place), greatest_mentor) AS greatest
 FROM incoming_conversations;
-
-CREATE TABLE conversation_changes
-(
-    `org` LowCardinality(String) COMMENT 'organisation',
-    `since` DateTime('UTC') COMMENT 'the hour of the earliest message',
-    `writer` UInt64 COMMENT 'a random number of the process that inserted it',
-    `number` SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
-)
-ENGINE = AggregatingMergeTree
-ORDER BY (org, since, writer)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
-COMMENT 'since when more is known of periods that have ended: what was observed of these before does not hold';
 
 CREATE TABLE conversation_topics
 (
@@ -193,6 +193,17 @@ ENGINE = MergeTree
 ORDER BY (created_at, id)
 SETTINGS index_granularity = 8192
 COMMENT 'what tells this database from any other; the first row holds';
+
+CREATE TABLE entered_registrations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `user` UInt128 COMMENT 'sipHash128 of the user_id',
+    `registered_at` SimpleAggregateFunction(min, Int64) COMMENT 'the earliest, in milliseconds since 1970'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, user)
+SETTINGS index_granularity = 8192
+COMMENT 'registrations of which it was entered since when they change the past; those that come again are passed over';
 
 CREATE TABLE incoming_activity
 (
@@ -292,6 +303,25 @@ ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, hours, if(hours = 24, toUInt32(period), toHour(period)))
 SETTINGS index_granularity = 8192
 COMMENT 'counts of periods that have ended, as they were observed; they hold while nothing is entered that may change them';
+
+CREATE TABLE observed_users
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `mentor_id` LowCardinality(String) COMMENT 'empty: any or none',
+    `grain` Enum8('hour' = 1, 'day' = 2, 'week' = 3, 'month' = 4),
+    `period` DateTime('UTC') COMMENT 'its first instant',
+    `until` DateTime('UTC') COMMENT 'what comes from then on is not counted: its end, or an hour within it',
+    `users` UInt64 COMMENT 'how many were active',
+    `by_day` Array(Tuple(
+        day UInt16,
+        users UInt32)) COMMENT 'how many of them registered on each day since 1970',
+    `registered` UInt64 COMMENT 'how many registered, active or not; 0 with a mentor',
+    `seen` UInt64 COMMENT 'a hash of the changes before the end of what is counted that were entered by then'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (org, mentor_id, grain, period)
+SETTINGS index_granularity = 8192
+COMMENT 'counts of users, as they were observed; they hold while nothing is entered that may change them';
 
 CREATE TABLE registrations
 (

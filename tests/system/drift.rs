@@ -34,8 +34,7 @@ async fn publish(parts: &Parts, oracle: &mut Oracle, numbers: std::ops::Range<u3
 async fn drift_is_named_and_a_rebuild_corrects_it_while_events_arrive() {
     let dir = tempdir().unwrap();
     let parts = Parts::start(dir.path()).await;
-    // The API counts weeks from days that it has in memory; without them it reads the weekly rollup.
-    let api = parts.serve(&[("ROLLCALL__CLICKHOUSE__CACHE_BYTES", "0")]).await;
+    let api = parts.serve(&[]).await;
     let ingest = parts.ingest(&[]).await;
     let mut oracle = Oracle::default();
     publish(&parts, &mut oracle, 0..EVENTS).await;

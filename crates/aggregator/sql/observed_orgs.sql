@@ -1,5 +1,5 @@
 SELECT toString(org)
-FROM conversations_by_day
+FROM ${table}
 WHERE mentor_id = ''
 GROUP BY org
 HAVING count() >= {least:UInt64}

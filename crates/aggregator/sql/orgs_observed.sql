@@ -1,2 +1,2 @@
 SELECT DISTINCT toString(org)
-FROM observed_conversations
+FROM ${table}

@@ -1,42 +1,61 @@
 //! Who was active when: `usage-summary` and `user-cohorts-over-time`.
+//!
+//! What was observed of a period and holds is used. The rest is counted from rows: periods of which nothing holds, those that
+//! the range cuts, and what came since a period was observed that is not over.
 
 use std::ops::Range;
 
 use clickhouse::{Row, query::Query};
 use events::{DateRange, Day, Grain, NewUsersBy};
-use futures::future::try_join;
+use futures::future::{try_join, try_join_all};
 use serde::Deserialize;
 
-use crate::{connection::Connection, error::Error};
+use crate::{
+    connection::Connection,
+    error::Error,
+    observed_users::{Asked, ObservedUsers, end_of, second},
+    registered::registered,
+};
 
-/// The count of a period, which is given by its position in the range.
+const DAY: i64 = Day::MILLIS / 1_000;
+/// The last second that a `DateTime` holds.
+const LAST: i64 = 0xffff_ffff;
+
+/// The counts of a period, which is given by its position in the range.
 #[derive(Debug, Row, Deserialize)]
-struct PeriodCount {
+struct PeriodCounts {
     bucket: i64,
     users: u64,
-    /// Whether the rows that were counted are in several parts of the table, so that a user may be among them twice.
-    spans_parts: bool,
+    veterans: u64,
+    new_users: u64,
 }
 
-/// How users are counted in the activity tables.
-#[derive(Debug, Clone, Copy)]
-enum Count<'a> {
-    /// In all periods, by the rows that the parts have. A part has each row once: its rows were merged when it was made, by an
-    /// insert or a merge.
-    /// <https://clickhouse.com/docs/operations/settings/settings#optimize_on_insert>
-    PerPart,
-    /// In the periods that begin at these seconds, distinct users.
-    Distinct(&'a [i64]),
+/// What is counted of a period.
+#[derive(Debug, Clone, Copy, Default, Row, Deserialize)]
+struct Counts {
+    users: u64,
+    /// Those who registered before the range.
+    veterans: u64,
+    /// Those who registered within it.
+    new_users: u64,
 }
 
-/// A stretch of one of the activity tables.
+/// What of a period is not observed, in seconds.
+#[derive(Debug, Clone)]
+struct Gap {
+    bucket: usize,
+    /// What of the period lies in the range.
+    time: Range<i64>,
+    /// Until when it is observed; its start where it is not.
+    observed_until: i64,
+}
+
+/// Periods of one of the activity tables.
 #[derive(Debug, PartialEq, Eq)]
 struct Slice {
     table: &'static str,
-    /// Whether the table has one period for each that is asked for; else it has several.
-    whole: bool,
-    /// In milliseconds.
-    time: Range<i64>,
+    /// By their first second.
+    periods: Vec<i64>,
 }
 
 /// Which activity is counted, and over which periods.
@@ -51,8 +70,8 @@ pub(crate) struct ActivityQuery<'a> {
 impl ActivityQuery<'_> {
     /// Distinct active users of each period.
     pub(crate) async fn usage(&self, clickhouse: &Connection) -> Result<Vec<u64>, Error> {
-        self.counts(clickhouse, include_str!("../sql/usage.sql"), i64::MIN..i64::MAX)
-            .await
+        let counts = self.counts(clickhouse, false).await?;
+        Ok(counts.into_iter().map(|counts| counts.users).collect())
     }
 
     /// New users and veterans of each period.
@@ -61,72 +80,200 @@ impl ActivityQuery<'_> {
         clickhouse: &Connection,
         new_users_by: NewUsersBy,
     ) -> Result<(Vec<u64>, Vec<u64>), Error> {
-        let active = include_str!("../sql/active_cohort.sql");
-        let new = match (new_users_by, self.mentor) {
-            (NewUsersBy::Activity, _) => active,
-            (NewUsersBy::Registration, None) => include_str!("../sql/registrations_by_period.sql"),
-            (NewUsersBy::Registration, Some(_)) => {
-                include_str!("../sql/registrations_by_period_with_mentor.sql")
+        let registrations = async {
+            match new_users_by {
+                NewUsersBy::Activity => Ok(None),
+                NewUsersBy::Registration => self.registrations(clickhouse).await.map(Some),
             }
         };
-        let Range { start, end } = millis(self.range);
-        try_join(
-            self.counts(clickhouse, new, start..end),
-            self.counts(clickhouse, active, i64::MIN..start),
-        )
-        .await
+        let (counts, registrations) = try_join(self.counts(clickhouse, true), registrations).await?;
+        let new_users =
+            registrations.unwrap_or_else(|| counts.iter().map(|counts| counts.new_users).collect());
+        Ok((
+            new_users,
+            counts.into_iter().map(|counts| counts.veterans).collect(),
+        ))
     }
 
-    /// Runs a statement of `sql/` that returns buckets, and fills in those that it does not return. `registered` is when the
-    /// users that are counted did, in milliseconds.
-    ///
-    /// What is in one part, as most of the past is, is counted by rows; the rest is counted a second time, by users.
-    async fn counts(
-        &self,
-        clickhouse: &Connection,
-        statement: &str,
-        registered: Range<i64>,
-    ) -> Result<Vec<u64>, Error> {
-        let periods = self.range.period_count(self.grain);
-        let mut counts = vec![0; usize::try_from(periods).unwrap_or(usize::MAX)];
-        let mut fill = |bucket: i64, users| {
-            if let Some(count) = usize::try_from(bucket)
-                .ok()
-                .and_then(|bucket| counts.get_mut(bucket))
-            {
-                *count = users;
-            }
-        };
-        let run = async |count: Count<'_>| match self.query(clickhouse, statement, &registered, count) {
-            Some(query) => clickhouse.run(query.fetch_all::<PeriodCount>()).await,
-            None => Ok(Vec::new()),
-        };
-        let mut spanning = Vec::new();
-        for period in run(Count::PerPart).await? {
-            if period.spans_parts {
-                let period = self.range.period(self.grain, period.bucket);
-                spanning.push(period.start.as_millis().div_euclid(1000));
-            } else {
-                fill(period.bucket, period.users);
+    /// The number of each period's users, and, where that is asked for, of those who registered before and within the range.
+    async fn counts(&self, clickhouse: &Connection, by_registration: bool) -> Result<Vec<Counts>, Error> {
+        let observed = clickhouse
+            .observed_users(Asked {
+                org: self.org,
+                mentor: self.mentor.unwrap_or_default(),
+                range: self.range,
+                grain: self.grain,
+                by_registration,
+            })
+            .await?;
+        let (mut counts, mut whole, mut rests) = (Vec::new(), Vec::new(), Vec::new());
+        let (first, last) = (
+            second(self.range.first_instant()),
+            second(self.range.end_instant()),
+        );
+        for (bucket, period) in self.range.periods(self.grain).enumerate() {
+            let start = second(period.start);
+            let time = start.max(first)..end_of(self.grain, start).min(last);
+            let observed = observed.of(start, time.end).filter(|_| time.start == start);
+            counts.push(observed.map_or_else(Counts::default, |observed| Counts {
+                users: observed.users,
+                veterans: observed.veterans,
+                new_users: observed.new_users,
+            }));
+            let observed_until = observed.map_or(time.start, ObservedUsers::until);
+            let gap = Gap {
+                bucket,
+                time,
+                observed_until,
+            };
+            if gap.observed_until == gap.time.start {
+                whole.push(gap);
+            } else if gap.observed_until < gap.time.end {
+                rests.push(gap);
             }
         }
-        if !spanning.is_empty() {
-            for period in run(Count::Distinct(&spanning)).await? {
-                fill(period.bucket, period.users);
+        let rests = rests
+            .into_iter()
+            .map(|gap| self.rest(clickhouse, gap, by_registration));
+        let (whole, rests) = try_join(
+            self.count_rows(clickhouse, &whole, by_registration),
+            try_join_all(rests),
+        )
+        .await?;
+        for found in whole.into_iter().chain(rests) {
+            let bucket = usize::try_from(found.bucket).ok();
+            if let Some(counts) = bucket.and_then(|bucket| counts.get_mut(bucket)) {
+                counts.users += found.users;
+                counts.veterans += found.veterans;
+                counts.new_users += found.new_users;
             }
         }
         Ok(counts)
     }
 
+    /// Counts of periods of which nothing is observed.
+    async fn count_rows(
+        &self,
+        clickhouse: &Connection,
+        gaps: &[Gap],
+        by_registration: bool,
+    ) -> Result<Vec<PeriodCounts>, Error> {
+        let (users, veterans, new_users) = if by_registration {
+            let registered = registered("true");
+            // Of who registered since there are fewer.
+            let since = "(SELECT user FROM (${registered}) WHERE registered >= {since:Int64})";
+            let within = "(SELECT user FROM (${registered}) WHERE registered >= {since:Int64} AND registered < {until:Int64})";
+            (
+                "toUInt64(0)".to_owned(),
+                format!("uniqExactIf(user, user NOT IN {since})").replace("${registered}", &registered),
+                format!("uniqExactIf(user, user IN {within})").replace("${registered}", &registered),
+            )
+        } else {
+            let none = || "toUInt64(0)".to_owned();
+            ("uniqExact(user)".to_owned(), none(), none())
+        };
+        let slices: Vec<_> = slices(self.grain, gaps)
+            .into_iter()
+            .filter(|slice| !slice.periods.is_empty())
+            .map(|slice| {
+                let periods: Vec<_> = slice.periods.iter().map(i64::to_string).collect();
+                include_str!("../sql/active.sql")
+                    .replace("${table}", slice.table)
+                    .replace("${periods}", &periods.join(","))
+            })
+            .collect();
+        if slices.is_empty() {
+            return Ok(Vec::new());
+        }
+        // No period is in two slices, so each is counted by itself.
+        let sql = slices
+            .join(" UNION ALL ")
+            .replace("${bucket}", &self.bucket_sql("toInt64(toUnixTimestamp(period))"))
+            .replace("${users}", &users)
+            .replace("${veterans}", &veterans)
+            .replace("${new_users}", &new_users);
+        clickhouse.run(self.query(clickhouse, &sql).fetch_all()).await
+    }
+
+    /// Counts who was active in what is not observed of a period, and not before in it.
+    async fn rest(
+        &self,
+        clickhouse: &Connection,
+        gap: Gap,
+        by_registration: bool,
+    ) -> Result<PeriodCounts, Error> {
+        let Gap {
+            bucket,
+            time,
+            observed_until,
+        } = gap;
+        let active = |table: &str, time: Range<i64>| {
+            let (since, until) = (time.start, time.end);
+            format!(
+                "SELECT user FROM {table} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
+                 AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC')"
+            )
+        };
+        let later = active("active_hourly", observed_until..time.end.min(LAST));
+        let midnight = (observed_until.div_euclid(DAY) * DAY).max(time.start);
+        let earlier = [
+            active("active_daily", time.start..midnight),
+            active("active_hourly", midnight..observed_until),
+        ]
+        .map(|earlier| format!("{earlier} AND user IN ({later})"))
+        .join(" UNION ALL ");
+        let counts = if by_registration {
+            let among = format!("user IN ({later}) AND user NOT IN ({earlier})");
+            include_str!("../sql/cohorts_later.sql").replace("${registered}", &registered(&among))
+        } else {
+            include_str!("../sql/active_later.sql")
+                .replace("${later}", &later)
+                .replace("${earlier}", &earlier)
+        };
+        let counts = clickhouse
+            .run(self.query(clickhouse, &counts).fetch_one::<Counts>())
+            .await?;
+        Ok(PeriodCounts {
+            bucket: i64::try_from(bucket).unwrap_or(i64::MAX),
+            users: counts.users,
+            veterans: counts.veterans,
+            new_users: counts.new_users,
+        })
+    }
+
+    /// Selects who was active somewhere in the range; none where it is one that can have nobody.
+    pub(crate) fn active_users(&self) -> Option<String> {
+        let (first, last) = (
+            second(self.range.first_instant()),
+            second(self.range.end_instant()),
+        );
+        let weeks = self.range.periods(Grain::Week).enumerate().map(|(bucket, week)| {
+            let start = second(week.start);
+            let time = start.max(first)..end_of(Grain::Week, start).min(last);
+            Gap {
+                bucket,
+                observed_until: time.start,
+                time,
+            }
+        });
+        let slices = slices(Grain::Week, &weeks.collect::<Vec<_>>());
+        let users = slices.iter().map(|slice| {
+            let periods: Vec<_> = slice.periods.iter().map(i64::to_string).collect();
+            format!(
+                "SELECT user FROM {} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
+                 AND period IN CAST([{}] AS Array(DateTime('UTC')))",
+                slice.table,
+                periods.join(",")
+            )
+        });
+        (!slices.is_empty()).then(|| users.collect::<Vec<_>>().join(" UNION ALL "))
+    }
+
     /// An expression of the index of the period that an instant falls in, which is given in seconds.
-    fn bucket_sql(&self, seconds: &str) -> String {
+    pub(crate) fn bucket_sql(&self, seconds: &str) -> String {
         let first = self.range.first_period(self.grain).start;
         match self.grain.millis() {
-            Some(millis) => format!(
-                "intDiv({seconds} - ({}), {})",
-                first.as_millis().div_euclid(1000),
-                millis / 1000
-            ),
+            Some(millis) => format!("intDiv({seconds} - ({}), {})", second(first), millis / 1000),
             None => format!(
                 "toInt64(toYear(toDateTime64({seconds}, 0, 'UTC')) * 12 + toMonth(toDateTime64({seconds}, 0, 'UTC')) - 1 \
                  - ({}))",
@@ -135,171 +282,49 @@ impl ActivityQuery<'_> {
         }
     }
 
-    /// The query of a statement; none where it reads activity and the range is one that can have none.
-    fn query(
-        &self,
-        clickhouse: &Connection,
-        statement: &str,
-        registered: &Range<i64>,
-        count: Count<'_>,
-    ) -> Option<Query> {
-        let mut slices = slices(self.range, self.grain);
-        if let Count::Distinct(_) = count {
-            slices.retain(|slice| slice.whole);
-        }
-        let fill = |statement: &str| -> Vec<String> {
-            let filled = slices.iter().map(|slice| slice.fill(statement, count));
-            filled.collect()
-        };
-        let sql = if statement.contains("${slice}") {
-            // No period is in two slices, so each is counted by itself.
-            fill(statement).join(" UNION ALL ")
-        } else {
-            let users = fill("SELECT user FROM ${table} WHERE ${slice}");
-            statement.replace("${users}", &users.join(" UNION ALL "))
-        };
-        if slices.is_empty() && (statement.contains("${slice}") || statement.contains("${users}")) {
-            return None;
-        }
-        let sql = sql
-            .replace("${registered}", include_str!("../sql/registered.sql"))
-            .replace("${bucket}", &self.bucket_sql("toInt64(toUnixTimestamp(period))"))
-            .replace(
-                "${registered_bucket}",
-                &self.bucket_sql("intDiv(registered, 1000)"),
-            );
-        let query = clickhouse
-            .query(&sql, self.org)
-            // Each replica that takes part in a query numbers the parts itself.
-            .with_setting("max_parallel_replicas", "1")
+    pub(crate) fn query(&self, clickhouse: &Connection, sql: &str) -> Query {
+        let Range { start, end } = millis(self.range);
+        clickhouse
+            .query(sql, self.org)
             .param("mentor", self.mentor.unwrap_or_default())
-            .param("since", registered.start)
-            .param("until", registered.end);
-        Some(query)
+            .param("since", start)
+            .param("until", end)
     }
 }
 
-impl Slice {
-    /// A statement about this slice. All that is put into the text is numbers and names of tables and columns.
-    fn fill(&self, statement: &str, count: Count<'_>) -> String {
-        let (since, until) = (self.time.start / 1000, self.time.end / 1000);
-        let among = match count {
-            Count::PerPart => String::new(),
-            Count::Distinct(periods) => {
-                let periods: Vec<String> = periods.iter().map(i64::to_string).collect();
-                format!(
-                    "AND period IN CAST([{}] AS Array(DateTime('UTC')))",
-                    periods.join(",")
-                )
-            }
-        };
-        let rows = format!(
-            "org = {{org:String}} AND mentor_id = {{mentor:String}} \
-             AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC') {among}"
-        );
-        let group = if self.whole { "period" } else { "bucket" };
-        let (users, users_if, spans_parts) = match count {
-            Count::PerPart if self.whole => ("count()", "countIf(", "min(_part_index) < max(_part_index)"),
-            // A bucket of several periods may have a user in each, as a period of several parts.
-            Count::PerPart | Count::Distinct(_) => ("uniqExact(user)", "uniqExactIf(user, ", "0"),
-        };
-        statement
-            .replace("${group}", group)
-            .replace("${spans_parts}", spans_parts)
-            .replace("${table}", self.table)
-            .replace("${slice}", &rows)
-            .replace("${users_if}(", users_if)
-            .replace("${users_of_bucket}", users)
-    }
-}
-
-/// The stretches of the activity tables that hold a range: of weeks, the whole ones from the weekly rollup and
-/// the days of those that the range cuts from the daily one, from which months are made too.
-fn slices(range: DateRange, grain: Grain) -> Vec<Slice> {
-    const WEEK: i64 = 7 * Day::MILLIS;
-    let Range { start, end } = millis(range);
-    let slices = match grain {
-        Grain::Hour => vec![("active_hourly", true, start..end)],
-        Grain::Day => vec![("active_daily", true, start..end)],
-        Grain::Month => vec![("active_daily", false, start..end)],
-        Grain::Week => {
-            let monday = range.first_period(Grain::Week).start.as_millis();
-            let first_whole = if monday == start { start } else { monday + WEEK };
-            let last_whole = monday + (end - monday) / WEEK * WEEK;
-            let whole = if first_whole < last_whole {
-                first_whole..last_whole
-            } else {
-                end..end
-            };
-            vec![
-                ("active_daily", false, start..whole.start),
-                ("active_weekly", true, whole.clone()),
-                ("active_daily", false, whole.end..end),
-            ]
-        }
-    };
-    // The period of a rollup is a DateTime, which ends in the year 2106; messages date from the year 2000 on.
-    let clamp = |millis: i64| millis.clamp(0, i64::from(u32::MAX) * 1000);
-    let slices = slices.into_iter().map(|(table, whole, time)| Slice {
+/// The periods of the activity tables that gaps are counted from: of weeks the whole ones from the weekly rollup, and the
+/// days of those that the range cuts from the daily one, from which months are made too.
+fn slices(grain: Grain, gaps: &[Gap]) -> Vec<Slice> {
+    let mut slices = ["active_hourly", "active_daily", "active_weekly"].map(|table| Slice {
         table,
-        whole,
-        time: clamp(time.start)..clamp(time.end),
+        periods: Vec::new(),
     });
-    slices.filter(|slice| !slice.time.is_empty()).collect()
+    for Gap { time, .. } in gaps {
+        // Messages date from the year 2000 on.
+        let time = time.start.max(0)..time.end.min(LAST);
+        if time.is_empty() {
+            continue;
+        }
+        let [hours, days, weeks] = &mut slices;
+        match grain {
+            Grain::Hour => hours.periods.push(time.start),
+            Grain::Week if time.end - time.start == 7 * DAY => weeks.periods.push(time.start),
+            Grain::Day | Grain::Week | Grain::Month => {
+                let mut day = time.start;
+                while day < time.end {
+                    days.periods.push(day);
+                    day += DAY;
+                }
+            }
+        }
+    }
+    slices
+        .into_iter()
+        .filter(|slice| !slice.periods.is_empty())
+        .collect()
 }
 
 /// From the beginning of a range to its end, in milliseconds.
-fn millis(range: DateRange) -> Range<i64> {
+pub(crate) fn millis(range: DateRange) -> Range<i64> {
     range.first_instant().as_millis()..range.end_instant().as_millis()
-}
-
-#[cfg(test)]
-mod tests {
-    use events::Timestamp;
-
-    use super::*;
-
-    fn range(start: (i32, u32, u32), end: (i32, u32, u32)) -> DateRange {
-        let day = |(y, m, d)| Day::from_ymd(y, m, d).unwrap();
-        DateRange::new(day(start), day(end)).unwrap()
-    }
-
-    fn stretches(range: DateRange, grain: Grain) -> Vec<(&'static str, String, String)> {
-        let day = |millis| {
-            Timestamp::from_millis(millis)
-                .to_rfc3339_seconds()
-                .replace("T00:00:00Z", "")
-        };
-        slices(range, grain)
-            .iter()
-            .map(|s| (s.table, day(s.time.start), day(s.time.end)))
-            .collect()
-    }
-
-    #[test]
-    fn whole_weeks_are_read_as_weeks_and_cut_ones_as_days() {
-        // 2024-01-03 is a Wednesday, 2024-01-24 too.
-        assert_eq!(
-            stretches(range((2024, 1, 3), (2024, 1, 24)), Grain::Week),
-            [
-                ("active_daily", "2024-01-03".into(), "2024-01-08".into()),
-                ("active_weekly", "2024-01-08".into(), "2024-01-22".into()),
-                ("active_daily", "2024-01-22".into(), "2024-01-25".into()),
-            ]
-        );
-        assert_eq!(
-            stretches(range((2024, 1, 1), (2024, 1, 14)), Grain::Week),
-            [("active_weekly", "2024-01-01".into(), "2024-01-15".into())]
-        );
-        assert_eq!(
-            stretches(range((2024, 1, 3), (2024, 1, 10)), Grain::Week),
-            [("active_daily", "2024-01-03".into(), "2024-01-11".into())]
-        );
-    }
-
-    #[test]
-    fn a_range_beyond_what_a_datetime_holds_reads_nothing() {
-        assert!(slices(range((1900, 1, 1), (1969, 12, 31)), Grain::Day).is_empty());
-        assert!(slices(range((2200, 1, 1), (2200, 12, 31)), Grain::Hour).is_empty());
-    }
 }

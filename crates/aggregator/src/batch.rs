@@ -1,5 +1,7 @@
 //! Events to be inserted, with what their messages add to the rollups.
 
+use std::collections::HashMap;
+
 use events::{Body, Event, topic_key};
 
 use crate::{
@@ -7,13 +9,20 @@ use crate::{
     tables::{AnnotationRow, AnnotationRows, Insert, RegistrationRow, RegistrationRows, Rows},
 };
 
+/// About what the registration of a user takes in a map, without the name, in bytes.
+const REGISTERED_BYTES: usize = 80;
+
 /// Events that are inserted together. Appending copies them: nothing borrows from their records afterwards.
 #[derive(Debug, Default)]
 pub struct Batch {
     messages: Messages,
     annotations: AnnotationRows,
     registrations: RegistrationRows,
+    registered: Registered,
 }
+
+/// The earliest registration of each user, by organisation.
+type Registered = HashMap<String, HashMap<String, i64>>;
 
 impl Batch {
     /// A batch without events.
@@ -38,11 +47,21 @@ impl Batch {
                     topic_keys: &topic_keys,
                 });
             }
-            Body::Registration(registration) => self.registrations.push(RegistrationRow {
-                org: &event.org,
-                user_id: &registration.user_id,
-                registered_at: registration.registered_at.as_millis(),
-            }),
+            Body::Registration(registration) => {
+                let (org, user_id) = (&*event.org, &*registration.user_id);
+                let registered_at = registration.registered_at.as_millis();
+                self.registrations.push(RegistrationRow {
+                    org,
+                    user_id,
+                    registered_at,
+                });
+                let of_org = match self.registered.get_mut(org) {
+                    Some(of_org) => of_org,
+                    None => self.registered.entry(org.to_owned()).or_default(),
+                };
+                let earliest = of_org.entry(user_id.to_owned()).or_insert(registered_at);
+                *earliest = registered_at.min(*earliest);
+            }
         }
     }
 
@@ -58,14 +77,15 @@ impl Batch {
 
     /// The memory that its events take, in bytes.
     pub fn bytes(&self) -> usize {
-        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes()
+        // Each registration is in its row, and once more as that of its user.
+        let registered = self.registrations.len() * REGISTERED_BYTES + self.registrations.bytes();
+        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes() + registered
     }
 
     /// Closes the batch. The result can be inserted any number of times without being encoded again.
     pub fn seal(self) -> SealedBatch {
         let (messages, sorted) = self.messages.into_rows();
         let rollups = [
-            sorted.activity().into_insert(),
             sorted.users().into_insert(),
             sorted.conversations().into_insert(),
             sorted.conversation_days().into_insert(),
@@ -79,6 +99,12 @@ impl Batch {
             earliest: sorted.earliest(),
             facts: facts.into_iter().flatten().collect(),
             rollups: rollups.into_iter().flatten().collect(),
+            activity: sorted.activity().into_insert(),
+            registrations: self
+                .registered
+                .into_iter()
+                .map(|(org, users)| (org, users.into_iter().collect()))
+                .collect(),
         }
     }
 }
@@ -89,6 +115,10 @@ pub struct SealedBatch {
     pub(crate) facts: Vec<Insert>,
     /// What its messages add to the rollups; the other facts have views for that.
     pub(crate) rollups: Vec<Insert>,
+    /// Who was active. It goes last: of who is seen to be active it must be known since when.
+    pub(crate) activity: Option<Insert>,
     /// When the earliest message of each organisation was sent, in milliseconds since 1970.
     pub(crate) earliest: Vec<(String, i64)>,
+    /// The earliest registration of each user, likewise, by organisation.
+    pub(crate) registrations: Vec<(String, Vec<(String, i64)>)>,
 }

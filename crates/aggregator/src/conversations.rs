@@ -8,7 +8,7 @@ use futures::future::try_join;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{connection::Connection, error::Error, listing::Listing};
+use crate::{connection::Connection, error::Error};
 
 /// The number of conversations that are read at once. A statement that names their ids, of 39 digits at most, stays within
 /// ClickHouse's default `http_max_field_value_size` of 128 KiB.
@@ -83,8 +83,13 @@ impl Connection {
     }
 
     /// The details of conversations, at most [`CHUNK`]; none where they are more than [`CHUNK_BYTES`].
-    pub(crate) async fn chunk(&self, listing: &Listing, ids: &[u128]) -> Result<Option<Vec<Details>>, Error> {
-        match self.details(listing, ids, CHUNK_BYTES).await {
+    pub(crate) async fn chunk(
+        &self,
+        org: &str,
+        topics: &[String],
+        ids: &[u128],
+    ) -> Result<Option<Vec<Details>>, Error> {
+        match self.details(org, topics, ids, CHUNK_BYTES).await {
             // TOO_MANY_ROWS_OR_BYTES, MEMORY_LIMIT_EXCEEDED
             Err(error) if matches!(error.code(), Some(396 | 241)) => Ok(None),
             details => details.map(Some),
@@ -92,16 +97,27 @@ impl Connection {
     }
 
     /// The details of a group of conversations.
-    pub(crate) async fn group(&self, listing: &Listing, ids: &[u128]) -> Result<Vec<Details>, Error> {
-        self.details(listing, ids, 0).await
+    pub(crate) async fn group(
+        &self,
+        org: &str,
+        topics: &[String],
+        ids: &[u128],
+    ) -> Result<Vec<Details>, Error> {
+        self.details(org, topics, ids, 0).await
     }
 
     /// The details of conversations, with so many bytes at most; 0: however many.
-    async fn details(&self, listing: &Listing, ids: &[u128], max_bytes: u64) -> Result<Vec<Details>, Error> {
+    async fn details(
+        &self,
+        org: &str,
+        topics: &[String],
+        ids: &[u128],
+        max_bytes: u64,
+    ) -> Result<Vec<Details>, Error> {
         let statement = |sql, ids: &[u128]| {
-            self.query(sql, listing.org())
+            self.query(sql, org)
                 .with_setting("max_result_bytes", max_bytes.to_string())
-                .param("topics", listing.topics())
+                .param("topics", topics)
                 .bind(id_array_literal(ids))
         };
         let details = async |ids: &[u128]| {
@@ -112,7 +128,7 @@ impl Connection {
             let rows = statement(include_str!("../sql/latest_annotations.sql"), ids);
             self.run(rows.fetch_all::<AnnotationRow>()).await
         };
-        let (details, annotations) = if listing.topics().is_empty() {
+        let (details, annotations) = if topics.is_empty() {
             try_join(details(ids), annotations).await?
         } else {
             // A topic that many had once may have few left.

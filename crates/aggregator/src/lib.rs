@@ -12,8 +12,9 @@
 //! - `rollup`: the rollups, each with the view that defines it (`rollups/`)
 //! - `native` and `tables`: the tables that batches go into, column by column
 //! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
-//! - `activity`: who was active when, as ClickHouse answers (`sql/`); [`cache`]: what is kept in memory of it
-//! - `observed`: counts of conversations of periods that have ended
+//! - `changes` and `entries`: since when more is known of periods that have ended
+//! - `observed` and `observed_users`: counts of conversations and of users of periods that have ended
+//! - `registered`, `activity` and `registrations`: who was active when, and who registered (`sql/`)
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
@@ -21,9 +22,10 @@
 
 mod activity;
 pub mod batch;
-pub mod cache;
+mod changes;
 mod connection;
 mod conversations;
+mod entries;
 pub mod error;
 mod insert;
 mod listing;
@@ -31,7 +33,10 @@ mod messages;
 pub mod migrate;
 mod native;
 mod observed;
+mod observed_users;
 pub mod rebuild;
+mod registered;
+mod registrations;
 mod rollup;
 mod rollup_rows;
 pub mod settings;
@@ -43,6 +48,7 @@ pub mod verify;
 pub use batch::{Batch, SealedBatch};
 pub use error::Error;
 pub use observed::OBSERVED_TABLE;
+pub use observed_users::OBSERVED_USERS_TABLE;
 pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
 pub use store::Store;

@@ -87,14 +87,6 @@ impl Listing {
         })
     }
 
-    pub(crate) fn org(&self) -> &str {
-        &self.org
-    }
-
-    pub(crate) fn topics(&self) -> &[String] {
-        &self.topics
-    }
-
     /// The same of other days.
     pub(crate) fn on(&self, days: RangeInclusive<u16>) -> Self {
         Self { days, ..self.clone() }
@@ -349,16 +341,18 @@ impl Candidates {
 
     /// The details of those that were named; none where they are more than a chunk holds.
     pub(crate) async fn chunk(&self, ids: &[u128]) -> Result<Option<Vec<Details>>, Error> {
-        self.clickhouse.chunk(&self.listing, ids).await
+        let Listing { org, topics, .. } = &self.listing;
+        self.clickhouse.chunk(org, topics, ids).await
     }
 
     /// The details of a group of them.
     pub(crate) async fn group(&self, ids: &[u128]) -> Result<Vec<Details>, Error> {
-        self.clickhouse.group(&self.listing, ids).await
+        let Listing { org, topics, .. } = &self.listing;
+        self.clickhouse.group(org, topics, ids).await
     }
 
     /// Those that were named, in groups that a chunk holds.
     pub(crate) async fn by_size(&self, ids: Vec<u128>) -> Result<VecDeque<Vec<u128>>, Error> {
-        self.clickhouse.by_size(self.listing.org(), ids).await
+        self.clickhouse.by_size(&self.listing.org, ids).await
     }
 }

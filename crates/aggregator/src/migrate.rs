@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 38] = [
+static MIGRATIONS: [Migration; 40] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -97,13 +97,15 @@ static MIGRATIONS: [Migration; 38] = [
     migration!("0029_fill_conversation_topics"),
     migration!("0030_drop_conversations"),
     migration!("0031_drop_conversation_days"),
-    migration!("0032_conversation_changes"),
+    migration!("0032_changes"),
     migration!("0033_observed_conversations"),
     migration!("0034_latest_annotations"),
     migration!("0035_latest_annotations_from_annotations"),
     migration!("0036_fill_latest_annotations"),
     migration!("0037_drop_conversation_annotations_from_annotations"),
     migration!("0038_drop_conversation_annotations"),
+    migration!("0039_observed_users"),
+    migration!("0040_entered_registrations"),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

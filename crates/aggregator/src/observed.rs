@@ -1,9 +1,8 @@
 //! How many conversations began in periods that have ended, as that was observed.
 //!
 //! Such a count is no counter: nothing is added to it. It is what one look at the rollups saw, with a mark of all that had
-//! been entered in `conversation_changes` by then. Ingestion enters there, after what it inserted is acknowledged and before
-//! that counts as settled, since when the past may have changed. So a count whose mark is still that of the entries has
-//! seen every acknowledged event that can matter to it. A live stream enters next to nothing.
+//! been entered in `changes` by then. So a count whose mark is still that of the entries has seen every acknowledged event
+//! that can matter to it. A live stream enters next to nothing.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,6 +16,7 @@ use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
+    changes::{Changes, HOUR},
     connection::Connection,
     conversations::{CHUNK, id_array_literal},
     error::Error,
@@ -28,29 +28,9 @@ use crate::{
 /// Where counts are kept.
 pub const OBSERVED_TABLE: &str = "observed_conversations";
 
-const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 /// How many days are observed by one statement.
 const STRIDE: i64 = 8 * DAY;
-
-/// That more is known of what an hour and those after it have: a hash of all entries that say so.
-#[derive(Debug, Row, Deserialize)]
-struct Change {
-    since: u32,
-    hash: u64,
-}
-
-/// The changes that were entered of an organisation, in the order of time.
-#[derive(Debug)]
-struct Changes(Vec<Change>);
-
-impl Changes {
-    /// What tells a state of the entries about the time before an instant from any other.
-    fn mark(&self, end: i64) -> u64 {
-        let before = self.0.iter().take_while(|change| i64::from(change.since) < end);
-        before.fold(0, |mark, change| mark.wrapping_add(change.hash))
-    }
-}
 
 /// A count of a period.
 #[derive(Debug, Row, Deserialize)]
@@ -151,11 +131,6 @@ impl Connection {
         Ok(Observed::of(&changes, counts, mentor))
     }
 
-    async fn changes(&self, org: &str) -> Result<Changes, Error> {
-        let changes = self.query(include_str!("../sql/conversation_changes.sql"), org);
-        self.run(changes.fetch_all()).await.map(Changes)
-    }
-
     async fn observed_counts(&self, org: &str, mentor: &str) -> Result<Vec<ObservedCount>, Error> {
         let counts = self
             .query(include_str!("../sql/observed_conversations.sql"), org)
@@ -221,18 +196,29 @@ impl Store {
     ///
     /// # Errors
     /// Those of any query: see [`Error`].
-    pub async fn observe(&self, now: Timestamp) -> Result<u64, Error> {
-        let orgs = self
-            .clickhouse
-            .question(include_str!("../sql/observed_orgs.sql"))
-            .param("least", self.clickhouse.settings.observe_from)
-            .fetch_all::<String>();
+    pub async fn observe_conversations(&self, now: Timestamp) -> Result<u64, Error> {
         let ended = now.as_millis() / 1_000 - self.clickhouse.settings.observe_margin();
         let mut periods = 0;
-        for org in self.clickhouse.run(orgs).await? {
+        for org in self.orgs_to_observe("conversations_by_day").await? {
             periods += self.observe_org(&org, ended).await?;
         }
         Ok(periods)
+    }
+
+    /// The organisations of which a rollup has so many rows with any mentor that their counts are observed.
+    pub(crate) async fn orgs_to_observe(&self, table: &str) -> Result<Vec<String>, Error> {
+        let sql = include_str!("../sql/observed_orgs.sql").replace("${table}", table);
+        let orgs = self.clickhouse.question(&sql);
+        let orgs = orgs.param("least", self.clickhouse.settings.observe_from);
+        self.clickhouse.run(orgs.fetch_all()).await
+    }
+
+    /// The organisations that a table has counts of.
+    pub(crate) async fn orgs_observed(&self, table: &str) -> Result<Vec<String>, Error> {
+        let sql = include_str!("../sql/orgs_observed.sql").replace("${table}", table);
+        self.clickhouse
+            .run(self.clickhouse.client.query(&sql).fetch_all())
+            .await
     }
 
     async fn observe_org(&self, org: &str, ended: i64) -> Result<u64, Error> {
@@ -269,12 +255,8 @@ impl Store {
     /// The counts that hold and are not what the rollups have, as [`Store::verify`] compares them: what stands there is not
     /// expected, and what should is.
     pub(crate) async fn observed_strays(&self) -> Result<HashMap<(u128, bool), String>, Error> {
-        let orgs = self
-            .clickhouse
-            .client
-            .query(include_str!("../sql/orgs_observed.sql"));
         let mut strays = HashMap::new();
-        for org in self.clickhouse.run(orgs.fetch_all::<String>()).await? {
+        for org in self.orgs_observed(OBSERVED_TABLE).await? {
             let changes = self.clickhouse.changes(&org).await?;
             let counts = self
                 .clickhouse

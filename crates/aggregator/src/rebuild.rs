@@ -12,6 +12,7 @@ use crate::{
     connection::Connection,
     error::Error,
     observed::OBSERVED_TABLE,
+    observed_users::OBSERVED_USERS_TABLE,
     rollup::{View, views_into},
     store::Store,
 };
@@ -28,8 +29,8 @@ impl Store {
     /// # Errors
     /// Those of any query.
     pub async fn rebuild(&self, table: &'static str) -> Result<(), Error> {
-        let clickhouse = &*self.clickhouse;
-        if table == OBSERVED_TABLE {
+        let clickhouse = &self.clickhouse;
+        if [OBSERVED_TABLE, OBSERVED_USERS_TABLE].contains(&table) {
             // What is not observed is counted from rows, until it is observed again.
             return clickhouse.change(&format!("TRUNCATE TABLE {table}")).await;
         }

@@ -22,16 +22,14 @@ pub struct Settings {
     pub insert_timeout_secs: u64,
     /// How long one statement that migrates, verifies or rebuilds may take, in seconds. Default 21,600 (6 hours).
     pub maintenance_timeout_secs: u64,
-    /// How often conversations of periods that have ended are counted, in seconds. Default 30.
+    /// How often users and conversations of periods that have ended are counted, in seconds. Default 30.
     pub observe_interval_secs: u64,
     /// How long after its end a period is counted at the earliest, in seconds; the clocks of ingestion may differ by twice as
     /// much. Default 60.
     pub observe_margin_secs: u64,
-    /// The least number of conversations that an organisation has where they are counted so. Default 10,000.
+    /// The least number of conversations, and of days on which a user was active, that an organisation has where they are
+    /// counted so. Default 10,000.
     pub observe_from: u64,
-    /// How much memory the sets of users may take that questions are answered from, in bytes. 0:
-    /// ClickHouse answers, which is right for several servers behind a load balancer at [`url`](Self::url). Default 96 MiB.
-    pub cache_bytes: usize,
 }
 
 impl Settings {
@@ -70,7 +68,6 @@ impl Default for Settings {
             observe_interval_secs: 30,
             observe_margin_secs: 60,
             observe_from: 10_000,
-            cache_bytes: 96 << 20,
         }
     }
 }

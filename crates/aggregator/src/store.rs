@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,37 +10,19 @@ use events::{CohortCount, DateRange, Grain, NewUsersBy, Timestamp};
 use futures::future::try_join_all;
 
 use crate::{
-    activity::ActivityQuery,
-    batch::SealedBatch,
-    cache::Source,
-    connection::Connection,
-    error::Error,
-    insert::Inserter,
-    settings::Settings,
-    tables::{ChangeRow, ChangeRows, Insert, Rows},
+    activity::ActivityQuery, batch::SealedBatch, changes::ChangeCounter, connection::Connection,
+    error::Error, insert::Inserter, settings::Settings, tables::Insert,
 };
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
 /// connection.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) clickhouse: Source,
+    pub(crate) clickhouse: Connection,
     inserter: Inserter,
-    changes: Arc<ChangeCounter>,
+    pub(crate) changes: Arc<ChangeCounter>,
     /// Organisations of which an event has arrived, among those that were asked about.
     known_orgs: Arc<Mutex<HashSet<String>>>,
-}
-
-/// Numbers the changes that a process enters.
-struct ChangeCounter {
-    writer: u64,
-    number: AtomicU64,
-}
-
-impl ChangeCounter {
-    fn next(&self) -> u64 {
-        self.number.fetch_add(1, Ordering::Relaxed) + 1
-    }
 }
 
 impl std::fmt::Debug for Store {
@@ -58,12 +37,9 @@ impl Store {
     /// The store of these settings.
     pub fn new(settings: &Settings) -> Self {
         Self {
-            clickhouse: Source::new(Connection::new(settings)),
+            clickhouse: Connection::new(settings),
             inserter: Inserter::new(),
-            changes: Arc::new(ChangeCounter {
-                writer: rand::random(),
-                number: AtomicU64::new(0),
-            }),
+            changes: Arc::new(ChangeCounter::new()),
             known_orgs: Arc::default(),
         }
     }
@@ -102,6 +78,17 @@ impl Store {
         self.clickhouse.settings.observe_interval()
     }
 
+    /// Observes what has ended: see [`Store::observe_users`] and [`Store::observe_conversations`].
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`]. What of the two can be observed is.
+    pub async fn observe(&self, now: Timestamp) -> Result<(), Error> {
+        let users = self.observe_users(now).await;
+        self.observe_conversations(now).await?;
+        users?;
+        Ok(())
+    }
+
     /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.
     ///
     /// The facts go first: at every moment a rollup holds no more than follows from the facts. A failure may leave a part
@@ -114,45 +101,15 @@ impl Store {
         try_join_all(batch.facts.iter().map(|insert| self.send(insert))).await?;
         let rollups = async {
             try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await?;
-            self.enter_changes(batch, clock()).await
+            if let Some(activity) = &batch.activity {
+                self.send(activity).await?;
+            }
+            self.enter_changes(batch, clock).await
         };
         match rollups.await {
             // The facts have been taken, so the events are not at fault, but a change that was made to a rollup by hand.
             Err(Error::InvalidRows(source)) => Err(Error::Refused(source)),
             inserted => inserted,
-        }
-    }
-
-    /// Enters that anything may have changed, of every organisation.
-    pub(crate) async fn enter_change_of_all(&self) -> Result<(), Error> {
-        let enter = self
-            .clickhouse
-            .maintenance(include_str!("../sql/enter_change_of_all.sql"))
-            .param("writer", self.changes.writer)
-            .param("number", self.changes.next());
-        let limit = self.clickhouse.settings.maintenance_timeout();
-        self.clickhouse.within(limit, enter.execute()).await
-    }
-
-    /// Enters since when the past is another, if any of a batch, all of which is acknowledged, is of a period that has ended.
-    /// A batch that is inserted again is entered again.
-    async fn enter_changes(&self, batch: &SealedBatch, now: Timestamp) -> Result<(), Error> {
-        let ended = now.as_millis() / 1_000 + self.clickhouse.settings.observe_margin();
-        let mut changes = ChangeRows::default();
-        for (org, earliest) in &batch.earliest {
-            let since = earliest.div_euclid(3_600_000) * 3_600;
-            if since + 3_600 <= ended {
-                changes.push(ChangeRow {
-                    org,
-                    since: u32::try_from(since).unwrap_or_default(),
-                    writer: self.changes.writer,
-                    number: self.changes.next(),
-                });
-            }
-        }
-        match changes.into_insert() {
-            Some(insert) => self.send(&insert).await,
-            None => Ok(()),
         }
     }
 
@@ -200,10 +157,8 @@ impl Store {
             grain,
             mentor: None,
         };
-        match query.cached_usage(&self.clickhouse).await {
-            Some(counts) => Ok(counts),
-            None => query.usage(&self.clickhouse).await,
-        }
+        // In a box, as it waits for several statements.
+        Box::pin(query.usage(&self.clickhouse)).await
     }
 
     /// New and veteran users, one count for each period of the range, in order; with a mentor, of those active with it.
@@ -224,10 +179,7 @@ impl Store {
             grain,
             mentor,
         };
-        let (new_users, veterans) = match query.cached_cohorts(&self.clickhouse, new_users_by).await {
-            Some(counts) => counts,
-            None => query.cohorts(&self.clickhouse, new_users_by).await?,
-        };
+        let (new_users, veterans) = Box::pin(query.cohorts(&self.clickhouse, new_users_by)).await?;
         Ok(range
             .periods(grain)
             .zip(new_users)

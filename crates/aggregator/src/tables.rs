@@ -154,7 +154,7 @@ tables! {
     }
 
     /// Since when a batch has changed what is known of the past.
-    conversation_changes: ChangeRows of ChangeRow {
+    changes: ChangeRows of ChangeRow {
         org: &'a str = "String",
         since: u32 = "DateTime('UTC')",
         writer: u64 = "UInt64",

@@ -13,7 +13,8 @@ use clickhouse::Row;
 use serde::Deserialize;
 
 use crate::{
-    connection::Connection, error::Error, observed::OBSERVED_TABLE, rollup::views_into, store::Store,
+    connection::Connection, error::Error, observed::OBSERVED_TABLE, observed_users::OBSERVED_USERS_TABLE,
+    rollup::views_into, store::Store,
 };
 
 /// How often the sides are compared before a stray counts as drift.
@@ -126,7 +127,10 @@ impl Store {
         if table == OBSERVED_TABLE {
             return self.observed_strays().await;
         }
-        let clickhouse = &*self.clickhouse;
+        if table == OBSERVED_USERS_TABLE {
+            return self.observed_users_strays().await;
+        }
+        let clickhouse = &self.clickhouse;
         let sql = clickhouse.strays_of(table).await?;
         let strays = clickhouse.maintenance(&sql).fetch_all::<Stray>();
         let strays = clickhouse

@@ -200,10 +200,7 @@ async fn observe(store: &Store) -> Infallible {
         let observed = store.observe(clock::now()).await;
         if let (Err(error), false) = (&observed, warned) {
             let error: &dyn std::error::Error = error;
-            warn!(
-                error,
-                "conversations of the past are counted from rows: they cannot be observed"
-            );
+            warn!(error, "the past is counted from rows: it cannot be observed");
         }
         warned = observed.is_err();
     }

@@ -6,7 +6,6 @@ use events::{
     TranscriptFilter,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use oracle::Oracle;
 use testbed::ClickHouse;
 use uuid::Uuid;
@@ -47,14 +46,6 @@ impl Database {
         database.store.migrate(|_| ()).await.unwrap();
         database
     }
-
-    /// A store that has ClickHouse count, where `store` counts from memory.
-    pub(crate) fn without_memory(&self) -> Store {
-        Store::new(&Settings {
-            cache_bytes: 0,
-            ..self.settings.clone()
-        })
-    }
 }
 
 /// Inserts events as one batch, and adds them to the oracles.
@@ -76,21 +67,6 @@ pub(crate) async fn insert(
 /// An instant after that of every event.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(START + 30_000 * HOUR)
-}
-
-/// What is measured on this thread, which runs all of a test.
-pub(crate) fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
-    (recorder, handle)
-}
-
-pub(crate) fn value(handle: &PrometheusHandle, metric: &str) -> u64 {
-    let text = handle.render();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{metric} ")));
-    line.map_or(0, |value| value.parse().unwrap())
 }
 
 /// A client of the database, for what the store does not answer.

@@ -3,11 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
 mod answers;
-mod cache;
 mod failures;
 mod harness;
 mod listed;
 mod observed;
+mod observed_users;
 mod rollups;
 mod schema;
 

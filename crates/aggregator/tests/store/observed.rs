@@ -107,7 +107,7 @@ async fn totals_are_exact_under_every_interleaving_of_inserts_and_observations()
         for step in 0..60_u64 {
             clock += i64::try_from(random.below(150)).unwrap() * 60_000;
             match random.below(5) {
-                0 => drop(store.observe(at(clock)).await.unwrap()),
+                0 => drop(store.observe_conversations(at(clock)).await.unwrap()),
                 // One that dies before it has entered what it changed, is observed perhaps, and is inserted again later.
                 1 if unfinished.is_none() => {
                     let late = said(
@@ -166,11 +166,15 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     let clock = START + 50 * HOUR + HOUR / 2;
     store.insert(&sealed(&events), || at(clock)).await.unwrap();
     assert_eq!(
-        store.observe(at(clock)).await.unwrap(),
+        store.observe_conversations(at(clock)).await.unwrap(),
         2 + 2,
         "two days and two hours"
     );
-    assert_eq!(store.observe(at(clock)).await.unwrap(), 0, "all is observed");
+    assert_eq!(
+        store.observe_conversations(at(clock)).await.unwrap(),
+        0,
+        "all is observed"
+    );
     compare(&store, &oracle).await;
 
     // It is these counts that answers are made of.
@@ -186,21 +190,21 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     assert_eq!((drift.missing, drift.unexpected), (1, 1), "{drift}");
     store.rebuild(OBSERVED_TABLE).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe(at(clock)).await.unwrap(), 4);
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 4);
 
     // Something late on the second day leaves the first.
     let late = said(1_000, START + 30 * HOUR, 1);
     oracle.add(&late);
     store.insert(&sealed(&[late]), || at(clock)).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe(at(clock)).await.unwrap(), 3);
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 3);
     compare(&store, &oracle).await;
 
     // What is of this hour changes nothing of the past.
     let now = said(1_001, clock, 1);
     oracle.add(&now);
     store.insert(&sealed(&[now]), || at(clock)).await.unwrap();
-    assert_eq!(store.observe(at(clock)).await.unwrap(), 0);
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 0);
     compare(&store, &oracle).await;
 
     // Something before all that was known.
@@ -208,7 +212,7 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     oracle.add(&first);
     store.insert(&sealed(&[first]), || at(clock)).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe(at(clock)).await.unwrap(), 2 + 4 + 2);
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 2 + 4 + 2);
     compare(&store, &oracle).await;
 }
 
@@ -226,7 +230,7 @@ async fn a_batch_that_comes_late_through_a_slow_insert_is_counted() {
         .unwrap();
     // A batch of the last minute of the day, which is open when the batch is made, and has ended when it is acknowledged.
     let last = said(99, START + 48 * HOUR - 60_000, 1);
-    store.observe(at(START + 49 * HOUR)).await.unwrap();
+    store.observe_conversations(at(START + 49 * HOUR)).await.unwrap();
     oracle.add(&last);
     store
         .insert(&sealed(&[last]), || at(START + 50 * HOUR))
@@ -250,13 +254,13 @@ async fn rollups_that_are_made_again_are_observed_again() {
         "DELETE FROM conversations_by_day WHERE day = '2024-03-05'",
     )
     .await;
-    store.observe(clock).await.unwrap();
+    store.observe_conversations(clock).await.unwrap();
     let all = TranscriptFilter::default();
     assert_eq!(store.transcripts_page("org", &all, 0, 1).await.unwrap().total, 24);
     store.rebuild("conversations_by_day").await.unwrap();
     compare(&store, &oracle).await;
     let entered: u64 = client(&database.settings)
-        .query("SELECT count() FROM conversation_changes WHERE since = toDateTime(0, 'UTC')")
+        .query("SELECT count() FROM changes WHERE since = toDateTime(0, 'UTC')")
         .fetch_one()
         .await
         .unwrap();

@@ -1,6 +1,6 @@
 //! `rollcall verify` and `rollcall rebuild`
 
-use aggregator::{OBSERVED_TABLE, Store, rollup_tables};
+use aggregator::{OBSERVED_TABLE, OBSERVED_USERS_TABLE, Store, rollup_tables};
 use anyhow::{Context, ensure};
 
 use crate::{progress, settings::Settings};
@@ -71,6 +71,6 @@ async fn store(settings: &Settings) -> anyhow::Result<Store> {
 fn chosen(named: &[String]) -> impl Iterator<Item = &'static str> {
     rollup_tables()
         .into_iter()
-        .chain([OBSERVED_TABLE])
+        .chain([OBSERVED_TABLE, OBSERVED_USERS_TABLE])
         .filter(move |table| named.is_empty() || named.iter().any(|name| name == table))
 }

@@ -1,7 +1,7 @@
-CREATE TABLE IF NOT EXISTS conversation_changes
+CREATE TABLE IF NOT EXISTS changes
 (
     org LowCardinality(String) COMMENT 'organisation',
-    since DateTime('UTC') COMMENT 'the hour of the earliest message',
+    since DateTime('UTC') COMMENT 'the hour of the earliest message, or of what is earliest of a user who registered',
     writer UInt64 COMMENT 'a random number of the process that inserted it',
     number SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
 )

@@ -2,7 +2,7 @@ SELECT since, sum(cityHash64(since, writer, number)) AS hash
 FROM
 (
     SELECT since, writer, max(number) AS number
-    FROM conversation_changes
+    FROM changes
     WHERE org = {org:String}
     GROUP BY since, writer
 )

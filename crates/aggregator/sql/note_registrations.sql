@@ -1,0 +1,2 @@
+INSERT INTO entered_registrations (org, user, registered_at)
+SELECT {org:String}, user, registered_at FROM (${unentered})

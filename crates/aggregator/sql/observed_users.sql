@@ -1,0 +1,4 @@
+SELECT period, until, users, ${veterans} AS veterans, ${new_users} AS new_users, registered, seen
+FROM observed_users
+WHERE org = {org:String} AND mentor_id = {mentor:String} AND grain = {grain:String}
+    AND period >= toDateTime({since:Int64}, 'UTC') AND period < toDateTime({until:Int64}, 'UTC')

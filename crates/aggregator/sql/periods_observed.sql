@@ -1,0 +1,4 @@
+SELECT DISTINCT CAST(grain AS Int8) AS grain, period, until, seen
+FROM observed_users
+WHERE org = {org:String} AND ${condition}
+ORDER BY grain, period, until
