@@ -104,12 +104,13 @@ COMMENT 'fact: every distinct annotation';
 CREATE TABLE changes
 (
     `org` LowCardinality(String) COMMENT 'organisation',
-    `since` DateTime('UTC') COMMENT 'the hour of the earliest message, or of what is earliest of a user who registered',
+    `of` LowCardinality(String) COMMENT 'what changes it: messages, registrations or annotations',
+    `since` DateTime('UTC') COMMENT 'the hour of the earliest message, of what is earliest of a user who registered, or of when a conversation began',
     `writer` UInt64 COMMENT 'a random number of the process that inserted it',
     `number` SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
 )
 ENGINE = AggregatingMergeTree
-ORDER BY (org, since, writer)
+ORDER BY (org, of, since, writer)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'since when more is known of periods that have ended: what was observed of these before does not hold';
 
@@ -293,14 +294,15 @@ COMMENT 'fact: every distinct record of a message; read by key alone';
 CREATE TABLE observed_conversations
 (
     `org` LowCardinality(String) COMMENT 'organisation',
-    `mentor_id` LowCardinality(String) COMMENT 'empty: any or none',
+    `by` LowCardinality(String) COMMENT 'mentor or topic',
+    `value` String COMMENT 'its mentor_id, or the name trimmed and case-folded; empty: any or none',
     `hours` UInt8 COMMENT 'how long the period is',
     `period` DateTime('UTC') COMMENT 'its first instant',
     `conversations` UInt64 COMMENT 'how many began in it',
     `seen` UInt64 COMMENT 'a hash of the changes before its end that were entered by then'
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (org, mentor_id, hours, if(hours = 24, toUInt32(period), toHour(period)))
+ORDER BY (org, by, value, hours, if(hours = 24, toUInt32(period), toHour(period)))
 SETTINGS index_granularity = 8192
 COMMENT 'counts of periods that have ended, as they were observed; they hold while nothing is entered that may change them';
 

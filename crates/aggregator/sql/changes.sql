@@ -1,10 +1,10 @@
-SELECT since, sum(cityHash64(since, writer, number)) AS hash
+SELECT since, sum(cityHash64(of, since, writer, number)) AS hash
 FROM
 (
-    SELECT since, writer, max(number) AS number
+    SELECT of, since, writer, max(number) AS number
     FROM changes
-    WHERE org = {org:String}
-    GROUP BY since, writer
+    WHERE org = {org:String} AND of IN ('messages', {of:String})
+    GROUP BY of, since, writer
 )
 GROUP BY since
 ORDER BY since

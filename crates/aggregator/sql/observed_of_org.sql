@@ -1,4 +1,4 @@
-SELECT mentor_id, hours, period, conversations, seen
+SELECT value, hours, period, conversations, seen
 FROM observed_conversations
-WHERE org = {org:String}
+WHERE org = {org:String} AND by = {by:String}
 ORDER BY hours, period

@@ -1,6 +1,6 @@
 //! Events to be inserted, with what their messages add to the rollups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use events::{Body, Event, topic_key};
 
@@ -12,6 +12,9 @@ use crate::{
 /// About what the registration of a user takes in a map, without the name, in bytes.
 const REGISTERED_BYTES: usize = 80;
 
+/// About what the id of a conversation takes in a set, in bytes.
+const ANNOTATED_BYTES: usize = 40;
+
 /// Events that are inserted together. Appending copies them: nothing borrows from their records afterwards.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -19,6 +22,8 @@ pub struct Batch {
     annotations: AnnotationRows,
     registrations: RegistrationRows,
     registered: Registered,
+    /// The conversations that are annotated, by organisation.
+    annotated: HashMap<String, HashSet<u128>>,
 }
 
 /// The earliest registration of each user, by organisation.
@@ -37,9 +42,15 @@ impl Batch {
             Body::Annotation(annotation) => {
                 let topics = &annotation.topics;
                 let topic_keys: Vec<_> = topics.iter().map(|name| topic_key(name).into()).collect();
+                let conversation_id = annotation.conversation_id.as_u128();
+                let of_org = match self.annotated.get_mut(&*event.org) {
+                    Some(of_org) => of_org,
+                    None => self.annotated.entry(event.org.to_string()).or_default(),
+                };
+                of_org.insert(conversation_id);
                 self.annotations.push(AnnotationRow {
                     org: &event.org,
-                    conversation_id: annotation.conversation_id.as_u128(),
+                    conversation_id,
                     annotated_at: annotation.annotated_at.as_millis(),
                     event_id: &event.id,
                     user_sentiment: annotation.user_sentiment.as_str(),
@@ -79,7 +90,8 @@ impl Batch {
     pub fn bytes(&self) -> usize {
         // Each registration is in its row, and once more as that of its user.
         let registered = self.registrations.len() * REGISTERED_BYTES + self.registrations.bytes();
-        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes() + registered
+        let annotated = self.annotations.len() * ANNOTATED_BYTES;
+        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes() + registered + annotated
     }
 
     /// Closes the batch. The result can be inserted any number of times without being encoded again.
@@ -105,6 +117,11 @@ impl Batch {
                 .into_iter()
                 .map(|(org, users)| (org, users.into_iter().collect()))
                 .collect(),
+            annotated: self
+                .annotated
+                .into_iter()
+                .flat_map(|(org, ids)| ids.into_iter().map(move |id| (org.clone(), id)))
+                .collect(),
         }
     }
 }
@@ -121,4 +138,6 @@ pub struct SealedBatch {
     pub(crate) earliest: Vec<(String, i64)>,
     /// The earliest registration of each user, likewise, by organisation.
     pub(crate) registrations: Vec<(String, Vec<(String, i64)>)>,
+    /// The conversations that are annotated.
+    pub(crate) annotated: Vec<(String, u128)>,
 }

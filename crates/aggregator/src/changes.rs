@@ -58,9 +58,31 @@ impl ChangeCounter {
     }
 }
 
+/// What changes what is known of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Of {
+    /// Which also change all that registrations and annotations do.
+    Messages,
+    Registrations,
+    Annotations,
+}
+
+impl Of {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Registrations => "registrations",
+            Self::Annotations => "annotations",
+        }
+    }
+}
+
 impl Connection {
-    pub(crate) async fn changes(&self, org: &str) -> Result<Changes, Error> {
-        let changes = self.query(include_str!("../sql/changes.sql"), org);
+    /// The changes that messages made, and others of this kind.
+    pub(crate) async fn changes(&self, org: &str, of: Of) -> Result<Changes, Error> {
+        let changes = self
+            .query(include_str!("../sql/changes.sql"), org)
+            .param("of", of.as_str());
         let mut changes = self.run(changes.fetch_all::<Change>()).await?;
         let mut mark = 0_u64;
         for change in &mut changes {

@@ -149,6 +149,16 @@ impl Connection {
     }
 }
 
+/// A condition that a conversation is one of these.
+pub(crate) fn is_among(conversations: &str) -> String {
+    format!("conversation_id IN ({conversations})")
+}
+
+/// Selects when conversations began that meet a condition.
+pub(crate) fn beginnings(condition: &str) -> String {
+    include_str!("../sql/beginnings.sql").replace("${condition}", condition)
+}
+
 /// One literal, which ClickHouse reads at once; in a list of numbers this large each would be an expression.
 pub(crate) fn id_array_literal(ids: &[u128]) -> String {
     let ids: Vec<String> = ids.iter().map(u128::to_string).collect();

@@ -6,14 +6,27 @@ use events::Timestamp;
 
 use crate::{
     batch::SealedBatch,
-    changes::HOUR,
+    changes::{HOUR, Of},
+    conversations::CHUNK,
     error::Error,
     store::Store,
     tables::{ChangeRow, ChangeRows, Rows},
 };
 
-/// The number of users that are looked up at once.
+/// The number of users that are looked up at once, and of conversations that are looked up at all: beyond, all of their
+/// organisation may be another.
 const LOOKED_UP: usize = 10_000;
+
+/// Since when more is known of each organisation, in milliseconds since 1970, by what changes it.
+#[derive(Default)]
+struct Earliest(HashMap<(String, Of), i64>);
+
+impl Earliest {
+    fn note(&mut self, org: &str, of: Of, at: i64) {
+        let earliest = self.0.entry((org.to_owned(), of)).or_insert(at);
+        *earliest = at.min(*earliest);
+    }
+}
 
 impl Store {
     /// Enters since when the past is another, if any of a batch, all of which is acknowledged, changes a period that has
@@ -23,33 +36,41 @@ impl Store {
         batch: &SealedBatch,
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), Error> {
-        let mut earliest: HashMap<&str, i64> = HashMap::new();
-        let mut note = |org, at| {
-            let earliest = earliest.entry(org).or_insert(at);
-            *earliest = at.min(*earliest);
-        };
+        let mut earliest = Earliest::default();
         for (org, at) in &batch.earliest {
-            note(org, *at);
+            earliest.note(org, Of::Messages, *at);
         }
         let mut noted = Vec::new();
         for (org, registrations) in &batch.registrations {
             for registrations in registrations.chunks(LOOKED_UP) {
                 let unentered = unentered(registrations);
                 if let Some(at) = self.earliest_of_registered(org, &unentered).await? {
-                    note(org, at);
+                    earliest.note(org, Of::Registrations, at);
                     noted.push((org, unentered));
+                }
+            }
+        }
+        if batch.annotated.len() > LOOKED_UP {
+            for (org, _) in &batch.annotated {
+                earliest.note(org, Of::Annotations, 0);
+            }
+        } else {
+            for annotated in batch.annotated.chunks(CHUNK / 2) {
+                for (org, at) in self.earliest_of_annotated(annotated).await? {
+                    earliest.note(&org, Of::Annotations, at);
                 }
             }
         }
         // Read now: a period that was open when the batch was made may have ended.
         let ended = clock().as_millis() / 1_000 + self.clickhouse.settings.observe_margin();
         let mut changes = ChangeRows::default();
-        for (org, at) in earliest {
+        for ((org, of), at) in earliest.0 {
             let since = at.div_euclid(HOUR * 1_000) * HOUR;
             if since + HOUR <= ended {
                 let (writer, number) = self.changes.next();
                 changes.push(ChangeRow {
-                    org,
+                    org: &org,
+                    of: of.as_str(),
                     since: u32::try_from(since).unwrap_or_default(),
                     writer,
                     number,
@@ -75,6 +96,21 @@ impl Store {
     async fn earliest_of_registered(&self, org: &str, unentered: &str) -> Result<Option<i64>, Error> {
         let sql = include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", unentered);
         let earliest = self.clickhouse.lookup(&sql, org).fetch_optional();
+        self.clickhouse.run(earliest).await
+    }
+
+    /// When the earliest of these conversations of each organisation began, in milliseconds since 1970. One that has not will be
+    /// entered by what begins it.
+    async fn earliest_of_annotated(&self, annotated: &[(String, u128)]) -> Result<Vec<(String, i64)>, Error> {
+        let pairs: Vec<_> = annotated
+            .iter()
+            .map(|(org, id)| format!("({},{id})", literal(org)))
+            .collect();
+        let earliest = self
+            .clickhouse
+            .question(include_str!("../sql/earliest_of_annotated.sql"))
+            .bind(format!("[{}]", pairs.join(",")))
+            .fetch_all();
         self.clickhouse.run(earliest).await
     }
 

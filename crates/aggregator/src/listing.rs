@@ -14,8 +14,9 @@ use serde::Deserialize;
 
 use crate::{
     connection::Connection,
-    conversations::{CHUNK, Details, id_array_literal},
+    conversations::{CHUNK, Details, beginnings, id_array_literal, is_among},
     error::Error,
+    observed::By,
 };
 
 const MILLIS_A_DAY: i64 = 24 * 3_600_000;
@@ -64,16 +65,6 @@ struct DayCount {
     tied: Vec<u128>,
 }
 
-/// A condition that a conversation is one of these.
-pub(crate) fn is_among(conversations: &str) -> String {
-    format!("conversation_id IN ({conversations})")
-}
-
-/// Selects when conversations began that meet a condition.
-pub(crate) fn beginnings(condition: &str) -> String {
-    include_str!("../sql/beginnings.sql").replace("${condition}", condition)
-}
-
 impl Listing {
     /// None where no conversation can match.
     pub(crate) fn new(org: &str, filter: &TranscriptFilter) -> Option<Self> {
@@ -106,10 +97,11 @@ impl Listing {
 
     /// How many match, by the day on which they began: as it was observed, as far as that holds, and from rows since then.
     pub(crate) async fn counts(&self, clickhouse: &Connection) -> Result<BTreeMap<u16, u64>, Error> {
-        let observed = if self.topics.is_empty() {
-            clickhouse.observed(&self.org, &self.mentor).await?
-        } else {
-            None
+        let observed = match (self.mentor.as_str(), self.topics.as_slice()) {
+            (mentor, []) => clickhouse.observed(&self.org, By::Mentor, mentor).await?,
+            ("", [topic]) => clickhouse.observed(&self.org, By::Topic, topic).await?,
+            // Of topics and mentors that go together, or of several topics, there are too many.
+            _ => None,
         };
         let (mut counts, since) = match observed {
             Some(observed) => (observed.counts, observed.until * 1_000),

@@ -1,4 +1,4 @@
-//! How many conversations began in periods that have ended, as that was observed.
+//! How many conversations began in periods that have ended, by mentor and by topic, as that was observed.
 //!
 //! Such a count is no counter: nothing is added to it. It is what one look at the rollups saw, with a mark of all that had
 //! been entered in `changes` by then. So a count whose mark is still that of the entries has seen every acknowledged event
@@ -16,11 +16,10 @@ use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
-    changes::{Changes, HOUR},
+    changes::{Changes, HOUR, Of},
     connection::Connection,
-    conversations::{CHUNK, id_array_literal},
+    conversations::{CHUNK, beginnings, id_array_literal, is_among},
     error::Error,
-    listing,
     store::Store,
     tables::{ObservedRow, ObservedRows, Rows},
 };
@@ -32,10 +31,46 @@ const DAY: i64 = 24 * HOUR;
 /// How many days are observed by one statement.
 const STRIDE: i64 = 8 * DAY;
 
+/// What counts are kept by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By {
+    Mentor,
+    /// Trimmed and case-folded.
+    Topic,
+}
+
+impl By {
+    const ALL: [Self; 2] = [Self::Mentor, Self::Topic];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mentor => "mentor",
+            Self::Topic => "topic",
+        }
+    }
+
+    /// What changes the counts.
+    const fn changed_by(self) -> Of {
+        match self {
+            Self::Mentor => Of::Messages,
+            Self::Topic => Of::Annotations,
+        }
+    }
+
+    /// The statement that counts.
+    const fn counted(self) -> &'static str {
+        match self {
+            Self::Mentor => include_str!("../sql/begun_by_mentor.sql"),
+            Self::Topic => include_str!("../sql/begun_by_topic.sql"),
+        }
+    }
+}
+
 /// A count of a period.
 #[derive(Debug, Row, Deserialize)]
 struct ObservedCount {
-    mentor_id: String,
+    /// The mentor or the topic; empty: any or none.
+    value: String,
     hours: u8,
     period: u32,
     conversations: u64,
@@ -52,9 +87,9 @@ impl ObservedCount {
     }
 
     /// What tells it from any other of its organisation.
-    fn row(&self) -> u128 {
-        let mentor = foldhash::fast::FixedState::default().hash_one(&self.mentor_id);
-        u128::from(mentor) << 64 | u128::from(self.period) << 8 | u128::from(self.hours)
+    fn row(&self, by: By) -> u128 {
+        let value = foldhash::fast::FixedState::default().hash_one((by.as_str(), &self.value));
+        u128::from(value) << 64 | u128::from(self.period) << 8 | u128::from(self.hours)
     }
 }
 
@@ -72,16 +107,16 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// What holds of counts with a mentor and with any, in the order of time, after these changes.
-    fn of(changes: &Changes, mut counts: Vec<ObservedCount>, mentor: &str) -> Option<Self> {
+    /// What holds of counts with a value and with any, in the order of time, after these changes.
+    fn of(changes: &Changes, mut counts: Vec<ObservedCount>, value: &str) -> Option<Self> {
         counts.retain(|count| count.seen == changes.mark(count.end()));
-        let with_mentor: HashMap<_, _> = counts
+        let with_value: HashMap<_, _> = counts
             .iter()
-            .filter(|count| count.mentor_id == mentor)
+            .filter(|count| count.value == value)
             .map(|count| ((count.hours, count.period), count.conversations))
             .collect();
         let of_any = |hours: u8| {
-            let of_any = counts.iter().filter(|count| count.mentor_id.is_empty());
+            let of_any = counts.iter().filter(|count| count.value.is_empty());
             of_any.filter(move |count| count.hours == hours)
         };
         let first = of_any(24).map(ObservedCount::start).next()?;
@@ -95,8 +130,8 @@ impl Observed {
             for count in of_any(hours).filter(|count| count.start() >= first) {
                 if count.start() == observed.until {
                     observed.until = count.end();
-                    // What is not there of a mentor is nothing.
-                    let conversations = with_mentor.get(&(hours, count.period)).copied();
+                    // What is not there of a value is nothing.
+                    let conversations = with_value.get(&(hours, count.period)).copied();
                     *observed.counts.entry(day(count.start())).or_default() +=
                         conversations.unwrap_or_default();
                 }
@@ -109,12 +144,13 @@ impl Observed {
     }
 }
 
-/// What began in a period with a mentor.
+/// What began in a period.
 #[derive(Debug, Row, Deserialize)]
 struct Begun {
     period: u32,
-    mentor_id: String,
+    value: String,
     conversations: u64,
+    /// Some whose mentor is told by their messages alone.
     tied: Vec<u128>,
 }
 
@@ -125,16 +161,18 @@ struct FirstMentor {
 }
 
 impl Connection {
-    /// What is observed of conversations with a mentor (empty: any or none) and holds; none where nothing does.
-    pub(crate) async fn observed(&self, org: &str, mentor: &str) -> Result<Option<Observed>, Error> {
-        let (changes, counts) = try_join(self.changes(org), self.observed_counts(org, mentor)).await?;
-        Ok(Observed::of(&changes, counts, mentor))
+    /// What is observed of conversations with a mentor or a topic (empty: any or none) and holds; none where nothing does.
+    pub(crate) async fn observed(&self, org: &str, by: By, value: &str) -> Result<Option<Observed>, Error> {
+        let changes = self.changes(org, by.changed_by());
+        let (changes, counts) = try_join(changes, self.observed_counts(org, by, value)).await?;
+        Ok(Observed::of(&changes, counts, value))
     }
 
-    async fn observed_counts(&self, org: &str, mentor: &str) -> Result<Vec<ObservedCount>, Error> {
+    async fn observed_counts(&self, org: &str, by: By, value: &str) -> Result<Vec<ObservedCount>, Error> {
         let counts = self
             .query(include_str!("../sql/observed_conversations.sql"), org)
-            .param("mentor", mentor)
+            .param("by", by.as_str())
+            .param("value", value)
             .fetch_all();
         self.run(counts).await
     }
@@ -157,16 +195,19 @@ impl Connection {
         Ok(mentors)
     }
 
-    /// How many conversations began in each period of this length, by mentor.
+    /// How many conversations began in each period of this length, by mentor or topic, and with any or none.
     async fn count_begun(
         &self,
         org: &str,
+        by: By,
         time: &Range<i64>,
         period: i64,
     ) -> Result<BTreeMap<u32, HashMap<String, u64>>, Error> {
-        let seen = listing::is_among(include_str!("../sql/seen_by_day.sql"));
-        let sql = include_str!("../sql/observe_conversations.sql")
-            .replace("${beginnings}", &listing::beginnings(&seen));
+        let seen = is_among(include_str!("../sql/seen_by_day.sql"));
+        let sql = by
+            .counted()
+            .replace("${beginnings}", &beginnings(&seen))
+            .replace("${seen}", &seen);
         let begun = self
             .query(&sql, org)
             .param("mentor", "")
@@ -179,9 +220,16 @@ impl Connection {
         let mut counts: BTreeMap<u32, HashMap<String, u64>> = BTreeMap::new();
         for begun in self.run(begun).await? {
             let of_period = counts.entry(begun.period).or_default();
-            *of_period.entry(begun.mentor_id).or_default() += begun.conversations;
+            *of_period.entry(begun.value).or_default() += begun.conversations;
             for mentor in self.first_mentors(org, &begun.tied).await?.into_values() {
                 *of_period.entry(mentor).or_default() += 1;
+            }
+        }
+        if let By::Mentor = by {
+            // Each has one or none.
+            for of_period in counts.values_mut() {
+                let total = of_period.values().sum();
+                of_period.insert(String::new(), total);
             }
         }
         Ok(counts)
@@ -200,7 +248,9 @@ impl Store {
         let ended = now.as_millis() / 1_000 - self.clickhouse.settings.observe_margin();
         let mut periods = 0;
         for org in self.orgs_to_observe("conversations_by_day").await? {
-            periods += self.observe_org(&org, ended).await?;
+            for by in By::ALL {
+                periods += self.observe_org(&org, by, ended).await?;
+            }
         }
         Ok(periods)
     }
@@ -221,9 +271,9 @@ impl Store {
             .await
     }
 
-    async fn observe_org(&self, org: &str, ended: i64) -> Result<u64, Error> {
+    async fn observe_org(&self, org: &str, by: By, ended: i64) -> Result<u64, Error> {
         // First: what is entered after this is not taken for seen.
-        let changes = self.clickhouse.changes(org).await?;
+        let changes = self.clickhouse.changes(org, by.changed_by()).await?;
         let first = self
             .clickhouse
             .query(include_str!("../sql/first_day.sql"), org)
@@ -232,7 +282,7 @@ impl Store {
             return Ok(0);
         };
         let first = i64::from(first) * DAY;
-        let counts = self.clickhouse.observed_counts(org, "").await?;
+        let counts = self.clickhouse.observed_counts(org, by, "").await?;
         let (days_until, until) = match Observed::of(&changes, counts, "") {
             Some(observed) if observed.first <= first => (observed.days_until, observed.until),
             _ => (first, first),
@@ -243,11 +293,11 @@ impl Store {
         while since < day_ended {
             let stride = since..day_ended.min(since + STRIDE);
             since = stride.end;
-            periods += self.observe_periods(org, &changes, stride, DAY).await?;
+            periods += self.observe_periods((org, by), &changes, stride, DAY).await?;
         }
         let hours = until.max(since)..hour_ended;
         if !hours.is_empty() {
-            periods += self.observe_periods(org, &changes, hours, HOUR).await?;
+            periods += self.observe_periods((org, by), &changes, hours, HOUR).await?;
         }
         Ok(periods)
     }
@@ -257,74 +307,79 @@ impl Store {
     pub(crate) async fn observed_strays(&self) -> Result<HashMap<(u128, bool), String>, Error> {
         let mut strays = HashMap::new();
         for org in self.orgs_observed(OBSERVED_TABLE).await? {
-            let changes = self.clickhouse.changes(&org).await?;
-            let counts = self
-                .clickhouse
-                .query(include_str!("../sql/observed_of_org.sql"), &org);
-            let mut counts = self.clickhouse.run(counts.fetch_all::<ObservedCount>()).await?;
-            counts.retain(|count| count.seen == changes.mark(count.end()));
-            for counts in
-                counts.chunk_by(|a, b| a.hours == b.hours && a.start() / STRIDE == b.start() / STRIDE)
-            {
-                let (Some(first), Some(last)) = (counts.first(), counts.last()) else {
-                    continue;
-                };
-                let time = first.start()..last.end();
-                let begun = self
-                    .clickhouse
-                    .count_begun(&org, &time, i64::from(first.hours) * HOUR)
-                    .await?;
-                for count in counts {
-                    let begun = begun.get(&count.period);
-                    let expected = match count.mentor_id.as_str() {
-                        "" => begun.map(|begun| begun.values().sum()),
-                        mentor => begun.and_then(|begun| begun.get(mentor).copied()),
-                    };
-                    if expected.unwrap_or(0) != count.conversations {
-                        for is_expected in [false, true] {
-                            strays.insert((count.row(), is_expected), org.clone());
-                        }
-                    }
-                }
+            for by in By::ALL {
+                let rows = self.strays_of_org(&org, by).await?;
+                strays.extend(
+                    rows.into_iter()
+                        .flat_map(|row| [false, true].map(|is_expected| ((row, is_expected), org.clone()))),
+                );
             }
+        }
+        Ok(strays)
+    }
+
+    async fn strays_of_org(&self, org: &str, by: By) -> Result<Vec<u128>, Error> {
+        let changes = self.clickhouse.changes(org, by.changed_by()).await?;
+        let counts = self
+            .clickhouse
+            .query(include_str!("../sql/observed_of_org.sql"), org)
+            .param("by", by.as_str());
+        let mut counts = self.clickhouse.run(counts.fetch_all::<ObservedCount>()).await?;
+        counts.retain(|count| count.seen == changes.mark(count.end()));
+        let mut strays = Vec::new();
+        for counts in counts.chunk_by(|a, b| a.hours == b.hours && a.start() / STRIDE == b.start() / STRIDE) {
+            let (Some(first), Some(last)) = (counts.first(), counts.last()) else {
+                continue;
+            };
+            let time = first.start()..last.end();
+            let begun = self
+                .clickhouse
+                .count_begun(org, by, &time, i64::from(first.hours) * HOUR)
+                .await?;
+            let differ = counts.iter().filter(|count| {
+                let begun = begun.get(&count.period).and_then(|begun| begun.get(&count.value));
+                begun.copied().unwrap_or_default() != count.conversations
+            });
+            strays.extend(differ.map(|count| count.row(by)));
         }
         Ok(strays)
     }
 
     async fn observe_periods(
         &self,
-        org: &str,
+        (org, by): (&str, By),
         changes: &Changes,
         time: Range<i64>,
         period: i64,
     ) -> Result<u64, Error> {
-        let counts = self.clickhouse.count_begun(org, &time, period).await?;
-        let (mut mentors, mut all) = (ObservedRows::default(), ObservedRows::default());
+        let counts = self.clickhouse.count_begun(org, by, &time, period).await?;
+        let (mut of_values, mut of_any) = (ObservedRows::default(), ObservedRows::default());
         let mut periods = 0;
         let mut start = time.start;
         while start < time.end {
             let begun = u32::try_from(start).ok().and_then(|start| counts.get(&start));
-            let row = |mentor_id, conversations| ObservedRow {
+            let row = |value, conversations| ObservedRow {
                 org,
-                mentor_id,
+                by: by.as_str(),
+                value,
                 hours: u8::try_from(period / HOUR).unwrap_or_default(),
                 period: u32::try_from(start).unwrap_or_default(),
                 conversations,
                 seen: changes.mark(start + period),
             };
-            let mut total = 0;
-            for (mentor, conversations) in begun.into_iter().flatten() {
-                total += conversations;
-                if !mentor.is_empty() {
-                    mentors.push(row(mentor, *conversations));
+            let mut any = 0;
+            for (value, conversations) in begun.into_iter().flatten() {
+                match value.as_str() {
+                    "" => any = *conversations,
+                    value => of_values.push(row(value, *conversations)),
                 }
             }
-            all.push(row("", total));
+            of_any.push(row("", any));
             periods += 1;
             start += period;
         }
-        // What is not there of a mentor is taken for nothing where the count of all is there, so that goes last.
-        for rows in [mentors, all] {
+        // What is not there of a value is taken for nothing where the count of any is there, so that goes last.
+        for rows in [of_values, of_any] {
             if let Some(insert) = rows.into_insert() {
                 self.send(&insert).await?;
             }

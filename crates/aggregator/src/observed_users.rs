@@ -13,7 +13,7 @@ use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
-    changes::{Changes, HOUR},
+    changes::{Changes, HOUR, Of},
     connection::Connection,
     error::Error,
     registered::{registered, registered_within, within_ranges},
@@ -127,7 +127,8 @@ impl Connection {
             .param("since", second(first))
             .param("until", second(asked.range.end_instant()))
             .fetch_all::<ObservedUsers>();
-        let (changes, observed) = try_join(self.changes(asked.org), self.run(observed)).await?;
+        let (changes, observed) =
+            try_join(self.changes(asked.org, Of::Registrations), self.run(observed)).await?;
         let mut observations: HashMap<_, Vec<_>> = HashMap::new();
         for observed in observed {
             if observed.seen == changes.mark(observed.until()) {
@@ -193,7 +194,7 @@ impl Store {
 
     async fn observe_users_of(&self, org: &str, ended: i64) -> Result<usize, Error> {
         // First: what is entered after this is not taken for seen.
-        let changes = self.clickhouse.changes(org).await?;
+        let changes = self.clickhouse.changes(org, Of::Registrations).await?;
         let first = self
             .clickhouse
             .query(include_str!("../sql/first_active.sql"), org);
@@ -265,7 +266,7 @@ impl Store {
     pub(crate) async fn observed_users_strays(&self) -> Result<HashMap<(u128, bool), String>, Error> {
         let mut strays = HashMap::new();
         for org in self.orgs_observed(OBSERVED_USERS_TABLE).await? {
-            let changes = self.clickhouse.changes(&org).await?;
+            let changes = self.clickhouse.changes(&org, Of::Registrations).await?;
             let holding = self.clickhouse.periods_observed(&org, &changes, "true").await?;
             for ((grain, _), number) in GRAINS.iter().zip(1_i8..) {
                 for stretch in stretches(holding.get(&number).map_or(&[], Vec::as_slice)) {

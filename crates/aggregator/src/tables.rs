@@ -156,6 +156,7 @@ tables! {
     /// Since when a batch has changed what is known of the past.
     changes: ChangeRows of ChangeRow {
         org: &'a str = "String",
+        of: &'a str = "String",
         since: u32 = "DateTime('UTC')",
         writer: u64 = "UInt64",
         number: u64 = "UInt64",
@@ -164,7 +165,8 @@ tables! {
     /// Counts of conversations, as they were observed.
     observed_conversations: ObservedRows of ObservedRow {
         org: &'a str = "String",
-        mentor_id: &'a str = "String",
+        by: &'a str = "String",
+        value: &'a str = "String",
         hours: u8 = "UInt8",
         period: u32 = "DateTime('UTC')",
         conversations: u64 = "UInt64",

@@ -5,7 +5,7 @@ use events::{Body, Event, Timestamp, TranscriptFilter};
 use oracle::Oracle;
 use uuid::Uuid;
 
-use crate::harness::{Database, client, message, page, run};
+use crate::harness::{Database, annotation, client, message, page, run};
 
 const HOUR: i64 = 3_600_000;
 /// 2024-03-04, a Monday.
@@ -38,6 +38,21 @@ fn said(conversation: u64, time: i64, mentor: u64) -> Event<'static> {
     event
 }
 
+/// An annotation of a conversation, with one topic or none.
+fn noted(conversation: u64, time: i64, topic: u64) -> Event<'static> {
+    let mut event = annotation("org", i64::try_from(conversation).unwrap(), 1);
+    event.time = at(time);
+    event.id = format!("noted-{conversation}-{topic}").into();
+    if let Body::Annotation(annotation) = &mut event.body {
+        annotation.annotated_at = at(time);
+        annotation.topics = (topic > 0)
+            .then(|| format!("Topic {topic}").into())
+            .into_iter()
+            .collect();
+    }
+    event
+}
+
 fn sealed(events: &[Event<'static>]) -> SealedBatch {
     let mut batch = Batch::new();
     for event in events {
@@ -52,10 +67,18 @@ fn learn(oracle: &mut Oracle, events: &[Event<'static>]) {
     }
 }
 
-/// Filters by mentor and by time.
+/// Filters by mentor, by topics and by time.
 fn filters() -> Vec<TranscriptFilter> {
     let mut filters = Vec::new();
-    for mentor in [None, Some("mentor-1"), Some("mentor-2")] {
+    for (mentor, topics) in [
+        (None, &[][..]),
+        (Some("mentor-1"), &[]),
+        (Some("mentor-2"), &[]),
+        (None, &["topic 1"]),
+        (None, &["topic 2"]),
+        (None, &["topic 1", "topic 2"]),
+        (Some("mentor-1"), &["topic 1"]),
+    ] {
         for (start, end) in [
             (None, None),
             (Some("2024-03-05"), Some("2024-03-06")),
@@ -65,7 +88,7 @@ fn filters() -> Vec<TranscriptFilter> {
                 start: start.map(|day: &str| day.parse().unwrap()),
                 end: end.map(|day: &str| day.parse().unwrap()),
                 mentor: mentor.map(str::to_owned),
-                topics: Vec::new(),
+                topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             });
         }
     }
@@ -110,7 +133,8 @@ async fn totals_are_exact_under_every_interleaving_of_inserts_and_observations()
                 0 => drop(store.observe_conversations(at(clock)).await.unwrap()),
                 // One that dies before it has entered what it changed, is observed perhaps, and is inserted again later.
                 1 if unfinished.is_none() => {
-                    let late = said(
+                    let make = if random.below(2) == 0 { said } else { noted };
+                    let late = make(
                         random.below(60),
                         START + i64::try_from(random.below(90)).unwrap() * HOUR,
                         random.below(3),
@@ -135,11 +159,13 @@ async fn totals_are_exact_under_every_interleaving_of_inserts_and_observations()
                             } else {
                                 random.below(clock.unsigned_abs() - START.unsigned_abs() + 1)
                             };
-                            said(
-                                random.below(40 + step * 4),
-                                clock - i64::try_from(back).unwrap(),
-                                random.below(3),
-                            )
+                            let conversation = random.below(40 + step * 4);
+                            let time = clock - i64::try_from(back).unwrap();
+                            if random.below(3) == 0 {
+                                noted(conversation, time, random.below(3))
+                            } else {
+                                said(conversation, time, random.below(3))
+                            }
                         })
                         .collect();
                     learn(&mut oracle, &events);
@@ -167,8 +193,8 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     store.insert(&sealed(&events), || at(clock)).await.unwrap();
     assert_eq!(
         store.observe_conversations(at(clock)).await.unwrap(),
-        2 + 2,
-        "two days and two hours"
+        2 * (2 + 2),
+        "two days and two hours, by mentor and by topic"
     );
     assert_eq!(
         store.observe_conversations(at(clock)).await.unwrap(),
@@ -179,7 +205,7 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
 
     // It is these counts that answers are made of.
     let change = "ALTER TABLE observed_conversations UPDATE conversations = conversations + 1000
-        WHERE mentor_id = '' AND period = '2024-03-05 00:00:00' SETTINGS mutations_sync = 1";
+        WHERE by = 'mentor' AND value = '' AND period = '2024-03-05 00:00:00' SETTINGS mutations_sync = 1";
     run(&database, change).await;
     let all = TranscriptFilter::default();
     assert_eq!(
@@ -190,14 +216,14 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     assert_eq!((drift.missing, drift.unexpected), (1, 1), "{drift}");
     store.rebuild(OBSERVED_TABLE).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 4);
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 2 * 4);
 
     // Something late on the second day leaves the first.
     let late = said(1_000, START + 30 * HOUR, 1);
     oracle.add(&late);
     store.insert(&sealed(&[late]), || at(clock)).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 3);
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 2 * 3);
     compare(&store, &oracle).await;
 
     // What is of this hour changes nothing of the past.
@@ -207,12 +233,23 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 0);
     compare(&store, &oracle).await;
 
+    // An annotation of what has ended changes the topics alone, from when it began.
+    let noted = noted(40, clock, 1);
+    oracle.add(&noted);
+    store.insert(&sealed(&[noted]), || at(clock)).await.unwrap();
+    compare(&store, &oracle).await;
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 1 + 2);
+    compare(&store, &oracle).await;
+
     // Something before all that was known.
     let first = said(1_002, START - 90 * HOUR, 2);
     oracle.add(&first);
     store.insert(&sealed(&[first]), || at(clock)).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 2 + 4 + 2);
+    assert_eq!(
+        store.observe_conversations(at(clock)).await.unwrap(),
+        2 * (2 + 4 + 2)
+    );
     compare(&store, &oracle).await;
 }
 
