@@ -29,11 +29,12 @@ const STRIDE: i64 = 8 * DAY;
 /// A count of fewer users of a mentor is as large as the rows that it is counted from.
 const LEAST_WITH_MENTOR: u64 = 100;
 
-const GRAINS: [(Grain, &str); 4] = [
-    (Grain::Hour, "hour"),
-    (Grain::Day, "day"),
-    (Grain::Week, "week"),
-    (Grain::Month, "month"),
+/// With their names and numbers in the table, in the order of being observed: what is asked most goes first.
+const GRAINS: [(Grain, &str, i8); 4] = [
+    (Grain::Day, "day", 2),
+    (Grain::Week, "week", 3),
+    (Grain::Month, "month", 4),
+    (Grain::Hour, "hour", 1),
 ];
 
 /// What is observed of a period, which begins and ends with seconds.
@@ -165,8 +166,7 @@ impl Connection {
                     until,
                     is_whole: GRAINS
                         .iter()
-                        .zip(1..)
-                        .any(|((of, _), number)| number == grain && until == end_of(*of, start)),
+                        .any(|(of, _, number)| *number == grain && until == end_of(*of, start)),
                     mark: seen,
                 });
             }
@@ -210,8 +210,8 @@ impl Store {
             .periods_observed(org, &changes, "mentor_id = ''")
             .await?;
         let mut periods = 0;
-        for ((grain, _), number) in GRAINS.iter().zip(1_i8..) {
-            let holding: HashSet<_> = holding.get(&number).into_iter().flatten().copied().collect();
+        for (grain, _, number) in &GRAINS {
+            let holding: HashSet<_> = holding.get(number).into_iter().flatten().copied().collect();
             let missing: Vec<_> = days
                 .periods(*grain)
                 .map(|period| {
@@ -227,7 +227,7 @@ impl Store {
                 })
                 .filter(|period| period.start < period.until && !holding.contains(period))
                 .collect();
-            for stretch in stretches(&missing) {
+            for stretch in stretches(&missing).rev() {
                 let observe = include_str!("../sql/observe_users.sql")
                     .replace("${users_by_day}", &users_by_day(*grain, stretch));
                 self.observe_stretch(&observe, org, *grain, stretch).await?;
@@ -268,8 +268,8 @@ impl Store {
         for org in self.orgs_observed(OBSERVED_USERS_TABLE).await? {
             let changes = self.clickhouse.changes(&org, Of::Registrations).await?;
             let holding = self.clickhouse.periods_observed(&org, &changes, "true").await?;
-            for ((grain, _), number) in GRAINS.iter().zip(1_i8..) {
-                for stretch in stretches(holding.get(&number).map_or(&[], Vec::as_slice)) {
+            for (grain, _, number) in &GRAINS {
+                for stretch in stretches(holding.get(number).map_or(&[], Vec::as_slice)) {
                     let sql = with_marks(include_str!("../sql/users_strays.sql"), stretch)
                         .replace("${users_by_day}", &users_by_day(*grain, stretch));
                     let found = self.about_stretch(&sql, &org, *grain, stretch);
@@ -292,8 +292,8 @@ pub(crate) fn second(instant: Timestamp) -> i64 {
 }
 
 fn name(grain: Grain) -> &'static str {
-    let named = GRAINS.iter().find(|(of, _)| *of == grain);
-    named.map_or("", |(_, name)| name)
+    let named = GRAINS.iter().find(|(of, ..)| *of == grain);
+    named.map_or("", |(_, name, _)| name)
 }
 
 /// The end of the period that begins with a second.
@@ -306,7 +306,7 @@ pub(crate) fn end_of(grain: Grain, start: i64) -> i64 {
 }
 
 /// Stretches of periods that follow each other and are observed by one statement; one that is not over is alone.
-fn stretches(periods: &[Observable]) -> impl Iterator<Item = &[Observable]> {
+fn stretches(periods: &[Observable]) -> impl DoubleEndedIterator<Item = &[Observable]> {
     let stride = |period: &Observable| period.start.div_euclid(STRIDE);
     periods.chunk_by(move |a, b| a.is_whole && b.is_whole && a.until == b.start && stride(a) == stride(b))
 }
