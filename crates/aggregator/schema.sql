@@ -101,42 +101,6 @@ ORDER BY (org, conversation_id, annotated_at, event_id, user_sentiment, topics)
 SETTINGS index_granularity = 8192
 COMMENT 'fact: every distinct annotation';
 
-CREATE TABLE conversation_annotations
-(
-    `org` LowCardinality(String) COMMENT 'organisation',
-    `conversation_id` UInt128 COMMENT 'the UUID as a number',
-    `latest` SimpleAggregateFunction(max, Tuple(
-        annotated_at Int64,
-        event_id String,
-        user_sentiment String,
-        topics Array(String),
-        topic_keys Array(String))) COMMENT 'the latest annotation; ties go to the greater event_id'
-)
-ENGINE = AggregatingMergeTree
-ORDER BY (org, conversation_id)
-SETTINGS index_granularity = 8192
-COMMENT 'rollup: the annotation that holds';
-
-CREATE MATERIALIZED VIEW conversation_annotations_from_annotations TO conversation_annotations
-(
-    `org` LowCardinality(String),
-    `conversation_id` UInt128,
-    `latest` Tuple(
-        Int64,
-        String,
-        String,
-        Array(String),
-        Array(String))
-)
-AS SELECT
-    org,
-    conversation_id,
-    max((annotated_at, event_id, toString(user_sentiment), topics, topic_keys)) AS latest
-FROM annotations
-GROUP BY
-    org,
-    conversation_id;
-
 CREATE TABLE conversation_beginnings
 (
     `org` LowCardinality(String) COMMENT 'organisation',
@@ -150,7 +114,7 @@ CREATE TABLE conversation_beginnings
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, conversation_id)
-SETTINGS index_granularity = 256
+SETTINGS index_granularity = 256, min_compress_block_size = 4096
 COMMENT 'rollup: when each conversation began, and with which mentor; read by key';
 
 CREATE MATERIALIZED VIEW conversation_beginnings_from_incoming TO conversation_beginnings
@@ -260,23 +224,59 @@ CREATE TABLE incoming_users
 ENGINE = `Null`
 COMMENT 'what the messages of a batch add to users: each user once';
 
+CREATE TABLE latest_annotations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `latest` SimpleAggregateFunction(max, Tuple(
+        annotated_at Int64,
+        event_id String,
+        user_sentiment String,
+        topics Array(String),
+        topic_keys Array(String))) COMMENT 'the latest annotation; ties go to the greater event_id'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, conversation_id)
+SETTINGS index_granularity = 256, min_compress_block_size = 4096
+COMMENT 'rollup: the annotation that holds';
+
+CREATE MATERIALIZED VIEW latest_annotations_from_annotations TO latest_annotations
+(
+    `org` LowCardinality(String),
+    `conversation_id` UInt128,
+    `latest` Tuple(
+        Int64,
+        String,
+        String,
+        Array(String),
+        Array(String))
+)
+AS SELECT
+    org,
+    conversation_id,
+    max((annotated_at, event_id, toString(user_sentiment), topics, topic_keys)) AS latest
+FROM annotations
+GROUP BY
+    org,
+    conversation_id;
+
 CREATE TABLE messages
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `conversation_id` UInt128 COMMENT 'the UUID as a number: ClickHouse orders UUIDs by their second half first',
     `time` DateTime64(3, 'UTC') COMMENT 'CloudEvents time',
-    `message_id` UInt128 COMMENT 'the UUID as a number',
+    `message_id` UInt128 COMMENT 'the UUID as a number' CODEC(NONE),
     `role` Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4),
     `user_id` String COMMENT 'empty: anonymous',
     `mentor_id` String COMMENT 'empty: none',
     `content` String CODEC(ZSTD(1)),
     `model` LowCardinality(String) COMMENT 'empty: none named',
-    `digest` UInt128 MATERIALIZED reinterpretAsUInt128(sipHash128(role, user_id, mentor_id, content, model)) COMMENT 'tells records of one message_id apart'
+    `digest` UInt128 DEFAULT reinterpretAsUInt128(sipHash128(role, user_id, mentor_id, content, model)) COMMENT 'tells records of one message_id apart; a batch brings a hash of its own' CODEC(NONE)
 )
 ENGINE = ReplacingMergeTree
 PRIMARY KEY (org, conversation_id, time, message_id)
 ORDER BY (org, conversation_id, time, message_id, digest)
-SETTINGS index_granularity = 1024, min_compress_block_size = 8192
+SETTINGS index_granularity = 1024, min_compress_block_size = 8192, merge_selector_base = 10
 COMMENT 'fact: every distinct record of a message; read by key alone';
 
 CREATE TABLE observed_conversations

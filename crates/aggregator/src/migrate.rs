@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 38] = [
+static MIGRATIONS: [Migration; 41] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -104,6 +104,9 @@ static MIGRATIONS: [Migration; 38] = [
     migration!("0036_fill_latest_annotations"),
     migration!("0037_drop_conversation_annotations_from_annotations"),
     migration!("0038_drop_conversation_annotations"),
+    migration!("0039_messages_digest", readable_by: 38, writable_by: 38),
+    migration!("0040_messages_message_id", readable_by: 38, writable_by: 38),
+    migration!("0041_messages_merges", readable_by: 38, writable_by: 38),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions
