@@ -277,18 +277,18 @@ CREATE TABLE messages
     `org` LowCardinality(String) COMMENT 'organisation',
     `conversation_id` UInt128 COMMENT 'the UUID as a number: ClickHouse orders UUIDs by their second half first',
     `time` DateTime64(3, 'UTC') COMMENT 'CloudEvents time',
-    `message_id` UInt128 COMMENT 'the UUID as a number',
+    `message_id` UInt128 COMMENT 'the UUID as a number' CODEC(NONE),
     `role` Enum8('user' = 1, 'assistant' = 2, 'system' = 3, 'tool' = 4),
     `user_id` String COMMENT 'empty: anonymous',
     `mentor_id` String COMMENT 'empty: none',
     `content` String CODEC(ZSTD(1)),
     `model` LowCardinality(String) COMMENT 'empty: none named',
-    `digest` UInt128 MATERIALIZED reinterpretAsUInt128(sipHash128(role, user_id, mentor_id, content, model)) COMMENT 'tells records of one message_id apart'
+    `digest` UInt128 DEFAULT reinterpretAsUInt128(sipHash128(role, user_id, mentor_id, content, model)) COMMENT 'tells records of one message_id apart; a batch brings a hash of its own' CODEC(NONE)
 )
 ENGINE = ReplacingMergeTree
 PRIMARY KEY (org, conversation_id, time, message_id)
 ORDER BY (org, conversation_id, time, message_id, digest)
-SETTINGS index_granularity = 1024, min_compress_block_size = 8192
+SETTINGS index_granularity = 1024, min_compress_block_size = 8192, merge_selector_base = 10
 COMMENT 'fact: every distinct record of a message; read by key alone';
 
 CREATE TABLE observed_conversations

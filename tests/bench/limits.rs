@@ -172,7 +172,7 @@ async fn insert(stack: &Stack, records: &[String]) -> anyhow::Result<f64> {
             inserted??;
         }
         let store = store.clone();
-        inserts.spawn(async move { store.insert(&batch, || START).await });
+        inserts.spawn(async move { store.insert(&batch, || load::START).await });
     }
     while let Some(inserted) = inserts.join_next().await {
         inserted??;

@@ -118,8 +118,8 @@ fn target(settings: &Settings, statement: &str) -> Result<Uri, Error> {
         .append_pair("query", statement)
         // An acknowledgement must mean that the rows are there, and one insert is one block already.
         .append_pair("async_insert", "0")
-        // A part has each row once, so that there are fewer to read.
-        .append_pair("optimize_on_insert", "1")
+        // A batch and its views bring each row once, or a fact that may be repeated: there is nothing to fold.
+        .append_pair("optimize_on_insert", "0")
         .finish();
     let target = format!("{}?{query}", url.path());
     let mut parts = url.into_parts();

@@ -1,20 +1,23 @@
 //! The messages of a batch, before they are rows.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering, hash::BuildHasher};
 
 use events::{Event, Role};
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
+use twox_hash::XxHash3_128;
 
 use crate::{
     native::{BufferRange, ChunkedBuffer},
     tables::{MessageRow, MessageRows},
 };
 
-/// The most that a message takes in the rows of all tables, without its texts, in bytes: a row of messages, two each of
-/// activity and of the days of conversations, and one each of users and of conversations, where it is alone in its
-/// conversation.
-const ROW_BYTES: usize = 250;
+/// What a message takes, without its texts, in bytes: as it is, which is more than its row.
+const MESSAGE_BYTES: usize = size_of::<Message>();
+
+/// The most that it adds to the rows of rollups, without its texts, in bytes: two rows each of activity and of the days of
+/// conversations, and one each of users and of conversations.
+const ROLLUP_BYTES: usize = 140;
 
 /// About what a text of [`Interner`] takes in addition to itself, in bytes.
 const TEXT_OVERHEAD: usize = 80;
@@ -32,6 +35,8 @@ pub(crate) struct Message {
     pub(crate) user: Symbol,
     pub(crate) mentor: Symbol,
     pub(crate) model: Symbol,
+    /// Of all that is not its key: it tells records of one message apart.
+    digest: u128,
     content: BufferRange,
 }
 
@@ -40,9 +45,12 @@ pub(crate) struct Message {
 pub(crate) struct Messages {
     entries: Vec<Message>,
     contents: ChunkedBuffer,
+    /// What the digest of a message is made of; here, so that its memory is used again.
+    digested: Vec<u8>,
     names: Interner,
-    /// The most that their names take in the rows, in bytes.
-    name_bytes: usize,
+    seen: RecentHashes,
+    /// The most that their rows take, without contents, in bytes.
+    row_bytes: usize,
 }
 
 /// Messages in the order of their table, and the names in them.
@@ -61,7 +69,18 @@ impl Messages {
             intern(message.model.as_deref()),
         );
         let length = |symbol| self.names.text(symbol).len();
-        self.name_bytes += 7 * length(org) + 4 * length(user) + 5 * length(mentor) + length(model);
+        self.row_bytes += MESSAGE_BYTES + length(org) + length(user) + length(mentor) + length(model);
+        let speaker = if message.role == Role::User {
+            user
+        } else {
+            Symbol::NONE
+        };
+        let hour = event.time.as_millis().div_euclid(3_600_000);
+        let key = (org, message.conversation_id.as_u128(), mentor, hour, speaker);
+        if self.seen.is_new(self.names.texts.hasher().hash_one(key)) {
+            self.row_bytes += ROLLUP_BYTES + 6 * length(org) + 3 * length(user) + 4 * length(mentor);
+        }
+        let digest = digest(&mut self.digested, message);
         self.entries.push(Message {
             org,
             conversation_id: message.conversation_id.as_u128(),
@@ -71,6 +90,7 @@ impl Messages {
             user,
             mentor,
             model,
+            digest,
             content: self.contents.write(message.content.as_bytes()),
         });
     }
@@ -82,14 +102,14 @@ impl Messages {
 
     /// The memory that they take, in bytes, as they are or as rows.
     pub(crate) const fn bytes(&self) -> usize {
-        self.entries.len() * ROW_BYTES + self.contents.len() + self.name_bytes + self.names.bytes()
+        self.row_bytes + self.contents.len() + self.names.bytes()
     }
 
-    /// Their rows, sorted as the table is: the engine then need not sort them. Those that differ only beyond their id may
-    /// be in any order.
+    /// Their rows, each once, sorted as the table is: the engine then need not sort them.
     pub(crate) fn into_rows(mut self) -> (MessageRows, SortedMessages) {
         let names = &self.names;
         self.entries.sort_unstable_by(|a, b| a.compare(b, names));
+        self.entries.dedup_by(|a, b| a.compare(b, names).is_eq());
         let mut rows = MessageRows::default();
         for message in &self.entries {
             rows.push(MessageRow {
@@ -102,6 +122,7 @@ impl Messages {
                 mentor_id: names.text(message.mentor),
                 content: self.contents.read(message.content),
                 model: names.text(message.model),
+                digest: message.digest,
             });
         }
         let sorted = SortedMessages {
@@ -119,8 +140,45 @@ impl Message {
         } else {
             names.text(self.org).cmp(names.text(other.org))
         };
-        let key = |message: &Self| (message.conversation_id, message.time, message.id);
+        let key = |message: &Self| (message.conversation_id, message.time, message.id, message.digest);
         orgs.then_with(|| key(self).cmp(&key(other)))
+    }
+}
+
+/// A hash of what a record of a message holds besides its key. Each text ends with a byte that UTF-8 has not, so that no two
+/// records have the same bytes. A producer that makes two collide loses one of them, which are both its own.
+fn digest(bytes: &mut Vec<u8>, message: &events::Message<'_>) -> u128 {
+    fn given<'a>(text: &'a Option<Cow<'_, str>>) -> &'a str {
+        text.as_deref().unwrap_or_default()
+    }
+    bytes.clear();
+    for text in [
+        message.role.as_str(),
+        given(&message.user_id),
+        given(&message.mentor_id),
+        given(&message.model),
+    ] {
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(0xff);
+    }
+    bytes.extend_from_slice(message.content.as_bytes());
+    XxHash3_128::oneshot(bytes)
+}
+
+/// Hashes of what has come lately.
+#[derive(Debug, Default)]
+struct RecentHashes(Vec<u64>);
+
+impl RecentHashes {
+    const SLOTS: u64 = 4_096;
+
+    /// Whether it is none of them. Of many, some are forgotten, and count as new again.
+    fn is_new(&mut self, hash: u64) -> bool {
+        let slot = usize::try_from(hash % Self::SLOTS).unwrap_or(0);
+        if self.0.is_empty() {
+            self.0.resize(usize::try_from(Self::SLOTS).unwrap_or(1), 0);
+        }
+        std::mem::replace(&mut self.0[slot], hash) != hash
     }
 }
 
@@ -166,5 +224,85 @@ impl Interner {
     /// About the memory that they take, in bytes.
     const fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{Body, Message, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Batch, tables::Rows};
+
+    fn message(id: u128, user: &'static str, content: &'static str) -> Event<'static> {
+        Event {
+            org: "org".into(),
+            id: "id".into(),
+            time: Timestamp::from_millis(1_735_689_600_000),
+            body: Body::Message(Message {
+                message_id: Uuid::from_u128(id),
+                conversation_id: Uuid::from_u128(7),
+                role: Role::User,
+                user_id: Some(user.into()),
+                mentor_id: None,
+                content: content.into(),
+                model: None,
+            }),
+        }
+    }
+
+    fn appended(events: &[Event<'_>]) -> Messages {
+        let mut messages = Messages::default();
+        for event in events {
+            if let Body::Message(message) = &event.body {
+                messages.append(event, message);
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn each_record_of_a_message_is_one_row() {
+        let records = [
+            message(1, "ada", "hello"),
+            message(2, "ada", "hello"),
+            message(1, "ada", "hello, again"),
+            message(1, "adah", "ello"),
+            message(1, "ada", "hello"),
+        ];
+        let (rows, sorted) = appended(&records).into_rows();
+        assert_eq!(rows.len(), 4);
+        assert!(
+            sorted
+                .entries
+                .is_sorted_by(|a, b| a.compare(b, &sorted.names).is_lt())
+        );
+    }
+
+    #[test]
+    fn a_batch_takes_no_less_than_its_rows() {
+        let texts = ["", "a", "a text of a message that is of some length"];
+        let mut batch = Batch::new();
+        for number in 0..20_000_u128 {
+            let text = texts[usize::try_from(number % 3).unwrap()];
+            let mut event = message(number, "a user of a long name", text);
+            if let Body::Message(message) = &mut event.body {
+                // Some conversations are of one message, others go on later.
+                message.conversation_id = Uuid::from_u128(number % 11_000);
+                message.mentor_id = Some(format!("a mentor of the number {}", number % 5).into());
+            }
+            batch.append(&event);
+        }
+        let bytes = batch.bytes();
+        let sealed = batch.seal();
+        let chunks = sealed
+            .facts
+            .iter()
+            .chain(&sealed.rollups)
+            .flat_map(|insert| &insert.chunks);
+        let sent: usize = chunks.map(bytes::Bytes::len).sum();
+        assert!(bytes >= sent, "{bytes} bytes, and {sent} are sent");
+        assert!(bytes < 3 * sent, "{bytes} bytes, and {sent} are sent");
     }
 }

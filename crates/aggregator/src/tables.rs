@@ -100,6 +100,7 @@ tables! {
         mentor_id: &'a str = "String",
         content: &'a [u8] = "String",
         model: &'a str = "String",
+        digest: u128 = "UInt128",
     }
 
     /// Facts: annotations of conversations.
@@ -187,13 +188,13 @@ mod tests {
         let (columns, _) = rest.split_once("\n)\n").unwrap();
         columns
             .lines()
-            .filter(|column| !column.contains(" MATERIALIZED "))
             .map(|column| {
                 let (name, rest) = column.trim_start_matches([' ', '`']).split_once("` ").unwrap();
                 let rest = rest.trim_end_matches(',');
                 let before =
                     |rest: &'static str, end: &str| rest.split_once(end).map_or(rest, |(rest, _)| rest);
-                (name, inner(before(before(rest, " COMMENT "), " CODEC(")))
+                let ends = [" COMMENT ", " CODEC(", " DEFAULT "];
+                (name, inner(ends.into_iter().fold(rest, before)))
             })
             .collect()
     }

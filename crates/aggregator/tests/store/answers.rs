@@ -1,4 +1,4 @@
-use aggregator::Batch;
+use aggregator::{Batch, rollup_tables};
 use events::{Body, DateRange, Day, Grain, NewUsersBy, Timestamp, TranscriptFilter};
 use futures::TryStreamExt;
 use oracle::Oracle;
@@ -51,6 +51,42 @@ async fn redelivery_cannot_inflate_rollups() {
         let filter = TranscriptFilter::default();
         let streamed: Vec<_> = store.transcripts("org", &filter).try_concat().await.unwrap();
         assert_eq!(streamed, oracle.transcripts("org", &filter));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_an_older_program_stored_too_changes_no_answer() {
+    let database = Database::migrated("two_digests").await;
+    let (mut batch, mut oracle) = (Batch::new(), Oracle::default());
+    for number in 0..300 {
+        let event = message("org", number / 3, number);
+        batch.append(&event);
+        oracle.add(&event);
+    }
+    database.store.insert(&batch.seal(), now).await.unwrap();
+    let columns = "org, conversation_id, time, message_id, role, user_id, mentor_id, content, model";
+    // It leaves the digest to ClickHouse, which makes another one.
+    for _ in 0..2 {
+        let again = format!("INSERT INTO messages ({columns}) SELECT {columns} FROM messages");
+        run(&database, &again).await;
+    }
+    run(&database, "OPTIMIZE TABLE messages FINAL").await;
+    let stored: u64 = client(&database.settings)
+        .query("SELECT count() FROM messages")
+        .fetch_one()
+        .await
+        .unwrap();
+    assert_eq!(stored, 600);
+    let filter = TranscriptFilter::default();
+    let streamed: Vec<_> = database
+        .store
+        .transcripts("org", &filter)
+        .try_concat()
+        .await
+        .unwrap();
+    assert_eq!(streamed, oracle.transcripts("org", &filter));
+    for table in rollup_tables() {
+        assert!(database.store.verify(table).await.unwrap().is_none(), "{table}");
     }
 }
 

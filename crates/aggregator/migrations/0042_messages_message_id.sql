@@ -1,0 +1,1 @@
+ALTER TABLE messages MODIFY COLUMN message_id UInt128 CODEC(NONE)

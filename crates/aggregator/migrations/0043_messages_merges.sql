@@ -1,0 +1,1 @@
+ALTER TABLE messages MODIFY SETTING merge_selector_base = 10
