@@ -1,6 +1,6 @@
 //! The messages of a batch, before they are rows.
 
-use std::{borrow::Cow, cmp::Ordering, hash::BuildHasher};
+use std::{cmp::Ordering, hash::BuildHasher};
 
 use events::{Event, Role};
 use foldhash::fast::RandomState;
