@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use traffic::Load;
 
 use crate::{
-    load::{self, START},
+    load,
     report::{Column, Table, to_f64},
     stack::Stack,
 };

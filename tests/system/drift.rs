@@ -72,6 +72,12 @@ async fn drift_is_named_and_a_rebuild_corrects_it_while_events_arrive() {
     }
     ingest.settled().await;
     compare(&api, &oracle, ORG, &questions()).await.unwrap();
-    let some = ["verify", "active_hourly", "active_weekly", "conversations"];
+    let some = [
+        "verify",
+        "active_weekly",
+        "conversations_by_day",
+        "observed_conversations",
+        "observed_users",
+    ];
     succeeds(&mut parts.command(&some));
 }

@@ -68,8 +68,8 @@ async fn is_read_slowly(count: u32) {
             pauses += 1;
             // What fits into the buffers of the connection is still asked for, and nothing after that.
             until("no statement is open", async || {
-                let paused = Instant::now();
-                while paused.elapsed() < PAUSE {
+                let began = Instant::now();
+                while began.elapsed() < PAUSE {
                     if open_statements(&parts.clickhouse).await > 0 {
                         return None;
                     }

@@ -13,8 +13,12 @@ use clickhouse::Row;
 use serde::Deserialize;
 
 use crate::{
-    connection::Connection, error::Error, observed::OBSERVED_TABLE, observed_users::OBSERVED_USERS_TABLE,
-    rollup::views_into, store::Store,
+    connection::Connection,
+    error::Error,
+    observed::OBSERVED_TABLE,
+    observed_users::OBSERVED_USERS_TABLE,
+    rollup::{rollup_tables, views_into},
+    store::Store,
 };
 
 /// How often the sides are compared before a stray counts as drift.
@@ -25,6 +29,13 @@ const PAUSE: Duration = Duration::from_secs(2);
 const MAX_STRAYS: usize = 100_000;
 /// The maximum number of organisations that are named.
 const MAX_ORGS: usize = 5;
+
+/// The tables that can be verified and rebuilt: the rollups, one that is made from a finer one after it, and what was observed
+/// of them.
+pub fn verified_tables() -> Vec<&'static str> {
+    let observed = [OBSERVED_TABLE, OBSERVED_USERS_TABLE];
+    rollup_tables().into_iter().chain(observed).collect()
+}
 
 /// How a rollup differs from its facts.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -103,9 +103,9 @@ pub(crate) enum Command {
     Engine,
 }
 
-/// The names of the rollups' tables.
+/// The tables that are verified and rebuilt.
 fn rollup() -> PossibleValuesParser {
-    PossibleValuesParser::new(aggregator::rollup_tables())
+    PossibleValuesParser::new(aggregator::verified_tables())
 }
 
 /// The embedded parts.

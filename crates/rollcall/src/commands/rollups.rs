@@ -1,6 +1,6 @@
 //! `rollcall verify` and `rollcall rebuild`
 
-use aggregator::{OBSERVED_TABLE, OBSERVED_USERS_TABLE, Store, rollup_tables};
+use aggregator::{Store, verified_tables};
 use anyhow::{Context, ensure};
 
 use crate::{progress, settings::Settings};
@@ -69,8 +69,7 @@ async fn store(settings: &Settings) -> anyhow::Result<Store> {
 
 /// The tables of these names, each after the finer one that it is made from.
 fn chosen(named: &[String]) -> impl Iterator<Item = &'static str> {
-    rollup_tables()
+    verified_tables()
         .into_iter()
-        .chain([OBSERVED_TABLE, OBSERVED_USERS_TABLE])
         .filter(move |table| named.is_empty() || named.iter().any(|name| name == table))
 }
