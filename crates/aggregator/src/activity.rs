@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     connection::Connection,
     error::Error,
-    observed_users::{Asked, ObservedUsers, end_of, second},
+    observed_users::{Asked, Observations, ObservedUsers, end_of, second},
     registered::registered,
 };
 
@@ -70,7 +70,8 @@ pub(crate) struct ActivityQuery<'a> {
 impl ActivityQuery<'_> {
     /// Distinct active users of each period.
     pub(crate) async fn usage(&self, clickhouse: &Connection) -> Result<Vec<u64>, Error> {
-        let counts = self.counts(clickhouse, false).await?;
+        let observed = self.observed(clickhouse, self.grain, false).await?;
+        let counts = self.counts(clickhouse, &observed, false).await?;
         Ok(counts.into_iter().map(|counts| counts.users).collect())
     }
 
@@ -80,13 +81,15 @@ impl ActivityQuery<'_> {
         clickhouse: &Connection,
         new_users_by: NewUsersBy,
     ) -> Result<(Vec<u64>, Vec<u64>), Error> {
+        let observed = self.observed(clickhouse, self.grain, true).await?;
         let registrations = async {
             match new_users_by {
                 NewUsersBy::Activity => Ok(None),
-                NewUsersBy::Registration => self.registrations(clickhouse).await.map(Some),
+                NewUsersBy::Registration => self.registrations(clickhouse, &observed).await.map(Some),
             }
         };
-        let (counts, registrations) = try_join(self.counts(clickhouse, true), registrations).await?;
+        let counts = self.counts(clickhouse, &observed, true);
+        let (counts, registrations) = try_join(counts, registrations).await?;
         let new_users =
             registrations.unwrap_or_else(|| counts.iter().map(|counts| counts.new_users).collect());
         Ok((
@@ -95,37 +98,40 @@ impl ActivityQuery<'_> {
         ))
     }
 
+    /// What was observed of periods of a grain and holds, and, where that is asked for, who of them registered when.
+    pub(crate) async fn observed(
+        &self,
+        clickhouse: &Connection,
+        grain: Grain,
+        by_registration: bool,
+    ) -> Result<Observations, Error> {
+        let asked = Asked {
+            org: self.org,
+            mentor: self.mentor.unwrap_or_default(),
+            range: self.range,
+            grain,
+            by_registration,
+        };
+        clickhouse.observed_users(asked).await
+    }
+
     /// The number of each period's users, and, where that is asked for, of those who registered before and within the range.
-    async fn counts(&self, clickhouse: &Connection, by_registration: bool) -> Result<Vec<Counts>, Error> {
-        let observed = clickhouse
-            .observed_users(Asked {
-                org: self.org,
-                mentor: self.mentor.unwrap_or_default(),
-                range: self.range,
-                grain: self.grain,
-                by_registration,
-            })
-            .await?;
+    async fn counts(
+        &self,
+        clickhouse: &Connection,
+        observed: &Observations,
+        by_registration: bool,
+    ) -> Result<Vec<Counts>, Error> {
         let (mut counts, mut whole, mut rests) = (Vec::new(), Vec::new(), Vec::new());
-        let (first, last) = (
-            second(self.range.first_instant()),
-            second(self.range.end_instant()),
-        );
-        for (bucket, period) in self.range.periods(self.grain).enumerate() {
-            let start = second(period.start);
-            let time = start.max(first)..end_of(self.grain, start).min(last);
-            let observed = observed.of(start, time.end).filter(|_| time.start == start);
+        for mut gap in gaps(self.range, self.grain) {
+            // What the range cuts at its beginning is not found.
+            let observed = observed.of(gap.time.start, gap.time.end);
             counts.push(observed.map_or_else(Counts::default, |observed| Counts {
                 users: observed.users,
                 veterans: observed.veterans,
                 new_users: observed.new_users,
             }));
-            let observed_until = observed.map_or(time.start, ObservedUsers::until);
-            let gap = Gap {
-                bucket,
-                time,
-                observed_until,
-            };
+            gap.observed_until = observed.map_or(gap.time.start, ObservedUsers::until);
             if gap.observed_until == gap.time.start {
                 whole.push(gap);
             } else if gap.observed_until < gap.time.end {
@@ -243,20 +249,7 @@ impl ActivityQuery<'_> {
 
     /// Selects who was active somewhere in the range; none where it is one that can have nobody.
     pub(crate) fn active_users(&self) -> Option<String> {
-        let (first, last) = (
-            second(self.range.first_instant()),
-            second(self.range.end_instant()),
-        );
-        let weeks = self.range.periods(Grain::Week).enumerate().map(|(bucket, week)| {
-            let start = second(week.start);
-            let time = start.max(first)..end_of(Grain::Week, start).min(last);
-            Gap {
-                bucket,
-                observed_until: time.start,
-                time,
-            }
-        });
-        let slices = slices(Grain::Week, &weeks.collect::<Vec<_>>());
+        let slices = slices(Grain::Week, &gaps(self.range, Grain::Week));
         let users = slices.iter().map(|slice| {
             let periods: Vec<_> = slice.periods.iter().map(i64::to_string).collect();
             format!(
@@ -290,6 +283,22 @@ impl ActivityQuery<'_> {
             .param("since", start)
             .param("until", end)
     }
+}
+
+/// The periods of a range, of which nothing is observed.
+fn gaps(range: DateRange, grain: Grain) -> Vec<Gap> {
+    let (first, last) = (second(range.first_instant()), second(range.end_instant()));
+    let periods = range.periods(grain).enumerate();
+    let gaps = periods.map(|(bucket, period)| {
+        let start = second(period.start);
+        let time = start.max(first)..end_of(grain, start).min(last);
+        Gap {
+            bucket,
+            observed_until: time.start,
+            time,
+        }
+    });
+    gaps.collect()
 }
 
 /// The periods of the activity tables that gaps are counted from: of weeks the whole ones from the weekly rollup, and the
@@ -327,4 +336,56 @@ fn slices(grain: Grain, gaps: &[Gap]) -> Vec<Slice> {
 /// From the beginning of a range to its end, in milliseconds.
 pub(crate) fn millis(range: DateRange) -> Range<i64> {
     range.first_instant().as_millis()..range.end_instant().as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use events::Timestamp;
+
+    use super::*;
+
+    fn range(start: (i32, u32, u32), end: (i32, u32, u32)) -> DateRange {
+        let day = |(y, m, d)| Day::from_ymd(y, m, d).unwrap();
+        DateRange::new(day(start), day(end)).unwrap()
+    }
+
+    fn days(range: DateRange, grain: Grain) -> Vec<(&'static str, String)> {
+        let day = |second: &i64| {
+            let instant = Timestamp::from_millis(second * 1_000).to_rfc3339_seconds();
+            instant.replace("T00:00:00Z", "").replace("2024-01-", "")
+        };
+        slices(grain, &gaps(range, grain))
+            .iter()
+            .map(|slice| {
+                let days: Vec<_> = slice.periods.iter().map(day).collect();
+                (slice.table, days.join(" "))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn whole_weeks_are_read_as_weeks_and_cut_ones_as_days() {
+        // 2024-01-03 is a Wednesday, 2024-01-24 too.
+        assert_eq!(
+            days(range((2024, 1, 3), (2024, 1, 24)), Grain::Week),
+            [
+                ("active_daily", "03 04 05 06 07 22 23 24".into()),
+                ("active_weekly", "08 15".into()),
+            ]
+        );
+        assert_eq!(
+            days(range((2024, 1, 1), (2024, 1, 14)), Grain::Week),
+            [("active_weekly", "01 08".into())]
+        );
+        assert_eq!(
+            days(range((2024, 1, 3), (2024, 1, 10)), Grain::Week),
+            [("active_daily", "03 04 05 06 07 08 09 10".into())]
+        );
+    }
+
+    #[test]
+    fn a_range_beyond_what_a_datetime_holds_reads_nothing() {
+        assert!(days(range((1900, 1, 1), (1969, 12, 31)), Grain::Day).is_empty());
+        assert!(days(range((2200, 1, 1), (2200, 12, 31)), Grain::Hour).is_empty());
+    }
 }

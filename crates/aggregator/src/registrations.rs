@@ -10,7 +10,7 @@ use crate::{
     activity::{ActivityQuery, millis},
     connection::Connection,
     error::Error,
-    observed_users::{Asked, ObservedUsers, end_of, second},
+    observed_users::{Observations, ObservedUsers, end_of, second},
     registered::{registered, registered_within, within_ranges},
 };
 
@@ -26,12 +26,20 @@ struct PeriodCount {
 
 impl ActivityQuery<'_> {
     /// Users by the period that they registered in; with a mentor, of those who were active with it somewhere in the range.
-    pub(crate) async fn registrations(&self, clickhouse: &Connection) -> Result<Vec<u64>, Error> {
+    pub(crate) async fn registrations(
+        &self,
+        clickhouse: &Connection,
+        observed: &Observations,
+    ) -> Result<Vec<u64>, Error> {
         let periods = self.range.period_count(self.grain);
         let mut counts = vec![0; usize::try_from(periods).unwrap_or(usize::MAX)];
         let stretches = match self.mentor {
             Some(_) => vec![millis(self.range)],
-            None => self.observed_registrations(clickhouse, &mut counts).await?,
+            None if self.sum_of() == self.grain => self.observed_registrations(observed, &mut counts),
+            None => {
+                let observed = self.observed(clickhouse, self.sum_of(), false).await?;
+                self.observed_registrations(&observed, &mut counts)
+            }
         };
         if stretches.is_empty() {
             return Ok(counts);
@@ -57,26 +65,18 @@ impl ActivityQuery<'_> {
         Ok(counts)
     }
 
-    /// Adds what is observed of registrations, by hours or days, to the periods that they fall in. Returns the stretches of time
-    /// of which nothing is, in milliseconds.
-    async fn observed_registrations(
-        &self,
-        clickhouse: &Connection,
-        counts: &mut [u64],
-    ) -> Result<Vec<Range<i64>>, Error> {
-        let grain = match self.grain {
+    /// The grain of the periods that registrations are summed up from: the range may cut longer ones.
+    const fn sum_of(&self) -> Grain {
+        match self.grain {
             Grain::Hour => Grain::Hour,
             Grain::Day | Grain::Week | Grain::Month => Grain::Day,
-        };
-        let observations = clickhouse
-            .observed_users(Asked {
-                org: self.org,
-                mentor: "",
-                range: self.range,
-                grain,
-                by_registration: false,
-            })
-            .await?;
+        }
+    }
+
+    /// Adds what is observed of registrations to the periods that they fall in. Returns the stretches of time of which nothing
+    /// is, in milliseconds.
+    fn observed_registrations(&self, observations: &Observations, counts: &mut [u64]) -> Vec<Range<i64>> {
+        let grain = self.sum_of();
         let mut observed = Vec::new();
         let mut stretches: Vec<Range<i64>> = Vec::new();
         for period in self.range.periods(grain) {
@@ -109,6 +109,6 @@ impl ActivityQuery<'_> {
                 *count += registered;
             }
         }
-        Ok(stretches)
+        stretches
     }
 }

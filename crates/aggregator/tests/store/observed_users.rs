@@ -194,9 +194,10 @@ async fn users_are_counted_exactly_under_every_interleaving_of_inserts_and_obser
         let mut dead: Vec<Event<'static>> = Vec::new();
         let mut published: Vec<Event<'static>> = Vec::new();
         for step in 0..40_u64 {
-            clock += random.between(0, 6 * HOUR);
-            if random.below(3) == 0 {
-                clock = (clock / HOUR + 1) * HOUR + random.between(-90_000, 90_000);
+            match random.below(3) {
+                0 => clock += random.between(0, 8 * HOUR),
+                1 => clock = (clock / HOUR + 1) * HOUR + random.between(-90_000, 90_000),
+                _ => clock += random.between(0, 20_000),
             }
             // Clocks differ by twice the margin at most.
             let skewed = at(clock + random.between(0, 120_000));
@@ -357,4 +358,17 @@ async fn only_what_changes_the_past_has_it_counted_again() {
         .await
         .unwrap();
     assert_eq!(noted, 40 + 3);
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_twice_the_margin() {
+    let (_database, store) = observing("users_clocks").await;
+    let mut oracle = Oracle::default();
+    let end = START + 74 * HOUR;
+    insert(&store, &mut oracle, end - HOUR, &history()).await;
+    // By the clock of one the hour ended a minute ago; by that of the other it ends in a minute.
+    store.observe_users(at(end + 60_000)).await.unwrap();
+    let last = [said(200, end - 70_000, 1), registered(201, end - 65_000)];
+    insert(&store, &mut oracle, end - 60_000, &last).await;
+    compare(&store, &oracle, "inserted").await;
 }
