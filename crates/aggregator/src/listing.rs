@@ -128,22 +128,22 @@ impl Listing {
             return Ok(Vec::new());
         }
         let sql = include_str!("../sql/count_by_day.sql")
-            .replace("${beginnings}", &self.begun(days))
+            .replace("${beginnings}", &self.begun(days, since))
             .replace("${by_key}", if self.topics.is_empty() { "1" } else { "0" });
         let rows = self.query(clickhouse, &sql, days).param("since", since);
         clickhouse.run(rows.fetch_all()).await
     }
 
     /// Selects when those began that the days saw and that have the topics, and perhaps others that have them.
-    fn begun(&self, days: &RangeInclusive<u16>) -> String {
-        /// Of more days, all that have a topic are sooner looked at.
+    fn begun(&self, days: &RangeInclusive<u16>, since: i64) -> String {
+        /// Of more days, all that have a topic are sooner looked at. After what was observed come few.
         const FEW_DAYS: u16 = 31;
         let seen = is_among(include_str!("../sql/seen_by_day.sql"));
         if self.topics.is_empty() {
             return beginnings(&seen);
         }
         let mut given = is_among(GIVEN_TOPICS);
-        if days.end() - days.start() < FEW_DAYS {
+        if since > 0 || days.end() - days.start() < FEW_DAYS {
             given = format!("{given} AND {seen}");
         }
         let on_topic = include_str!("../sql/with_topics.sql").replace("${condition}", &given);
@@ -182,7 +182,7 @@ impl Listing {
         let rows = self.count_rows(clickhouse, &days, 0).await?;
         let tied: Vec<_> = rows.into_iter().flat_map(|row| row.tied).collect();
         let tied = self.begun_with_mentor(clickhouse, &tied).await?;
-        let sql = include_str!("../sql/nth_begun.sql").replace("${beginnings}", &self.begun(&days));
+        let sql = include_str!("../sql/nth_begun.sql").replace("${beginnings}", &self.begun(&days, 0));
         let nth = self
             .query(clickhouse, &sql, &days)
             .bind(id_array_literal(&tied))
