@@ -168,13 +168,14 @@ impl Random {
 /// What happens next.
 fn next_events(random: &mut Random, clock: i64) -> Vec<Event<'static>> {
     let mut events = Vec::new();
+    let since = match random.below(3) {
+        // Late.
+        0 => START - 5 * DAY,
+        _ => clock - HOUR / 2,
+    };
     for _ in 0..=random.below(8) {
         let user = random.below(30);
-        let back = match random.below(4) {
-            // Late.
-            0 => random.between(START - 5 * DAY, clock),
-            _ => random.between(clock - HOUR / 2, clock),
-        };
+        let back = random.between(since, clock);
         events.push(match random.below(4) {
             0 => registered(user, back),
             _ => said(user, back, random.below(3)),
