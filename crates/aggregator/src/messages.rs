@@ -1,6 +1,6 @@
 //! The messages of a batch, before they are rows.
 
-use std::{borrow::Cow, cmp::Ordering, hash::BuildHasher};
+use std::{cmp::Ordering, hash::BuildHasher};
 
 use events::{Event, Role};
 use foldhash::fast::RandomState;
@@ -148,16 +148,12 @@ impl Message {
 /// A hash of what a record of a message holds besides its key. Each text ends with a byte that UTF-8 has not, so that no two
 /// records have the same bytes. A producer that makes two collide loses one of them, which are both its own.
 fn digest(bytes: &mut Vec<u8>, message: &events::Message<'_>) -> u128 {
-    fn given<'a>(text: &'a Option<Cow<'_, str>>) -> &'a str {
-        text.as_deref().unwrap_or_default()
-    }
     bytes.clear();
-    for text in [
-        message.role.as_str(),
-        given(&message.user_id),
-        given(&message.mentor_id),
-        given(&message.model),
-    ] {
+    let names = [&message.user_id, &message.mentor_id, &message.model].map(|name| name.as_deref());
+    for text in [message.role.as_str()]
+        .into_iter()
+        .chain(names.map(Option::unwrap_or_default))
+    {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0xff);
     }
