@@ -12,15 +12,16 @@ use crate::ingest::batch::Batch;
 use crate::settings::Settings;
 use crate::sink::Rows;
 
-/// Of batches of fewer records, one is written for at most one part in [`WRITE_FACTOR`] of the time: each insert makes a part
+/// Of batches of fewer records, one is written for at most one part in [`PAUSE_FACTOR`] of the time: each insert makes a part
 /// of every table, however few its rows.
 const SMALL_BATCH: u64 = 100;
+const PAUSE_FACTOR: u32 = 2;
 /// The maximum number of delays that a batch waits for the one before it, of whichever reason: until it is written, or long
 /// enough ago.
 const MAX_DELAY_FACTOR: u32 = 10;
 /// While records keep coming, a batch waits for more for this many times as long as one takes to be written: the larger it is,
 /// the less each record costs ClickHouse. At least for [`MAX_DELAY_FACTOR`] delays, at most for five times as long.
-const WRITE_FACTOR: u32 = 5;
+const GROWTH_FACTOR: u32 = 5;
 
 /// What a batch may grow to, and how many may be on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,10 +120,10 @@ impl<R: Rows> Batcher<R> {
         let delay = match (self.caught_up, self.in_flight) {
             (true, 0) => self.limits.delay,
             (true, _) => max_delay,
-            (false, _) => (self.write_time * WRITE_FACTOR).clamp(max_delay, max_delay * 5),
+            (false, _) => (self.write_time * GROWTH_FACTOR).clamp(max_delay, max_delay * 5),
         };
         let is_small = self.open.tally.records() < SMALL_BATCH;
-        let pause = (self.write_time * WRITE_FACTOR).min(max_delay);
+        let pause = (self.write_time * PAUSE_FACTOR).min(max_delay);
         let spaced = self.closed_at.filter(|_| is_small).map(|at| at + pause);
         let due = first_at + delay;
         Some(spaced.map_or(due, |spaced| due.max(spaced)))

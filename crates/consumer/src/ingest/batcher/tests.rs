@@ -226,7 +226,7 @@ impl World {
         );
         if let Some(before) = self.closed_at.filter(|_| few && !full) {
             assert!(
-                self.now >= before + (self.batcher.write_time * WRITE_FACTOR).min(MAX_DELAY),
+                self.now >= before + (self.batcher.write_time * PAUSE_FACTOR).min(MAX_DELAY),
                 "few records made a batch of their own soon after the one before"
             );
         }
@@ -339,9 +339,9 @@ fn a_lone_record_after_a_pause_does_not_wait_for_others() {
 }
 
 #[test]
-fn a_trickle_waits_for_five_times_as_long_as_a_batch_takes() {
+fn a_trickle_waits_for_twice_as_long_as_a_batch_takes() {
     // From when the one before was closed: until this one is old enough; as long as is fair; as long as is bearable.
-    for (takes, waits) in [(10, 110), (60, 300), (500, 1_000), (3_000, 3_100)] {
+    for (takes, waits) in [(10, 110), (150, 300), (700, 1_000), (3_000, 3_100)] {
         let mut world = after_a_batch_of(Duration::from_millis(takes));
         world.step(&come(1));
         world.batcher.set_caught_up(true);
