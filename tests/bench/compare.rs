@@ -21,7 +21,11 @@ const DATABASE: &str = "queries";
 /// How often a question is asked before it is timed.
 const WARM_UP: u32 = 5;
 /// The loads, in events per second, during which freshness is sampled.
-const RATES: [(&str, f64); 2] = [("1,000 events/s", 1_000.0), ("10,000 events/s", 10_000.0)];
+const RATES: [(&str, f64); 3] = [
+    ("100 events/s", 100.0),
+    ("1,000 events/s", 1_000.0),
+    ("10,000 events/s", 10_000.0),
+];
 
 const COLUMNS: &[Column] = &[
     Column("this", 2),
@@ -123,6 +127,7 @@ impl Comparison {
                 let mut sampled = pipeline.sample(&org, rate, sizes.samples).await?;
                 numbers.push((format!("median at {of}"), sampled.times.median()));
                 numbers.push((format!("p99 at {of}"), sampled.times.p99()));
+                numbers.push((format!("parts of a table after {of}"), Some(sampled.parts)));
             }
             drop(pipeline);
             let drop_database = format!("DROP DATABASE {database} SYNC");

@@ -22,6 +22,7 @@ use crate::{
     ingest::Lag,
     load::{self, BROKER_TIMEOUT, HEADERS, START},
     report::{Column, Table, to_f64, to_u64},
+    sql::Sql,
     stack::{Role, Stack},
     times::Times,
 };
@@ -51,15 +52,18 @@ const COLUMNS: &[Column] = &[
     Column("samples", 0),
     Column("events/s", 0),
     Column("uncommitted", 0),
+    Column("parts", 0),
 ];
 
 /// Publishes events during loads of several rates, and asks for each until an answer contains it.
 pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::Result<Table> {
     let pipeline = Pipeline::start(stack, DATABASE).await?;
     let caption = "milliseconds from the broker's acknowledgement of an event to an answer that contains it\n  \
-                   uncommitted are the events left when the load ended; offsets are committed once a second";
+                   uncommitted are the events left when the load ended; offsets are committed once a second\n  \
+                   parts are those that are active in the table that has the most, when the load ended";
     let mut table = Table::new("freshness", caption.to_owned(), COLUMNS);
     for (of, rate) in [
+        ("at 100 events/s", 100.0),
         ("at 1,000 events/s", 1_000.0),
         ("at 10,000 events/s", 10_000.0),
         ("at 80% of the peak", peak * 0.8),
@@ -69,6 +73,7 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::
             mut times,
             published_rate,
             uncommitted,
+            parts,
         } = pipeline.sample(&org, rate, sizes.samples).await?;
         let samples = u64::try_from(times.len())?;
         table.row(
@@ -80,6 +85,7 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::
                 Some(to_f64(samples)),
                 Some(published_rate),
                 Some(to_f64(uncommitted)),
+                Some(parts),
             ],
         );
     }
@@ -88,7 +94,9 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes, peak: f64) -> anyhow::
 }
 
 /// Ingestion into a database, and the API over it.
-pub(crate) struct Pipeline {
+pub(crate) struct Pipeline<'a> {
+    sql: &'a Sql,
+    database: String,
     kafka: consumer::Settings,
     api: Api,
     lag: Lag,
@@ -102,16 +110,20 @@ pub(crate) struct Sampled {
     published_rate: f64,
     /// Events whose offsets were not committed when the load ended.
     uncommitted: u64,
+    /// The active parts of the table that had the most then.
+    pub(crate) parts: f64,
 }
 
-impl Pipeline {
+impl<'a> Pipeline<'a> {
     /// From a new topic into a new database, both of this name.
-    pub(crate) async fn start(stack: &Stack, name: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start(stack: &'a Stack, name: &str) -> anyhow::Result<Self> {
         stack.migrate(name).await?;
         let kafka = stack.kafka(name, name);
         consumer::ensure_topics(&kafka).await?;
         let ingest = stack.ingest(&kafka, name).await?;
         Ok(Self {
+            sql: stack.sql(),
+            database: name.to_owned(),
             api: Api::start(stack, name).await?,
             lag: Lag::of(&kafka)?,
             _ingest: ingest,
@@ -126,6 +138,9 @@ impl Pipeline {
         loading.spawn(publish(self.kafka.clone(), rate, stop.clone()));
         let times = sample(&self.api, &self.kafka, org, samples).await;
         let uncommitted = self.lag.lag().await?;
+        let count = "SELECT max(parts) FROM (SELECT count() AS parts FROM parts WHERE active AND database = ";
+        let count = format!("{count}'{}' GROUP BY table)", self.database);
+        let parts = to_f64(self.sql.number("system", &count).await?);
         stop.cancel();
         let published_rate = loading.join_next().await.context("the load has no result")???;
         let times = times?;
@@ -134,6 +149,7 @@ impl Pipeline {
             times,
             published_rate,
             uncommitted,
+            parts,
         })
     }
 }

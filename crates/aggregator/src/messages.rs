@@ -149,9 +149,11 @@ impl Message {
 /// records have the same bytes. A producer that makes two collide loses one of them, which are both its own.
 fn digest(bytes: &mut Vec<u8>, message: &events::Message<'_>) -> u128 {
     bytes.clear();
-    let given = [&message.user_id, &message.mentor_id, &message.model];
-    let given = given.map(|text| text.as_deref().unwrap_or_default());
-    for text in [message.role.as_str()].into_iter().chain(given) {
+    let names = [&message.user_id, &message.mentor_id, &message.model].map(|name| name.as_deref());
+    for text in [message.role.as_str()]
+        .into_iter()
+        .chain(names.map(Option::unwrap_or_default))
+    {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0xff);
     }

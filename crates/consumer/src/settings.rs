@@ -27,14 +27,14 @@ pub struct Settings {
     pub group_id: String,
     /// How the members of the group share its partitions. Default `classic`.
     pub group_protocol: GroupProtocol,
-    /// A batch closes at this many records. Default 100,000.
+    /// A batch closes at this many records. Default 250,000.
     pub batch_records: NonZeroUsize,
     /// A batch closes at this many bytes of rows and dead letters; earlier if the budget leaves less to each
-    /// batch. Default 32 MiB.
+    /// batch. Default 64 MiB.
     pub batch_bytes: NonZeroUsize,
-    /// A batch closes this long after its first record, in milliseconds, or up to ten times as long while there is more to
-    /// read at once or another batch is being written; one of fewer than 100 records no sooner than ten times as long after
-    /// the one before, so that a trickle makes few parts in ClickHouse. Default 100.
+    /// A batch closes this long after its first record, in milliseconds. Up to ten times as long while another is being
+    /// written, or, of fewer than 100 records, until twice as long has passed as the one before took; up to fifty times
+    /// as long while there is more to read at once, following how long batches take. Default 100.
     pub batch_delay_ms: NonZeroU64,
     /// How many batches are written at once. Default 2.
     pub batches_in_flight: NonZeroU16,
@@ -146,8 +146,8 @@ impl Default for Settings {
             dead_letter_topic: "chat.events.dlq".to_owned(),
             group_id: "rollcall".to_owned(),
             group_protocol: GroupProtocol::Classic,
-            batch_records: const { NonZeroUsize::new(100_000).expect("not zero") },
-            batch_bytes: const { NonZeroUsize::new(32 << 20).expect("not zero") },
+            batch_records: const { NonZeroUsize::new(250_000).expect("not zero") },
+            batch_bytes: const { NonZeroUsize::new(64 << 20).expect("not zero") },
             batch_delay_ms: const { NonZeroU64::new(100).expect("not zero") },
             batches_in_flight: const { NonZeroU16::new(2).expect("not zero") },
             budget_bytes: 256 << 20,

@@ -12,12 +12,16 @@ use crate::ingest::batch::Batch;
 use crate::settings::Settings;
 use crate::sink::Rows;
 
-/// A batch of fewer records waits until the one before it was closed [`MAX_DELAY_FACTOR`] delays ago: each insert makes a
-/// part of every table, however few its rows.
+/// Of batches of fewer records, one is written for at most one part in [`PAUSE_FACTOR`] of the time: each insert makes a part
+/// of every table, however few its rows.
 const SMALL_BATCH: u64 = 100;
-/// The maximum number of delays that a batch waits for more records while they keep coming, or for the batch before it to
-/// be written: the larger a batch is, the less each record costs ClickHouse, and the sooner the one before is done.
+const PAUSE_FACTOR: u32 = 2;
+/// The maximum number of delays that a batch waits for the one before it, of whichever reason: until it is written, or long
+/// enough ago.
 const MAX_DELAY_FACTOR: u32 = 10;
+/// While records keep coming, a batch waits for more for this many times as long as one takes to be written: the larger it is,
+/// the less each record costs ClickHouse. At least for [`MAX_DELAY_FACTOR`] delays, at most for five times as long.
+const GROWTH_FACTOR: u32 = 5;
 
 /// What a batch may grow to, and how many may be on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub(crate) struct Limits {
     pub(crate) records: u64,
     /// Bytes of rows and dead letters.
     pub(crate) bytes: usize,
-    /// How old a batch may become, of many records, once everything is read and no other is on its way.
+    /// How old a batch becomes once everything is read and no other is on its way.
     pub(crate) delay: Duration,
     pub(crate) in_flight: usize,
 }
@@ -37,6 +41,8 @@ pub(crate) struct Batcher<R> {
     open: Batch<R>,
     in_flight: usize,
     closed_at: Option<Instant>,
+    /// How long a batch takes to be written, lately.
+    write_time: Duration,
     /// Whether every record that has come is read.
     caught_up: bool,
 }
@@ -60,6 +66,7 @@ impl<R: Rows> Batcher<R> {
             open: Batch::new(rows),
             in_flight: 0,
             closed_at: None,
+            write_time: Duration::ZERO,
             caught_up: false,
         }
     }
@@ -110,10 +117,15 @@ impl<R: Rows> Batcher<R> {
     pub(crate) fn due(&self) -> Option<Instant> {
         let first_at = self.open.first_at().filter(|_| self.has_room())?;
         let max_delay = self.limits.delay * MAX_DELAY_FACTOR;
-        let is_last = self.caught_up && self.in_flight == 0;
-        let due = first_at + if is_last { self.limits.delay } else { max_delay };
+        let delay = match (self.caught_up, self.in_flight) {
+            (true, 0) => self.limits.delay,
+            (true, _) => max_delay,
+            (false, _) => (self.write_time * GROWTH_FACTOR).clamp(max_delay, max_delay * 5),
+        };
         let is_small = self.open.tally.records() < SMALL_BATCH;
-        let spaced = self.closed_at.filter(|_| is_small).map(|at| at + max_delay);
+        let pause = (self.write_time * PAUSE_FACTOR).min(max_delay);
+        let spaced = self.closed_at.filter(|_| is_small).map(|at| at + pause);
+        let due = first_at + delay;
         Some(spaced.map_or(due, |spaced| due.max(spaced)))
     }
 
@@ -127,5 +139,10 @@ impl<R: Rows> Batcher<R> {
     /// Notes that a batch is no longer on its way.
     pub(crate) const fn arrived(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Notes how long one has taken to be written.
+    pub(crate) fn note_write_time(&mut self, time: Duration) {
+        self.write_time = (self.write_time + time) / 2;
     }
 }

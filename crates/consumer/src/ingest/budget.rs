@@ -15,8 +15,8 @@ pub(crate) struct Budget {
     pub(crate) answer: usize,
     /// Dead letters in the producer's queue: a sixteenth.
     pub(crate) dead_letters: usize,
-    /// One batch. Those that are written, which are there twice while they are sealed, and the open one share five eighths
-    /// of the budget.
+    /// One batch. Those that are written, of which one may be there twice while it is sealed, and the open one share five
+    /// eighths of the budget: none is read while one is sealed.
     pub(crate) batch: usize,
 }
 
@@ -26,7 +26,7 @@ const RECORD_OVERHEAD: usize = 512;
 impl Budget {
     /// Shares out `whole`, with batches of at most `batch` bytes, of which `in_flight` are written at once.
     pub(crate) fn new(whole: usize, batch: NonZeroUsize, in_flight: NonZeroU16) -> Self {
-        let batches = 2 * usize::from(in_flight.get()) + 1;
+        let batches = usize::from(in_flight.get()) + 1;
         Self {
             prefetched: whole / 16,
             prefetched_records: whole / 16 / RECORD_OVERHEAD,
@@ -50,7 +50,7 @@ mod tests {
     fn the_parts_stay_within_the_whole() {
         for (whole, in_flight) in [(16 << 20, 1), (16 << 20, 64), (256 << 20, 3), (1 << 30, 2)] {
             let budget = budget(whole, in_flight);
-            let batches = budget.batch * (2 * usize::from(in_flight) + 1);
+            let batches = budget.batch * (usize::from(in_flight) + 1);
             let prefetched = budget.prefetched + budget.prefetched_records * RECORD_OVERHEAD;
             let sum = prefetched + 95 * budget.answer + budget.dead_letters + batches;
             assert!(sum <= whole, "{budget:?} sums to {sum} of {whole}");
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_small_budget_closes_batches_earlier() {
-        assert_eq!(budget(16 << 20, 2).batch, (16 << 20) / 8);
+        assert_eq!(budget(16 << 20, 2).batch, (16 << 20) / 8 * 5 / 3);
         assert_eq!(budget(256 << 20, 2).batch, 32 << 20);
     }
 }

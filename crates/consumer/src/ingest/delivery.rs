@@ -1,6 +1,8 @@
 //! From a closed batch to its receipt.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::histogram;
 use tokio::time::Instant;
@@ -18,15 +20,19 @@ pub(crate) struct Delivered {
     pub(crate) receipt: Receipt,
     pub(crate) tally: Tally,
     pub(crate) bytes: usize,
+    /// How long that took.
+    pub(crate) time: Duration,
 }
 
 /// Writes batches, several at once.
 pub(crate) struct BatchWriter<S: Sink>(pub(crate) RowWriter<S>);
 
 impl<S: Sink> BatchWriter<S> {
-    /// Writes the rows and the dead letters of a batch.
-    pub(crate) async fn deliver(self: Arc<Self>, batch: Batch<S::Rows>) -> Result<Delivered, Stop> {
-        let Self(writer) = &*self;
+    /// Closes the rows of a batch, and returns what writes them and its dead letters.
+    pub(crate) fn deliver(
+        self: Arc<Self>,
+        batch: Batch<S::Rows>,
+    ) -> impl Future<Output = Result<Delivered, Stop>> + Send {
         let closed_at = Instant::now();
         let bytes = batch.bytes();
         let Batch {
@@ -38,23 +44,24 @@ impl<S: Sink> BatchWriter<S> {
             mut tally,
             ..
         } = batch;
-        let offsets = spans.offset_ranges();
-        let (rows, dead_letters) = tokio::try_join!(
-            writer.write(
-                (rows, kinds),
-                &offsets,
-                tally.records() - tally.unreadable,
-                &dead_letters
-            ),
-            writer.dead_letters.write(&dead_letters),
-        )?;
-        tally.refuse(rows.refused());
-        spans.append(unreadable);
-        histogram!(metric::DELIVERY_DURATION).record(closed_at.elapsed());
-        Ok(Delivered {
-            receipt: spans.settle(rows, dead_letters),
-            tally,
-            bytes,
-        })
+        let rows = self.0.seal(rows, kinds);
+        async move {
+            let Self(writer) = &*self;
+            let offsets = spans.offset_ranges();
+            let (rows, dead_letters) = tokio::try_join!(
+                writer.write(rows, &offsets, tally.records() - tally.unreadable, &dead_letters),
+                writer.dead_letters.write(&dead_letters),
+            )?;
+            tally.refuse(rows.refused());
+            spans.append(unreadable);
+            let time = closed_at.elapsed();
+            histogram!(metric::DELIVERY_DURATION).record(time);
+            Ok(Delivered {
+                receipt: spans.settle(rows, dead_letters),
+                tally,
+                bytes,
+                time,
+            })
+        }
     }
 }

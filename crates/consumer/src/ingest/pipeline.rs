@@ -356,7 +356,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             receipt,
             tally,
             bytes,
+            time,
         } = delivered;
+        self.batcher.note_write_time(time);
         self.source.settle(receipt);
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         gauge!(metric::IN_FLIGHT).set(gauge_value(self.in_flight_bytes));

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use events::Timestamp;
 use metrics::{counter, gauge, histogram};
 use rdkafka::message::{Message, OwnedMessage};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -64,6 +63,13 @@ pub(crate) struct RowWriter<S: Sink> {
     breaker: Breaker<S::Sealed>,
     /// Half of the least rows that were too large for the sink, in bytes.
     max_bytes: AtomicUsize,
+}
+
+/// Rows that are ready to be written.
+pub(crate) struct SealedRows<T> {
+    rows: Arc<T>,
+    kinds: Kinds,
+    bytes: usize,
 }
 
 /// Why the sink has refused rows.
@@ -128,13 +134,23 @@ impl<S: Sink> RowWriter<S> {
         self.max_bytes.load(Ordering::Relaxed)
     }
 
+    /// Closes rows, unless there are none. This takes a while if they are many.
+    pub(crate) fn seal(&self, rows: S::Rows, kinds: Kinds) -> Option<SealedRows<S::Sealed>> {
+        let bytes = rows.bytes();
+        (!rows.is_empty()).then(|| SealedRows {
+            rows: Arc::new(self.sink.seal(rows)),
+            kinds,
+            bytes,
+        })
+    }
+
     /// Writes the rows of a batch. Where they are refused, the records at fault are found among those of `offsets`, except
     /// the `rejected`, and dead-lettered.
     ///
     /// The bytes of records are not held while a batch is on its way, so they are read from the topic again.
     pub(crate) async fn write(
         &self,
-        rows: (S::Rows, Kinds),
+        rows: Option<SealedRows<S::Sealed>>,
         offsets: &[OffsetRange],
         records: u64,
         rejected: &[DeadLetter],
@@ -157,17 +173,14 @@ impl<S: Sink> RowWriter<S> {
 
     /// Writes the rows of so many records, however long it takes, unless the run is ending. Gives the reason where they are
     /// refused.
-    async fn insert(&self, (rows, kinds): (S::Rows, Kinds), records: u64) -> Result<Option<Refusal>, Stop> {
-        if rows.is_empty() {
+    async fn insert(
+        &self,
+        rows: Option<SealedRows<S::Sealed>>,
+        records: u64,
+    ) -> Result<Option<Refusal>, Stop> {
+        let Some(SealedRows { rows, kinds, bytes }) = rows else {
             return Ok(None);
-        }
-        let bytes = rows.bytes();
-        let sink = Arc::clone(&self.sink);
-        // Sealing a large batch takes long enough to keep a worker of the runtime from what else is due.
-        let rows = spawn_blocking(move || sink.seal(rows))
-            .await
-            .map(Arc::new)
-            .map_err(Error::TaskFailed)?;
+        };
         let mut backoff = Backoff::new();
         let (mut unanswered, mut less_is_accepted) = (0, false);
         loop {
@@ -334,7 +347,7 @@ impl<S: Sink> RowWriter<S> {
     async fn attempt(&self, records: &[OwnedMessage]) -> Result<Option<Refusal>, Halt> {
         let (rows, kinds) = self.rows_of(records);
         let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-        let refusal = self.insert((rows, kinds), count).await?;
+        let refusal = self.insert(self.seal(rows, kinds), count).await?;
         match (&refusal, records) {
             (None, _) if self.breaker.sample(kinds).is_none() => {
                 let mut rows = records.iter().map(|record| self.rows_of(slice::from_ref(record)));

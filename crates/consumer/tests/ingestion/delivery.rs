@@ -146,6 +146,8 @@ async fn a_batch_goes_once_everything_is_read_however_many_records_were_read_at_
 async fn a_trickle_makes_few_batches() {
     let broker = Broker::with_partitions(1);
     let sink = Memory::default();
+    // Half of the spacing.
+    sink.set_write_time(Duration::from_millis(5 * broker.settings.batch_delay_ms.get()));
     let run = Run::start(&broker.settings, &sink);
     // Joining the group takes a while, after which a backlog comes at once.
     broker.publish([event("first")]).await;

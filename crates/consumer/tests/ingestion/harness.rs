@@ -129,6 +129,7 @@ pub(crate) struct Memory(Arc<State>);
 struct State {
     kept: Mutex<Vec<String>>,
     closed: AtomicBool,
+    write_time: Mutex<Duration>,
     waiting: AtomicUsize,
     writes: AtomicUsize,
     failures: AtomicU32,
@@ -185,6 +186,8 @@ impl Sink for Memory {
     async fn write(&self, rows: &Ids) -> Result<(), SinkError> {
         self.0.writes.fetch_add(1, Ordering::SeqCst);
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
+        let write_time = *self.0.write_time.lock().unwrap();
+        sleep(write_time).await;
         while self.0.closed.load(Ordering::SeqCst) {
             sleep(Duration::from_millis(1)).await;
         }
@@ -234,6 +237,11 @@ impl Memory {
         ids.sort();
         ids.dedup();
         ids
+    }
+
+    /// How long each write takes from now on.
+    pub(crate) fn set_write_time(&self, time: Duration) {
+        *self.0.write_time.lock().unwrap() = time;
     }
 
     /// While it is closed, writes wait.

@@ -90,7 +90,7 @@ fn a_wrong_setting_is_named() {
         ),
         (
             with(|s| s.max_record_bytes = std::num::NonZeroUsize::MAX),
-            "kafka.max_record_bytes must be at most 33554432, what the budget leaves to a batch",
+            "kafka.max_record_bytes must be at most 55924053, what the budget leaves to a batch",
         ),
         (
             with(|s| {

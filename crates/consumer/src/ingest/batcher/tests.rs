@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits {
     delay: Duration::from_millis(100),
     in_flight: 2,
 };
+const MAX_DELAY: Duration = Duration::from_secs(1);
 /// More than any record of a schedule adds to a batch.
 const LARGEST: usize = 2_000;
 
@@ -105,7 +106,8 @@ struct World {
     now: Instant,
     batcher: Batcher<Positions>,
     ledger: Ledger,
-    under_way: Vec<Batch<Positions>>,
+    /// Each with when it was closed.
+    under_way: Vec<(Instant, Batch<Positions>)>,
     closed_at: Option<Instant>,
     /// Where each assigned partition is read next.
     positions: BTreeMap<i32, i64>,
@@ -224,7 +226,7 @@ impl World {
         );
         if let Some(before) = self.closed_at.filter(|_| few && !full) {
             assert!(
-                self.now >= before + LIMITS.delay * MAX_DELAY_FACTOR,
+                self.now >= before + (self.batcher.write_time * PAUSE_FACTOR).min(MAX_DELAY),
                 "few records made a batch of their own soon after the one before"
             );
         }
@@ -233,12 +235,12 @@ impl World {
         assert!(batch.tally.records() <= LIMITS.records);
         assert!(batch.bytes() < LIMITS.bytes + LARGEST, "{} bytes", batch.bytes());
         self.closed_at = Some(self.now);
-        self.under_way.push(batch);
+        self.under_way.push((self.now, batch));
         assert!(self.under_way.len() <= LIMITS.in_flight);
     }
 
     /// The sink and the dead-letter topic acknowledge a batch.
-    fn arrive(&mut self, batch: Batch<Positions>) {
+    fn arrive(&mut self, (closed_at, batch): (Instant, Batch<Positions>)) {
         let letters = batch.dead_letters.iter().map(DeadLetter::origin);
         for position in batch.rows.positions.iter().copied().chain(letters) {
             *self.owed.get_mut(&position).unwrap() -= 1;
@@ -249,6 +251,7 @@ impl World {
         assert_eq!(u64::try_from(read).unwrap(), batch.tally.records());
         self.ledger.settle(Receipt::forged(batch.spans));
         self.batcher.arrived();
+        self.batcher.note_write_time(self.now - closed_at);
     }
 
     fn commit(&mut self) {
@@ -277,7 +280,7 @@ impl World {
         }
         if !self.batcher.is_empty() {
             let batch = self.batcher.close(self.now, Positions::default());
-            self.arrive(batch);
+            self.arrive((self.now, batch));
         }
         self.commit();
     }
@@ -310,17 +313,55 @@ fn letter(partition: i32, offset: i64, bytes: usize) -> DeadLetter {
     DeadLetter::new(record, &Reason::HeaderName)
 }
 
+/// One in which a batch has taken this long to be written.
+fn after_a_batch_of(time: Duration) -> World {
+    let mut world = World::assigned();
+    // What a batch takes is averaged with what those before it took.
+    for _ in 0..20 {
+        world.step(&come(150));
+        world.now += time;
+        world.step(&Step::Arrive { batch: 0 });
+    }
+    world
+}
+
+/// Averages are a little below what they approach.
+fn rounded_millis(time: Duration) -> u128 {
+    (time + Duration::from_micros(500)).as_millis()
+}
+
 #[test]
 fn a_lone_record_after_a_pause_does_not_wait_for_others() {
     let mut world = World::assigned();
     world.step(&come(1));
     world.pass(LIMITS.delay);
-    assert_eq!(world.under_way.len(), 1, "the first goes when it is old enough");
-    world.step(&come(1));
-    world.pass(LIMITS.delay);
-    assert_eq!(world.under_way.len(), 1, "the next is one of a trickle");
-    world.pass(LIMITS.delay * MAX_DELAY_FACTOR);
-    assert_eq!(world.under_way.len(), 2);
+    assert_eq!(world.under_way.len(), 1, "it goes when it is old enough");
+}
+
+#[test]
+fn a_trickle_waits_for_twice_as_long_as_a_batch_takes() {
+    // From when the one before was closed: until this one is old enough; as long as is fair; as long as is bearable.
+    for (takes, waits) in [(10, 110), (150, 300), (700, 1_000), (3_000, 3_100)] {
+        let mut world = after_a_batch_of(Duration::from_millis(takes));
+        world.step(&come(1));
+        world.batcher.set_caught_up(true);
+        let waited = world.batcher.due().unwrap() - world.closed_at.unwrap();
+        assert_eq!(rounded_millis(waited), waits, "{takes} ms");
+        world.step(&come(120));
+        world.batcher.set_caught_up(true);
+        let due = world.now + LIMITS.delay;
+        assert_eq!(world.batcher.due(), Some(due), "many records wait for no others");
+    }
+}
+
+#[test]
+fn a_backlog_makes_batches_as_large_as_writing_takes() {
+    for (takes, grows) in [(10, 1_000), (300, 1_500), (9_000, 5_000)] {
+        let mut world = after_a_batch_of(Duration::from_millis(takes));
+        world.step(&come(1));
+        let grown = world.batcher.due().unwrap() - world.now;
+        assert_eq!(rounded_millis(grown), grows, "{takes} ms");
+    }
 }
 
 #[test]
@@ -344,7 +385,7 @@ fn a_batch_that_grows_is_ten_delays_old_at_most() {
         world.now += LIMITS.delay / 10;
     }
     assert_eq!(world.under_way.len(), 1);
-    assert_eq!(world.under_way[0].tally.records(), 101);
+    assert_eq!(world.under_way[0].1.tally.records(), 101);
 }
 
 #[test]
@@ -360,7 +401,7 @@ fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
     world.step(&Step::Arrive { batch: 0 });
     assert_eq!(world.under_way.len(), 1, "the second went as the first arrived");
     world.step(&many);
-    world.pass(LIMITS.delay * MAX_DELAY_FACTOR);
+    world.pass(MAX_DELAY);
     assert_eq!(world.under_way.len(), 2, "the third does not wait without end");
 }
 
