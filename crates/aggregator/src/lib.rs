@@ -13,7 +13,7 @@
 //! - `native` and `tables`: the tables that batches go into, column by column
 //! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
 //! - `changes` and `entries`: since when more is known of periods that have ended
-//! - `observed` and `observed_users`: counts of conversations and of users of periods that have ended
+//! - `observed`, `observed_users` and `observe_users`: counts of conversations and of users of periods that have ended
 //! - `registered`, `activity` and `registrations`: who was active when, and who registered (`sql/`)
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
@@ -32,6 +32,7 @@ mod listing;
 mod messages;
 pub mod migrate;
 mod native;
+mod observe_users;
 mod observed;
 mod observed_users;
 pub mod rebuild;
