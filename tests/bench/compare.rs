@@ -151,9 +151,14 @@ impl Comparison {
             for org in &orgs {
                 org.register(stack, DATABASE).await?;
                 org.insert_messages(stack, DATABASE, 0..sizes.messages).await?;
+                org.annotate(stack, DATABASE, *longest).await?;
             }
             stack.rebuild(DATABASE).await?;
             stack.wait_for_merges().await?;
+            // What a baseline holds instead, it reads when it is asked.
+            if *name == self.builds[0].name {
+                queries::observe(stack, DATABASE).await?;
+            }
             apis.push((*name, Api::start(stack, DATABASE).await?));
         }
         self.check_equal_answers(&apis, &orgs, sizes).await?;

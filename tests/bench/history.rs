@@ -78,6 +78,15 @@ impl Org {
         u64::from(self.users) * u64::from(self.days)
     }
 
+    /// Annotates every conversation of the last `days` days: one in twenty of them has a topic of that name.
+    pub(crate) async fn annotate(&self, stack: &Stack, database: &str, days: u32) -> anyhow::Result<()> {
+        let conversations = u64::from(self.users) * u64::from(days.min(self.days));
+        let statement = include_str!("history/annotations.sql")
+            .replace("${first}", &(self.conversations() - conversations).to_string())
+            .replace("${conversations}", &conversations.to_string());
+        self.insert(stack, database, &statement).await
+    }
+
     /// Registers every user, on some day of the year before the history begins or of the year after.
     pub(crate) async fn register(&self, stack: &Stack, database: &str) -> anyhow::Result<()> {
         self.insert(stack, database, include_str!("history/registrations.sql"))

@@ -19,11 +19,12 @@ use crate::{
 const DATABASE: &str = "queries";
 const MENTOR: &str = "mentor-7";
 const MILLION: f64 = 1e6;
+/// The days whose conversations are annotated.
+const ANNOTATED_DAYS: u32 = 90;
 /// How many conversations are streamed in one answer, about.
 const STREAMED: u32 = 1_000_000;
 
-/// How often a question is asked before it is timed: the sets of a large organisation are read into memory by several
-/// requests.
+/// How often a question is asked before it is timed.
 const WARM_UP: u32 = 5;
 
 /// How often a question is timed just after an insert.
@@ -108,14 +109,42 @@ const QUESTIONS: [Question; 5] = [
     },
 ];
 
+/// Lists that are asked for of the API alone: names, and what is asked of the last `days` days.
+fn lists(days: u32) -> [(&'static str, String); 3] {
+    let (first, last) = history::range(days);
+    let page =
+        |page: u32| format!("transcripts/?page={page}&page_size=100&start_date={first}&end_date={last}");
+    let (past, _) = history::range(days.div_ceil(2));
+    [
+        (
+            "transcripts, 100, one topic in twenty",
+            format!("{}&topics=one+in+twenty", page(1)),
+        ),
+        ("transcripts, page 500", page(500)),
+        (
+            "transcripts, 100, the older half",
+            format!("transcripts/?page=1&page_size=100&start_date={first}&end_date={past}"),
+        ),
+    ]
+}
+
+/// Observes what has ended, as ingestion does.
+pub(crate) async fn observe(stack: &Stack, database: &str) -> anyhow::Result<()> {
+    let store = Store::new(&stack.clickhouse(database));
+    Ok(store.observe(Timestamp::end_of(history::range(1).1)).await?)
+}
+
 /// The endpoints without a mentor, for [`crate::growth`]: names, and what is asked of the last `days` days.
 pub(crate) fn plain(days: u32) -> [(&'static str, String); 3] {
     [USAGE, COHORTS, TRANSCRIPTS].map(|question| (question.name, question.url(days)))
 }
 
 /// All questions, for [`crate::compare`]: names, and what is asked of the last `days` days.
-pub(crate) fn all(days: u32) -> [(&'static str, String); 5] {
-    QUESTIONS.map(|question| (question.name, question.url(days)))
+pub(crate) fn all(days: u32) -> impl Iterator<Item = (&'static str, String)> {
+    QUESTIONS
+        .map(|question| (question.name, question.url(days)))
+        .into_iter()
+        .chain(lists(days))
 }
 
 /// Makes a history of each organisation, and asks about it.
@@ -132,12 +161,10 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
     for org in &orgs {
         org.register(stack, DATABASE).await?;
         org.insert_messages(stack, DATABASE, 0..sizes.messages).await?;
+        org.annotate(stack, DATABASE, ANNOTATED_DAYS).await?;
     }
     stack.wait_for_merges().await?;
-    // As ingestion does.
-    Store::new(&stack.clickhouse(DATABASE))
-        .observe(Timestamp::end_of(history::range(1).1))
-        .await?;
+    observe(stack, DATABASE).await?;
     let messages = "SELECT count() FROM messages";
     let messages = stack.sql().number(DATABASE, messages).await?;
 
@@ -148,6 +175,10 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
             for question in &QUESTIONS {
                 let name = format!("{}, {} users, {days} days", question.name, org.users);
                 rows.push((name, question.measure(stack, &api, (org, *days), sizes).await?));
+            }
+            for (name, url) in lists(*days) {
+                let name = format!("{name}, {} users, {days} days", org.users);
+                rows.push((name, measure_list(&api, org, &url, sizes).await?));
             }
         }
     }
@@ -169,6 +200,37 @@ pub(crate) async fn measure(stack: &Stack, sizes: &Sizes) -> anyhow::Result<Tabl
     }
     stack.sql().run(&format!("DROP DATABASE {DATABASE} SYNC")).await?;
     Ok(table)
+}
+
+async fn measure_list(api: &Api, org: &Org, url: &str, sizes: &Sizes) -> anyhow::Result<[Option<f64>; 11]> {
+    let asked = Instant::now();
+    let answer = api.ask(&org.name, url, TIMED_OUT).await?;
+    let first = answer.map(|_| asked.elapsed().as_secs_f64() * 1e3);
+    for _ in 0..WARM_UP {
+        api.ask(&org.name, url, TIMED_OUT).await?;
+    }
+    let mut repetition = Repetition {
+        askers: 1,
+        questions: 200,
+        time: Duration::from_secs(sizes.seconds_each),
+    };
+    let mut alone = api.time(&org.name, url, repetition).await?;
+    (repetition.askers, repetition.questions) = (16, 1_600);
+    let mut together = api.time(&org.name, url, repetition).await?;
+    let count = |times: usize| u64::try_from(times).ok().map(to_f64);
+    Ok([
+        first,
+        alone.median(),
+        alone.p99(),
+        count(alone.len()),
+        None,
+        None,
+        together.median(),
+        together.p99(),
+        count(together.len()),
+        None,
+        None,
+    ])
 }
 
 /// Streams the transcripts of many days in one answer from a `serve` of its own. Returns what that took.
