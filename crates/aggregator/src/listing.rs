@@ -127,27 +127,34 @@ impl Listing {
         if days.is_empty() {
             return Ok(Vec::new());
         }
+        let (begun, by_key) = self.begun(days, since);
         let sql = include_str!("../sql/count_by_day.sql")
-            .replace("${beginnings}", &self.begun(days, since))
-            .replace("${by_key}", if self.topics.is_empty() { "1" } else { "0" });
+            .replace("${beginnings}", &begun)
+            .replace("${by_key}", if by_key { "1" } else { "0" });
         let rows = self.query(clickhouse, &sql, days).param("since", since);
         clickhouse.run(rows.fetch_all()).await
     }
 
-    /// Selects when those began that the days saw and that have the topics, and perhaps others that have them.
-    fn begun(&self, days: &RangeInclusive<u16>, since: i64) -> String {
-        /// Of more days, all that have a topic are sooner looked at. After what was observed come few.
+    /// Selects when those began that the days saw and that have the topics, and perhaps others that have them. Whether they are
+    /// best found by their keys.
+    fn begun(&self, days: &RangeInclusive<u16>, since: i64) -> (String, bool) {
+        /// Of more days, all that have a topic are sooner looked at.
         const FEW_DAYS: u16 = 31;
         let seen = is_among(include_str!("../sql/seen_by_day.sql"));
         if self.topics.is_empty() {
-            return beginnings(&seen);
+            return (beginnings(&seen), true);
         }
-        let mut given = is_among(GIVEN_TOPICS);
-        if since > 0 || days.end() - days.start() < FEW_DAYS {
-            given = format!("{given} AND {seen}");
-        }
-        let on_topic = include_str!("../sql/with_topics.sql").replace("${condition}", &given);
-        beginnings(&is_among(&on_topic))
+        let given = is_among(GIVEN_TOPICS);
+        let (among, by_key) = if since > 0 {
+            // After what was observed come few.
+            (seen, true)
+        } else if days.end() - days.start() < FEW_DAYS {
+            (format!("{given} AND {seen}"), false)
+        } else {
+            (given, false)
+        };
+        let on_topic = include_str!("../sql/with_topics.sql").replace("${condition}", &among);
+        (beginnings(&is_among(&on_topic)), by_key)
     }
 
     /// The last of so many that are first on a day, on which as many began as `count` says.
@@ -182,7 +189,8 @@ impl Listing {
         let rows = self.count_rows(clickhouse, &days, 0).await?;
         let tied: Vec<_> = rows.into_iter().flat_map(|row| row.tied).collect();
         let tied = self.begun_with_mentor(clickhouse, &tied).await?;
-        let sql = include_str!("../sql/nth_begun.sql").replace("${beginnings}", &self.begun(&days, 0));
+        let (begun, _) = self.begun(&days, 0);
+        let sql = include_str!("../sql/nth_begun.sql").replace("${beginnings}", &begun);
         let nth = self
             .query(clickhouse, &sql, &days)
             .bind(id_array_literal(&tied))
