@@ -82,7 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any query: see [`Error`].
-    pub async fn observe_users(&self, now: Timestamp) -> Result<usize, Error> {
+    pub async fn observe_users(&self, now: Timestamp) -> Result<u64, Error> {
         let ended = second(now) - self.clickhouse.settings.observe_margin();
         let mut periods = 0;
         for org in self.orgs_to_observe("active_daily").await? {
@@ -91,7 +91,7 @@ impl Store {
         Ok(periods)
     }
 
-    async fn observe_users_of(&self, org: &str, ended: i64) -> Result<usize, Error> {
+    async fn observe_users_of(&self, org: &str, ended: i64) -> Result<u64, Error> {
         // First: what is entered after this is not taken for seen.
         let changes = self.clickhouse.changes(org, Of::Registrations).await?;
         let first = self
@@ -131,7 +131,7 @@ impl Store {
                     .replace("${users_by_day}", &users_by_day(*grain, stretch));
                 self.observe_stretch(&observe, org, *grain, stretch).await?;
             }
-            periods += missing.len();
+            periods += u64::try_from(missing.len()).unwrap_or(u64::MAX);
         }
         Ok(periods)
     }

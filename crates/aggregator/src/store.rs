@@ -78,15 +78,14 @@ impl Store {
         self.clickhouse.settings.observe_interval()
     }
 
-    /// Observes what has ended: see [`Store::observe_users`] and [`Store::observe_conversations`].
+    /// Observes what has ended, and returns how many periods that were: see [`Store::observe_users`] and [`Store::observe_conversations`].
     ///
     /// # Errors
     /// Those of any query: see [`Error`]. What of the two can be observed is.
-    pub async fn observe(&self, now: Timestamp) -> Result<(), Error> {
-        let users = self.observe_users(now).await;
-        self.observe_conversations(now).await?;
-        users?;
-        Ok(())
+    pub async fn observe(&self, now: Timestamp) -> Result<u64, Error> {
+        let of_users = self.observe_users(now).await;
+        let of_conversations = self.observe_conversations(now).await?;
+        Ok(of_users? + of_conversations)
     }
 
     /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.

@@ -13,7 +13,7 @@ use aggregator::{
 };
 use consumer::{Probe, Rows, Sink, SinkError, metric};
 use events::Event;
-use metrics::gauge;
+use metrics::{Unit, counter, describe_counter, gauge};
 use query::Check;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -192,12 +192,19 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// How many periods of the past were counted.
+const OBSERVED_PERIODS: &str = "rollcall_observed_periods_total";
+
 /// Observes what has ended, for ever.
 async fn observe(store: &Store) -> Infallible {
+    let what = "periods of the past whose users or conversations were counted, because none was or something late came";
+    describe_counter!(OBSERVED_PERIODS, Unit::Count, what);
+    let periods = counter!(OBSERVED_PERIODS);
     let mut warned = false;
     loop {
         sleep(store.observe_interval()).await;
         let observed = store.observe(clock::now()).await;
+        periods.increment(observed.as_ref().copied().unwrap_or_default());
         if let (Err(error), false) = (&observed, warned) {
             let error: &dyn std::error::Error = error;
             warn!(error, "the past is counted from rows: it cannot be observed");
