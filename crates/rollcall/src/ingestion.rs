@@ -134,6 +134,12 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     consumer::register_metrics();
+    describe_counter!(
+        OBSERVED_PERIODS,
+        Unit::Count,
+        "periods of the past whose users or conversations were counted, because none was or something late came"
+    );
+    counter!(OBSERVED_PERIODS).increment(0);
     let summary = loop {
         let ready = async {
             wait_for_schema(&store).await?;
@@ -197,14 +203,11 @@ const OBSERVED_PERIODS: &str = "rollcall_observed_periods_total";
 
 /// Observes what has ended, for ever.
 async fn observe(store: &Store) -> Infallible {
-    let what = "periods of the past whose users or conversations were counted, because none was or something late came";
-    describe_counter!(OBSERVED_PERIODS, Unit::Count, what);
-    let periods = counter!(OBSERVED_PERIODS);
     let mut warned = false;
     loop {
         sleep(store.observe_interval()).await;
         let observed = store.observe(clock::now()).await;
-        periods.increment(observed.as_ref().copied().unwrap_or_default());
+        counter!(OBSERVED_PERIODS).increment(observed.as_ref().copied().unwrap_or_default());
         if let (Err(error), false) = (&observed, warned) {
             let error: &dyn std::error::Error = error;
             warn!(error, "the past is counted from rows: it cannot be observed");
