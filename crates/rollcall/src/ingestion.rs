@@ -122,6 +122,18 @@ impl Sink for StoreSink {
     }
 }
 
+/// Registers the counters of ingestion at 0. To be called before others are told that it runs, as they may read the metrics
+/// at once.
+pub(crate) fn register_metrics() {
+    consumer::register_metrics();
+    describe_counter!(
+        OBSERVED_PERIODS,
+        Unit::Count,
+        "periods of the past whose users or conversations were counted, because none was or something late came"
+    );
+    counter!(OBSERVED_PERIODS).increment(0);
+}
+
 /// Ingests until `shutdown`, or until an error that does not recover by itself. Waits for ClickHouse, its schema and Kafka
 /// without a limit, and logs what it waits for.
 ///
@@ -133,13 +145,6 @@ pub(crate) async fn run(
     problem: InsertProblem,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    consumer::register_metrics();
-    describe_counter!(
-        OBSERVED_PERIODS,
-        Unit::Count,
-        "periods of the past whose users or conversations were counted, because none was or something late came"
-    );
-    counter!(OBSERVED_PERIODS).increment(0);
     let summary = loop {
         let ready = async {
             wait_for_schema(&store).await?;

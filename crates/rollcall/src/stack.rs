@@ -18,7 +18,7 @@ use crate::{
     cli::ExternalServices,
     engine::EmbeddedEngine,
     ingestion::{self, InsertProblem},
-    ready::Ready,
+    ready::{Announcement, Ready},
     secret,
     settings::Settings,
     shutdown::Tasks,
@@ -103,6 +103,7 @@ impl Stack {
         if engine.is_some() && settings.named.group.is_none() {
             settings.kafka.group_id = format!("rollcall-{}", store.database_id().await?);
         }
+        ingestion::register_metrics();
         Ok(Self {
             settings,
             store,
@@ -134,12 +135,19 @@ impl Stack {
             .with_clickhouse(&self.settings.clickhouse)
     }
 
+    /// Tells other commands, by a file in the data directory, where everything is.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub(crate) fn announce(&self) -> anyhow::Result<Announcement> {
+        self.ready().announce(&self.data_dir)
+    }
+
     /// Ingests and answers until the tasks are asked to end, with whatever else is in them.
     ///
     /// # Errors
     /// That of the first task that failed.
     pub(crate) async fn run(self, mut tasks: Tasks, metrics: PrometheusHandle) -> anyhow::Result<()> {
-        let _announcement = self.ready().announce(&self.data_dir)?;
         let kafka = self.settings.kafka.clone();
         let problem = InsertProblem::default();
         let checks = vec![

@@ -21,7 +21,6 @@ use tracing::{debug, error, info, warn};
 use crate::error::{Error, Stop};
 use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
-use crate::ingest::counters::register_metrics;
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
 use crate::ingest::ledger::{Arrival, Jump, Span};
@@ -88,7 +87,6 @@ pub async fn run<S: Sink>(
     shutdown: CancellationToken,
 ) -> Result<Summary, Error> {
     settings.validate()?;
-    register_metrics();
     let settings = settings.clone();
     let runtime = Handle::current();
     // Dropping this future ends the run.

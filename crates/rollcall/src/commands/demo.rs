@@ -74,6 +74,7 @@ pub(crate) async fn run(
     };
     let shutdown = tasks.shutdown();
     tasks.spawn(async move { shutdown.run_until_cancelled(demo.run()).await.unwrap_or(Ok(())) });
+    let _announcement = stack.announce()?;
     stack.run(tasks, metrics).await
 }
 

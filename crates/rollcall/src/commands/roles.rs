@@ -40,6 +40,7 @@ pub(crate) async fn ingest(settings: Settings, ready_file: Option<&Path>) -> any
         clickhouse = ready.clickhouse_url,
         "ingest"
     );
+    ingestion::register_metrics();
     ready.write(ready_file)?;
     tasks.spawn(http.serve(router, tasks.shutdown()));
     tasks.spawn(ingestion::run(settings.kafka, store, problem, tasks.shutdown()));

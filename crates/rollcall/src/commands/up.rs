@@ -30,6 +30,7 @@ pub(crate) async fn run(
         data = %data_dir.display(),
         "up; the API key is in the file api-key of the data directory"
     );
+    let _announcement = stack.announce()?;
     ready.write(ready_file)?;
     stack.run(tasks, metrics).await
 }
