@@ -5,6 +5,7 @@ use metrics::counter;
 use crate::{ingest::record::Reason, metric};
 
 /// Describes each metric to the installed recorder, and registers the counters at 0: an increase from nothing would be missed.
+/// To be called before [`run`](crate::run), and before anybody is told that it will.
 /// Of [`KAFKA_ERRORS`](metric::KAFKA_ERRORS) only the codes that an outage has.
 pub fn register_metrics() {
     metric::describe();

@@ -402,6 +402,10 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 /// What is measured, of all runs of this process, as Prometheus reads it.
 pub(crate) fn metrics() -> String {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    let handle = HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap());
+    let handle = HANDLE.get_or_init(|| {
+        let handle = PrometheusBuilder::new().install_recorder().unwrap();
+        consumer::register_metrics();
+        handle
+    });
     handle.render()
 }
