@@ -1,10 +1,14 @@
 //! Conversations, listed: `transcripts`.
 
-use std::{cmp::Reverse, collections::VecDeque};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, VecDeque},
+};
 
 use events::{Conversation, TranscriptFilter};
 use futures::{
     StreamExt, TryStreamExt,
+    future::try_join,
     stream::{self, BoxStream},
 };
 
@@ -66,39 +70,63 @@ impl Store {
         let Some(listing) = Listing::new(org, filter) else {
             return Ok(TranscriptPage::empty(0));
         };
-        let counts = listing.counts(&self.clickhouse).await?;
-        let total = counts.values().sum();
-        let mut before = offset;
-        // The days before it are passed over by their counts.
-        let day = counts
-            .iter()
-            .rev()
-            .find(|(_, count)| match before.checked_sub(**count) {
-                Some(rest) => {
-                    before = rest;
-                    false
-                }
-                None => true,
-            });
-        let Some((&day, &count)) = day else {
-            return Ok(TranscriptPage::empty(total));
-        };
-        let last = listing.nth_of_day(&self.clickhouse, day, count, before).await?;
-        let listing = listing.on(listing.first_day()..=day);
-        let candidates = Candidates::since(listing, &self.clickhouse, day, last).await?;
-        let mut page = List::of(candidates, limit.min(total - offset));
-        let mut first = Vec::new();
+        let (mut list, mut first, total);
+        if offset == 0 {
+            // The first of all are found without counts, and so while they are counted.
+            let begun = async {
+                let candidates = Candidates::of(listing.clone(), &self.clickhouse).await?;
+                let mut list = List::of(candidates, limit);
+                let first = list.next().await?.unwrap_or_default();
+                Ok((list, first))
+            };
+            let counts;
+            (counts, (list, first)) = try_join(listing.counts(&self.clickhouse), begun).await?;
+            total = counts.values().sum();
+        } else {
+            let counts = listing.counts(&self.clickhouse).await?;
+            total = counts.values().sum();
+            let Some(candidates) = self.after(listing, &counts, offset).await? else {
+                return Ok(TranscriptPage::empty(total));
+            };
+            (list, first) = (List::of(candidates, limit), Vec::new());
+        }
+        list.left = list.left.min(total.saturating_sub(offset + count(first.len())));
         // Each chunk ends with the days that it was found in.
         while text_bytes(&first) < FIRST_BYTES
-            && let Some(chunk) = page.next().await?
+            && let Some(chunk) = list.next().await?
         {
             first.extend(chunk);
         }
         Ok(TranscriptPage {
             total,
             first,
-            rest: (page.left > 0).then(|| page.chunks()),
+            rest: (list.left > 0).then(|| list.chunks()),
         })
+    }
+
+    /// The candidates after so many that are listed; none where no more are. Days are passed over by their counts.
+    async fn after(
+        &self,
+        listing: Listing,
+        counts: &BTreeMap<u16, u64>,
+        mut number: u64,
+    ) -> Result<Option<Candidates>, Error> {
+        let mut latest_first = counts.iter().rev();
+        let day = latest_first.find(|(_, count)| match number.checked_sub(**count) {
+            Some(rest) => {
+                number = rest;
+                false
+            }
+            None => true,
+        });
+        let Some((&day, &count)) = day else {
+            return Ok(None);
+        };
+        let last = listing.nth_of_day(&self.clickhouse, day, count, number).await?;
+        let listing = listing.on(listing.first_day()..=day);
+        Candidates::since(listing, &self.clickhouse, day, last)
+            .await
+            .map(Some)
     }
 
     /// All conversations that match, in the order of pages.

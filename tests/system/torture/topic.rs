@@ -128,6 +128,7 @@ async fn retention_deletes_records(protocol: GroupProtocol) {
     let counted = stack.metric("rollcall_records_lost_total").await;
     assert_eq!(counted, u64::try_from(expected).unwrap());
     assert!(stack.logged("records are gone: the log skips them"));
+    stack.start_member(1).await;
     compare(&stack.api, &oracle, ORG, &questions()).await.unwrap();
     stack.end().await;
 }
