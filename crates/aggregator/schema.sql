@@ -288,7 +288,7 @@ CREATE TABLE messages
 ENGINE = ReplacingMergeTree
 PRIMARY KEY (org, conversation_id, time, message_id)
 ORDER BY (org, conversation_id, time, message_id, digest)
-SETTINGS index_granularity = 1024, min_compress_block_size = 8192, merge_selector_base = 10
+SETTINGS index_granularity = 256, min_compress_block_size = 4096, merge_selector_base = 10
 COMMENT 'fact: every distinct record of a message; read by key alone';
 
 CREATE TABLE observed_conversations

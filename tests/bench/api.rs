@@ -1,7 +1,10 @@
 //! The API over HTTP, as its users call it.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,10 +27,12 @@ pub(crate) const TIMED_OUT: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 /// The status of a question about an organisation that does not exist yet.
 pub(crate) const NO_SUCH_ORG: StatusCode = StatusCode::NOT_FOUND;
 
-/// A `rollcall serve` over a database.
+/// Some `rollcall serve` over one database, which are asked in turns, as a load balancer does.
 #[derive(Debug)]
 pub(crate) struct Api {
-    role: Role,
+    servers: Vec<Role>,
+    /// How many requests were made.
+    requests: AtomicUsize,
     http: reqwest::Client,
 }
 
@@ -42,15 +47,25 @@ pub(crate) struct Repetition {
 
 impl Api {
     pub(crate) async fn start(stack: &Stack, database: &str) -> anyhow::Result<Self> {
+        Self::of_servers(stack, database, 1).await
+    }
+
+    pub(crate) async fn of_servers(stack: &Stack, database: &str, servers: usize) -> anyhow::Result<Self> {
+        let mut started = Vec::new();
+        for _ in 0..servers {
+            started.push(stack.serve(database).await?);
+        }
         Ok(Self {
-            role: stack.serve(database).await?,
+            servers: started,
+            requests: AtomicUsize::new(0),
             http: reqwest::Client::new(),
         })
     }
 
-    /// Its peak memory, in MiB.
+    /// The greatest peak memory of one, in MiB.
     pub(crate) fn peak_mib(&self) -> anyhow::Result<f64> {
-        self.role.part.peak_mib()
+        let mut peaks = self.servers.iter().map(|server| server.part.peak_mib());
+        peaks.try_fold(0.0, |most, peak| Ok(peak?.max(most)))
     }
 
     /// The answer to a question about an organisation, such as `usage-summary/?start_date=…`; none where the API refuses
@@ -89,10 +104,15 @@ impl Api {
         question: &str,
         repetition: Repetition,
     ) -> anyhow::Result<Times> {
-        let request = Arc::new(self.request(org, question).build()?);
+        let requests: anyhow::Result<Vec<_>> = self
+            .servers
+            .iter()
+            .map(|_| Ok(self.request(org, question).build()?))
+            .collect();
+        let requests = Arc::new(requests?);
         let mut asking = JoinSet::new();
-        for _ in 0..repetition.askers {
-            let (http, request) = (self.http.clone(), Arc::clone(&request));
+        for asker in 0..repetition.askers {
+            let (http, requests) = (self.http.clone(), Arc::clone(&requests));
             asking.spawn(async move {
                 let (began, mut times) = (Instant::now(), Vec::new());
                 while times.len() < MIN_SAMPLES.div_ceil(repetition.askers)
@@ -100,6 +120,7 @@ impl Api {
                         && began.elapsed() < repetition.time)
                 {
                     let asked = Instant::now();
+                    let request = &requests[(asker + times.len()) % requests.len()];
                     let again = request.try_clone();
                     let again = again.ok_or_else(|| anyhow::anyhow!("a question cannot be asked again"))?;
                     let answer = http.execute(again).await?;
@@ -125,7 +146,8 @@ impl Api {
     }
 
     fn request(&self, org: &str, question: &str) -> reqwest::RequestBuilder {
-        let url = &self.role.url;
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let url = &self.servers[number % self.servers.len()].url;
         self.http
             .get(format!("{url}/api/ai-analytics/orgs/{org}/users/me/{question}"))
             .header("Authorization", format!("Api-Token {KEY}"))

@@ -1,7 +1,11 @@
 //! This build and another one in turns, so that whatever else the machine does slows down both, and the ratios of their
 //! figures.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 
@@ -159,10 +163,11 @@ impl Comparison {
             if *name == self.builds[0].name {
                 queries::observe(stack, DATABASE).await?;
             }
-            apis.push((*name, Api::start(stack, DATABASE).await?));
+            apis.push((*name, Api::of_servers(stack, DATABASE, 2).await?));
         }
         self.check_equal_answers(&apis, &orgs, sizes).await?;
-        let what = "median milliseconds of the three endpoints, one request at a time and 16 at a time";
+        let what = "milliseconds of the three endpoints: the first question after `serve` has started, and medians of those to two \
+                    `serve`, one at a time and 16 at a time";
         let table = self.in_turns("queries", what, async |build, _| {
             let api = apis.iter().find(|(name, _)| *name == build.name);
             let (_, api) = api.context("every build has an API")?;
@@ -171,6 +176,11 @@ impl Comparison {
                 for days in &sizes.days {
                     for (name, question) in queries::all(*days) {
                         let of = format!("{name}, {} users, {days} days", org.users);
+                        let fresh = Api::start(&build.stack, DATABASE).await?;
+                        let asked = Instant::now();
+                        let answer = fresh.ask(&org.name, &question, TIMED_OUT).await?;
+                        let first = answer.map(|_| asked.elapsed().as_secs_f64() * 1e3);
+                        numbers.push((format!("{of}, first"), first));
                         let mut repetition = Repetition {
                             askers: 1,
                             questions: 200,
