@@ -327,7 +327,12 @@ impl<S: Sink> RowWriter<S> {
         let is_of_one = |refusal: &Refusal| matches!(refusal, Refusal::Row(_));
         let refused = isolate(records, |part| self.attempt(part), is_of_one).await?;
         let (mut letters, mut count) = (Vec::new(), 0);
-        for (record, refusal) in refused {
+        for (record, _) in refused {
+            // What all of its kind were refused for may be corrected since then.
+            let (rows, kinds) = self.rows_of(slice::from_ref(record));
+            let Some(refusal) = self.insert(self.seal(rows, kinds), 1).await? else {
+                continue;
+            };
             warn!(
                 partition = record.partition(),
                 offset = record.offset(),

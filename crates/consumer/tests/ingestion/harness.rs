@@ -134,6 +134,7 @@ struct State {
     writes: AtomicUsize,
     failures: AtomicU32,
     refuses: Mutex<BTreeSet<String>>,
+    refuses_alone: AtomicUsize,
     database: OnceLock<String>,
     refuses_all: AtomicBool,
     max_rows: AtomicUsize,
@@ -203,8 +204,11 @@ impl Sink for Memory {
         if (1..rows.ids.len()).contains(&self.0.max_answered.load(Ordering::SeqCst)) {
             return Err(SinkError::Unanswered("gone".into()));
         }
-        let refuses = self.0.refuses.lock().unwrap();
+        let mut refuses = self.0.refuses.lock().unwrap();
         if let Some(id) = rows.ids.iter().find(|id| refuses.contains(*id)) {
+            if rows.ids.len() == 1 && self.0.refuses_alone.fetch_sub(1, Ordering::SeqCst) == 1 {
+                refuses.clear();
+            }
             return Err(SinkError::Refused(format!("{id} is not welcome").into()));
         }
         drop(refuses);
@@ -270,6 +274,11 @@ impl Memory {
     /// From now on it refuses none of those that it was to refuse.
     pub(crate) fn welcome(&self) {
         self.0.refuses.lock().unwrap().clear();
+    }
+
+    /// It refuses none any more once it has refused so many rows alone.
+    pub(crate) fn welcome_after(&self, refused_alone: usize) {
+        self.0.refuses_alone.store(refused_alone, Ordering::SeqCst);
     }
 
     /// While it refuses all, no row is taken.

@@ -76,6 +76,20 @@ async fn events_of_a_kind_that_is_refused_are_not_called_bad_because_others_are_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_accepted_once_others_were_refused_too_are_kept() {
+    let all = ids(0..40);
+    let broker = broker(&all, 40).await;
+    let sink = Memory::default();
+    sink.refuse([3, 20, 35].map(|index: usize| all[index].clone()));
+    sink.welcome_after(3);
+    let run = Run::start(&broker.settings, &sink);
+    until("everything to be committed", async || broker.lag().await == 0).await;
+    let summary = run.stop().await;
+    assert_eq!((summary.kept, summary.rejected), (40, 0));
+    assert_eq!(sink.distinct(), all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn few_records_are_dead_lettered_before_ingestion_waits_however_small_the_batches() {
     let all = ids(0..40);
     let broker = broker(&all, 1).await;
