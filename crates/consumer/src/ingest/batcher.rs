@@ -141,8 +141,10 @@ impl<R: Rows> Batcher<R> {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Notes how long one has taken to be written.
+    /// Notes how long one has taken to be written. One that took longer than any other waits for is as good as none: what it
+    /// waited for is over.
     pub(crate) fn note_write_time(&mut self, time: Duration) {
-        self.write_time = (self.write_time + time) / 2;
+        let longest = self.limits.delay * MAX_DELAY_FACTOR;
+        self.write_time = (self.write_time + time.min(longest)) / 2;
     }
 }

@@ -20,8 +20,8 @@ pub(crate) struct Delivered {
     pub(crate) receipt: Receipt,
     pub(crate) tally: Tally,
     pub(crate) bytes: usize,
-    /// How long that took.
-    pub(crate) time: Duration,
+    /// How long the sink takes for rows, lately.
+    pub(crate) write_time: Duration,
 }
 
 /// Writes batches, several at once.
@@ -54,13 +54,12 @@ impl<S: Sink> BatchWriter<S> {
             )?;
             tally.refuse(rows.refused());
             spans.append(unreadable);
-            let time = closed_at.elapsed();
-            histogram!(metric::DELIVERY_DURATION).record(time);
+            histogram!(metric::DELIVERY_DURATION).record(closed_at.elapsed());
             Ok(Delivered {
                 receipt: spans.settle(rows, dead_letters),
                 tally,
                 bytes,
-                time,
+                write_time: writer.write_time(),
             })
         }
     }

@@ -354,9 +354,9 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             receipt,
             tally,
             bytes,
-            time,
+            write_time,
         } = delivered;
-        self.batcher.note_write_time(time);
+        self.batcher.note_write_time(write_time);
         self.source.settle(receipt);
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         gauge!(metric::IN_FLIGHT).set(gauge_value(self.in_flight_bytes));

@@ -5,7 +5,8 @@ use std::fmt;
 use std::mem;
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use events::Timestamp;
 use metrics::{counter, gauge, histogram};
@@ -63,6 +64,8 @@ pub(crate) struct RowWriter<S: Sink> {
     breaker: Breaker<S::Sealed>,
     /// Half of the least rows that were too large for the sink, in bytes.
     max_bytes: AtomicUsize,
+    /// How long the sink took for the rows that it accepted last, in microseconds.
+    write_micros: AtomicU64,
 }
 
 /// Rows that are ready to be written.
@@ -126,7 +129,13 @@ impl<S: Sink> RowWriter<S> {
             shutdown,
             breaker: Breaker::new(),
             max_bytes: AtomicUsize::new(usize::MAX),
+            write_micros: AtomicU64::new(0),
         }
+    }
+
+    /// How long the sink took for the rows that it accepted last, without the attempts before.
+    pub(crate) fn write_time(&self) -> Duration {
+        Duration::from_micros(self.write_micros.load(Ordering::Relaxed))
     }
 
     /// What a batch may take at most so that the sink does not refuse it for its size, in bytes, as far as is known.
@@ -186,9 +195,12 @@ impl<S: Sink> RowWriter<S> {
         loop {
             let started_at = Instant::now();
             let attempt = self.sink.write(&rows).await;
-            histogram!(metric::INSERT_DURATION).record(started_at.elapsed());
+            let time = started_at.elapsed();
+            histogram!(metric::INSERT_DURATION).record(time);
             let source = match attempt {
                 Ok(()) => {
+                    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+                    self.write_micros.store(micros, Ordering::Relaxed);
                     if backoff.attempt() > 0 {
                         info!(bytes, "the sink takes batches again");
                     }

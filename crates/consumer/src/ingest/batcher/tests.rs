@@ -318,11 +318,17 @@ fn after_a_batch_of(time: Duration) -> World {
     let mut world = World::assigned();
     // What a batch takes is averaged with what those before it took.
     for _ in 0..20 {
-        world.step(&come(150));
-        world.now += time;
-        world.step(&Step::Arrive { batch: 0 });
+        world.batch_takes(time);
     }
     world
+}
+
+impl World {
+    fn batch_takes(&mut self, time: Duration) {
+        self.step(&come(150));
+        self.now += time;
+        self.step(&Step::Arrive { batch: 0 });
+    }
 }
 
 /// Averages are a little below what they approach.
@@ -352,6 +358,16 @@ fn a_trickle_waits_for_twice_as_long_as_a_batch_takes() {
         let due = world.now + LIMITS.delay;
         assert_eq!(world.batcher.due(), Some(due), "many records wait for no others");
     }
+}
+
+#[test]
+fn a_batch_that_an_outage_held_up_soon_has_no_effect_on_others() {
+    let mut world = after_a_batch_of(Duration::from_millis(10));
+    for takes in [60_000, 10, 10] {
+        world.batch_takes(Duration::from_millis(takes));
+    }
+    world.step(&come(1));
+    assert_eq!(world.batcher.due().unwrap() - world.now, MAX_DELAY);
 }
 
 #[test]
