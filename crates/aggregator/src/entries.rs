@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use events::Timestamp;
+use futures::future::try_join;
 
 use crate::{
     batch::SealedBatch,
@@ -40,26 +41,16 @@ impl Store {
         for (org, at) in &batch.earliest {
             earliest.note(org, Of::Messages, *at);
         }
-        let mut noted = Vec::new();
-        for (org, registrations) in &batch.registrations {
-            for registrations in registrations.chunks(LOOKED_UP) {
-                let unentered = unentered(registrations);
-                if let Some(at) = self.earliest_of_registered(org, &unentered).await? {
-                    earliest.note(org, Of::Registrations, at);
-                    noted.push((org, unentered));
-                }
-            }
+        let (registered, annotated) = try_join(
+            self.earliest_of_registrations(&batch.registrations),
+            self.earliest_of_annotations(&batch.annotated),
+        )
+        .await?;
+        for (org, at, _) in &registered {
+            earliest.note(org, Of::Registrations, *at);
         }
-        if batch.annotated.len() > LOOKED_UP {
-            for (org, _) in &batch.annotated {
-                earliest.note(org, Of::Annotations, 0);
-            }
-        } else {
-            for annotated in batch.annotated.chunks(CHUNK / 2) {
-                for (org, at) in self.earliest_of_annotated(annotated).await? {
-                    earliest.note(&org, Of::Annotations, at);
-                }
-            }
+        for (org, at) in &annotated {
+            earliest.note(org, Of::Annotations, *at);
         }
         // Read now: a period that was open when the batch was made may have ended.
         let ended = clock().as_millis() / 1_000 + self.clickhouse.settings.observe_margin();
@@ -80,7 +71,7 @@ impl Store {
         if let Some(insert) = changes.into_insert() {
             self.send(&insert).await?;
         }
-        for (org, unentered) in noted {
+        for (org, _, unentered) in registered {
             let note = include_str!("../sql/note_registrations.sql").replace("${unentered}", &unentered);
             let note = self.clickhouse.lookup(&note, org).execute();
             let limit = self.clickhouse.settings.insert_timeout();
@@ -89,29 +80,52 @@ impl Store {
         Ok(())
     }
 
-    /// When the earliest was that is known of users who registered, the registration or their first message, in
-    /// milliseconds since 1970; none where all of these registrations were entered before.
+    /// When the earliest was that is known of users who registered, the registration or their first message, in milliseconds
+    /// since 1970, by organisation; with what selects the registrations that were not entered before, if any.
     ///
     /// That a user is known to be registered as early is no proof of that: an insert that died may have said so.
-    async fn earliest_of_registered(&self, org: &str, unentered: &str) -> Result<Option<i64>, Error> {
-        let sql = include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", unentered);
-        let earliest = self.clickhouse.lookup(&sql, org).fetch_optional();
-        self.clickhouse.run(earliest).await
+    async fn earliest_of_registrations<'a>(
+        &self,
+        registrations: &'a [(String, Vec<(String, i64)>)],
+    ) -> Result<Vec<(&'a str, i64, String)>, Error> {
+        let mut found = Vec::new();
+        for (org, registrations) in registrations {
+            for registrations in registrations.chunks(LOOKED_UP) {
+                let unentered = unentered(registrations);
+                let sql =
+                    include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", &unentered);
+                let earliest = self.clickhouse.lookup(&sql, org).fetch_optional();
+                if let Some(at) = self.clickhouse.run(earliest).await? {
+                    found.push((org.as_str(), at, unentered));
+                }
+            }
+        }
+        Ok(found)
     }
 
-    /// When the earliest of these conversations of each organisation began, in milliseconds since 1970. One that has not will be
-    /// entered by what begins it.
-    async fn earliest_of_annotated(&self, annotated: &[(String, u128)]) -> Result<Vec<(String, i64)>, Error> {
-        let pairs: Vec<_> = annotated
-            .iter()
-            .map(|(org, id)| format!("({},{id})", literal(org)))
-            .collect();
-        let earliest = self
-            .clickhouse
-            .question(include_str!("../sql/earliest_of_annotated.sql"))
-            .bind(format!("[{}]", pairs.join(",")))
-            .fetch_all();
-        self.clickhouse.run(earliest).await
+    /// When the earliest of annotated conversations of each organisation began, in milliseconds since 1970. One that has not
+    /// will be entered by what begins it. Of very many, any time may be.
+    async fn earliest_of_annotations(
+        &self,
+        annotated: &[(String, u128)],
+    ) -> Result<Vec<(String, i64)>, Error> {
+        if annotated.len() > LOOKED_UP {
+            return Ok(annotated.iter().map(|(org, _)| (org.clone(), 0)).collect());
+        }
+        let mut found = Vec::new();
+        for annotated in annotated.chunks(CHUNK / 2) {
+            let pairs: Vec<_> = annotated
+                .iter()
+                .map(|(org, id)| format!("({},{id})", literal(org)))
+                .collect();
+            let earliest = self
+                .clickhouse
+                .question(include_str!("../sql/earliest_of_annotated.sql"))
+                .bind(format!("[{}]", pairs.join(",")))
+                .fetch_all::<(String, i64)>();
+            found.extend(self.clickhouse.run(earliest).await?);
+        }
+        Ok(found)
     }
 
     /// Enters that anything may have changed, of every organisation.
