@@ -131,7 +131,9 @@ fn lists(days: u32) -> [(&'static str, String); 3] {
 /// Observes what has ended, as ingestion does.
 pub(crate) async fn observe(stack: &Stack, database: &str) -> anyhow::Result<()> {
     let store = Store::new(&stack.clickhouse(database));
-    store.observe(Timestamp::end_of(history::range(1).1)).await?;
+    let end = Timestamp::end_of(history::range(1).1);
+    store.observe_users(end).await?;
+    store.observe_conversations(end).await?;
     Ok(())
 }
 

@@ -5,7 +5,10 @@
 //! acknowledged event changed was visible before its entry, and an observation that saw the entry saw the change. An entry
 //! says that nothing before its hour is another, and that all from that hour on may be.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -16,14 +19,14 @@ use crate::{connection::Connection, error::Error};
 pub(crate) const HOUR: i64 = 3_600;
 
 /// That more is known of what an hour and those after it have: a hash of all entries that say so.
-#[derive(Debug, Row, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
 struct Change {
     since: u32,
     hash: u64,
 }
 
 /// The changes that were entered of an organisation, in the order of time, each with the hash of all up to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Changes(Vec<Change>);
 
 impl Changes {
@@ -34,6 +37,27 @@ impl Changes {
             .checked_sub(1)
             .and_then(|last| self.0.get(last))
             .map_or(0, |change| change.hash)
+    }
+
+    /// Until when, in seconds, these and others say the same of the past.
+    fn equal_until(&self, others: &Self) -> i64 {
+        let differing = self.0.iter().zip(&others.0).position(|(a, b)| a != b);
+        let differing = differing.unwrap_or(self.0.len().min(others.0.len()));
+        let since = [self, others].map(|changes| changes.0.get(differing).map(|change| change.since));
+        since.into_iter().flatten().min().map_or(i64::MAX, i64::from)
+    }
+}
+
+/// What had been entered when an observer looked last. What changes from one look to the next may change again before it is of
+/// use, as it does throughout a backfill: it is not observed yet.
+#[derive(Debug, Default)]
+pub struct LastLook(HashMap<(String, Of), Changes>);
+
+impl LastLook {
+    /// Until when, in seconds, nothing has changed since the look before; 0 where this is the first.
+    pub(crate) fn unchanged_until(&mut self, org: &str, of: Of, changes: &Changes) -> i64 {
+        let before = self.0.insert((org.to_owned(), of), changes.clone());
+        before.map_or(0, |before| before.equal_until(changes))
     }
 }
 
@@ -110,5 +134,24 @@ mod tests {
         assert_eq!(changes.mark(3_600), 3);
         assert_eq!(changes.mark(7_200), 3);
         assert_eq!(changes.mark(7_201), 8);
+    }
+
+    #[test]
+    fn what_changes_from_look_to_look_is_told_by_its_first_hour() {
+        let changes = |entries: &[(u32, u64)]| {
+            let entries = entries.iter().map(|(since, hash)| Change {
+                since: *since,
+                hash: *hash,
+            });
+            Changes(entries.collect())
+        };
+        let mut last = LastLook::default();
+        let mut look = |entries| last.unchanged_until("acme", Of::Messages, &changes(entries));
+        assert_eq!(look(&[(3_600, 1)]), 0, "the first");
+        assert_eq!(look(&[(3_600, 1)]), i64::MAX);
+        assert_eq!(look(&[(3_600, 1), (7_200, 2)]), 7_200, "one more");
+        assert_eq!(look(&[(3_600, 1), (7_200, 3)]), 7_200, "the same again");
+        assert_eq!(look(&[(0, 9), (3_600, 10), (7_200, 12)]), 0, "an earlier one");
+        assert_eq!(look(&[(0, 9), (3_600, 10), (7_200, 12)]), i64::MAX);
     }
 }

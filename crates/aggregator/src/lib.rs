@@ -48,6 +48,7 @@ mod transcripts;
 pub mod verify;
 
 pub use batch::{Batch, SealedBatch};
+pub use changes::LastLook;
 pub use error::Error;
 pub use observed::OBSERVED_TABLE;
 pub use observed_users::OBSERVED_USERS_TABLE;

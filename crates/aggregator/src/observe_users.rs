@@ -7,7 +7,7 @@ use events::{DateRange, Grain, Timestamp};
 use serde::Deserialize;
 
 use crate::{
-    changes::{Changes, HOUR, Of},
+    changes::{Changes, HOUR, LastLook, Of},
     connection::Connection,
     error::Error,
     observed_users::{GRAINS, OBSERVED_USERS_TABLE, end_of, name, second},
@@ -83,17 +83,35 @@ impl Store {
     /// # Errors
     /// Those of any query: see [`Error`].
     pub async fn observe_users(&self, now: Timestamp) -> Result<u64, Error> {
+        self.observe_users_since(now, None).await
+    }
+
+    /// Only as far as nothing has changed since the last look, if there is one.
+    pub(crate) async fn observe_users_since(
+        &self,
+        now: Timestamp,
+        mut last: Option<&mut LastLook>,
+    ) -> Result<u64, Error> {
         let ended = second(now) - self.clickhouse.settings.observe_margin();
         let mut periods = 0;
         for org in self.orgs_to_observe("active_daily").await? {
-            periods += self.observe_users_of(&org, ended.div_euclid(HOUR) * HOUR).await?;
+            periods += self.observe_users_of(&org, ended, last.as_deref_mut()).await?;
         }
         Ok(periods)
     }
 
-    async fn observe_users_of(&self, org: &str, ended: i64) -> Result<u64, Error> {
+    async fn observe_users_of(
+        &self,
+        org: &str,
+        ended: i64,
+        last: Option<&mut LastLook>,
+    ) -> Result<u64, Error> {
         // First: what is entered after this is not taken for seen.
         let changes = self.clickhouse.changes(org, Of::Registrations).await?;
+        let ended = last.map_or(ended, |last| {
+            ended.min(last.unchanged_until(org, Of::Registrations, &changes))
+        });
+        let ended = ended.div_euclid(HOUR) * HOUR;
         let first = self
             .clickhouse
             .query(include_str!("../sql/first_active.sql"), org);

@@ -16,7 +16,7 @@ use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
-    changes::{Changes, HOUR, Of},
+    changes::{Changes, HOUR, LastLook, Of},
     connection::Connection,
     conversations::{CHUNK, beginnings, id_array_literal, is_among},
     error::Error,
@@ -245,11 +245,20 @@ impl Store {
     /// # Errors
     /// Those of any query: see [`Error`].
     pub async fn observe_conversations(&self, now: Timestamp) -> Result<u64, Error> {
+        self.observe_conversations_since(now, None).await
+    }
+
+    /// Only as far as nothing has changed since the last look, if there is one.
+    pub(crate) async fn observe_conversations_since(
+        &self,
+        now: Timestamp,
+        mut last: Option<&mut LastLook>,
+    ) -> Result<u64, Error> {
         let ended = now.as_millis() / 1_000 - self.clickhouse.settings.observe_margin();
         let mut periods = 0;
         for org in self.orgs_to_observe("conversations_by_day").await? {
             for by in By::ALL {
-                periods += self.observe_org(&org, by, ended).await?;
+                periods += self.observe_org(&org, by, ended, last.as_deref_mut()).await?;
             }
         }
         Ok(periods)
@@ -271,9 +280,18 @@ impl Store {
             .await
     }
 
-    async fn observe_org(&self, org: &str, by: By, ended: i64) -> Result<u64, Error> {
+    async fn observe_org(
+        &self,
+        org: &str,
+        by: By,
+        ended: i64,
+        last: Option<&mut LastLook>,
+    ) -> Result<u64, Error> {
         // First: what is entered after this is not taken for seen.
         let changes = self.clickhouse.changes(org, by.changed_by()).await?;
+        let ended = last.map_or(ended, |last| {
+            ended.min(last.unchanged_until(org, by.changed_by(), &changes))
+        });
         let first = self
             .clickhouse
             .query(include_str!("../sql/first_day.sql"), org)

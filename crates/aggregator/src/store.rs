@@ -10,8 +10,14 @@ use events::{CohortCount, DateRange, Grain, NewUsersBy, Timestamp};
 use futures::future::try_join_all;
 
 use crate::{
-    activity::ActivityQuery, batch::SealedBatch, changes::ChangeCounter, connection::Connection,
-    error::Error, insert::Inserter, settings::Settings, tables::Insert,
+    activity::ActivityQuery,
+    batch::SealedBatch,
+    changes::{ChangeCounter, LastLook},
+    connection::Connection,
+    error::Error,
+    insert::Inserter,
+    settings::Settings,
+    tables::Insert,
 };
 
 /// The facts and rollups of all organisations in one database. Cloning it is cheap; making one opens no
@@ -78,13 +84,14 @@ impl Store {
         self.clickhouse.settings.observe_interval()
     }
 
-    /// Observes what has ended, and returns how many periods that were: see [`Store::observe_users`] and [`Store::observe_conversations`].
+    /// Observes what has ended and does not change any more, and returns how many periods that were: see
+    /// [`Store::observe_users`] and [`Store::observe_conversations`].
     ///
     /// # Errors
     /// Those of any query: see [`Error`]. What of the two can be observed is.
-    pub async fn observe(&self, now: Timestamp) -> Result<u64, Error> {
-        let of_users = self.observe_users(now).await;
-        let of_conversations = self.observe_conversations(now).await?;
+    pub async fn observe(&self, now: Timestamp, last: &mut LastLook) -> Result<u64, Error> {
+        let of_users = self.observe_users_since(now, Some(&mut *last)).await;
+        let of_conversations = self.observe_conversations_since(now, Some(last)).await?;
         Ok(of_users? + of_conversations)
     }
 

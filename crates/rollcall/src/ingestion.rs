@@ -8,7 +8,7 @@ use std::{
 };
 
 use aggregator::{
-    Batch, SealedBatch, Store,
+    Batch, LastLook, SealedBatch, Store,
     migrate::{Access, SchemaState},
 };
 use consumer::{Probe, Rows, Sink, SinkError, metric};
@@ -208,10 +208,10 @@ const OBSERVED_PERIODS: &str = "rollcall_observed_periods_total";
 
 /// Observes what has ended, for ever.
 async fn observe(store: &Store) -> Infallible {
-    let mut warned = false;
+    let (mut last, mut warned) = (LastLook::default(), false);
     loop {
         sleep(store.observe_interval()).await;
-        let observed = store.observe(clock::now()).await;
+        let observed = store.observe(clock::now(), &mut last).await;
         counter!(OBSERVED_PERIODS).increment(observed.as_ref().copied().unwrap_or_default());
         if let (Err(error), false) = (&observed, warned) {
             let error: &dyn std::error::Error = error;

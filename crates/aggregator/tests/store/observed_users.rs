@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, mpsc::sync_channel};
 
-use aggregator::{Batch, Error, OBSERVED_USERS_TABLE, SealedBatch, Settings, Store};
+use aggregator::{Batch, Error, LastLook, OBSERVED_USERS_TABLE, SealedBatch, Settings, Store};
 use events::{Body, DateRange, Event, Grain, NewUsersBy, Timestamp};
 use futures::future::try_join;
 use oracle::Oracle;
@@ -359,6 +359,27 @@ async fn only_what_changes_the_past_has_it_counted_again() {
         .await
         .unwrap();
     assert_eq!(noted, 40 + 3);
+}
+
+#[tokio::test]
+async fn what_changes_from_look_to_look_is_observed_once_it_rests() {
+    let (_database, store) = observing("users_at_rest").await;
+    let mut oracle = Oracle::default();
+    let clock = START + 3 * DAY + HOUR / 2;
+    insert(&store, &mut oracle, clock, &history()).await;
+    let mut last = LastLook::default();
+    let mut look = async || store.observe(at(clock), &mut last).await.unwrap();
+    assert_eq!(look().await, 0, "it may be changing");
+    assert!(look().await > 0, "it is not");
+    assert_eq!(look().await, 0);
+
+    let late = said(5, START + 2 * DAY + 7 * HOUR, 1);
+    insert(&store, &mut oracle, clock, &[late]).await;
+    // The hours of conversations, by mentor and by topic; the day, the week and the month of users.
+    assert_eq!(look().await, 2 * 7 + 3, "what is before that hour of its day");
+    assert!(look().await > 0, "and the rest");
+    assert_eq!(look().await, 0);
+    compare(&store, &oracle, "at rest").await;
 }
 
 #[tokio::test]
