@@ -64,7 +64,9 @@ pub(crate) struct RowWriter<S: Sink> {
     breaker: Breaker<S::Sealed>,
     /// Half of the least rows that were too large for the sink, in bytes.
     max_bytes: AtomicUsize,
-    /// How long the sink took for the rows that it accepted last, in microseconds.
+    /// How often the sink has accepted rows.
+    accepted: AtomicU64,
+    /// How long it took for those that it accepted last, in microseconds.
     write_micros: AtomicU64,
 }
 
@@ -129,6 +131,7 @@ impl<S: Sink> RowWriter<S> {
             shutdown,
             breaker: Breaker::new(),
             max_bytes: AtomicUsize::new(usize::MAX),
+            accepted: AtomicU64::new(0),
             write_micros: AtomicU64::new(0),
         }
     }
@@ -201,6 +204,7 @@ impl<S: Sink> RowWriter<S> {
                 Ok(()) => {
                     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
                     self.write_micros.store(micros, Ordering::Relaxed);
+                    self.accepted.fetch_add(1, Ordering::Relaxed);
                     if backoff.attempt() > 0 {
                         info!(bytes, "the sink takes batches again");
                     }
@@ -336,15 +340,18 @@ impl<S: Sink> RowWriter<S> {
 
     /// Writes the rows of as many of the records as the sink takes, and dead-letters the others.
     async fn write_chunk(&self, records: &[OwnedMessage]) -> Result<u64, Halt> {
-        let is_of_one = |refusal: &Refusal| matches!(refusal, Refusal::Row(_));
+        let is_of_one = |(refusal, _): &(Refusal, u64)| matches!(refusal, Refusal::Row(_));
         let refused = isolate(records, |part| self.attempt(part), is_of_one).await?;
         let (mut letters, mut count) = (Vec::new(), 0);
-        for (record, _) in refused {
+        for (record, (mut refusal, accepted_by_then)) in refused {
             // What all of its kind were refused for may be corrected since then.
-            let (rows, kinds) = self.rows_of(slice::from_ref(record));
-            let Some(refusal) = self.insert(self.seal(rows, kinds), 1).await? else {
-                continue;
-            };
+            if self.accepted.load(Ordering::Relaxed) > accepted_by_then {
+                let (rows, kinds) = self.rows_of(slice::from_ref(record));
+                match self.insert(self.seal(rows, kinds), 1).await? {
+                    Some(again) => refusal = again,
+                    None => continue,
+                }
+            }
             warn!(
                 partition = record.partition(),
                 offset = record.offset(),
@@ -360,8 +367,9 @@ impl<S: Sink> RowWriter<S> {
         Ok(count)
     }
 
-    /// Writes the rows of records. Gives the reason where they are refused, unless everything is.
-    async fn attempt(&self, records: &[OwnedMessage]) -> Result<Option<Refusal>, Halt> {
+    /// Writes the rows of records. Gives the reason where they are refused, unless everything is, and how often rows were
+    /// accepted by then.
+    async fn attempt(&self, records: &[OwnedMessage]) -> Result<Option<(Refusal, u64)>, Halt> {
         let (rows, kinds) = self.rows_of(records);
         let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
         let refusal = self.insert(self.seal(rows, kinds), count).await?;
@@ -380,7 +388,7 @@ impl<S: Sink> RowWriter<S> {
             }
             _ => {}
         }
-        Ok(refusal)
+        Ok(refusal.map(|refusal| (refusal, self.accepted.load(Ordering::Relaxed))))
     }
 
     /// Whether the sink still accepts what it has accepted before, if anything.
