@@ -107,12 +107,16 @@ impl Engine {
     pub const USER: &'static str = access::USER;
 
     /// Starts the engine, and returns once it serves.
-    pub async fn start(options: EngineOptions) -> Result<Self, EngineError> {
+    pub async fn start(mut options: EngineOptions) -> Result<Self, EngineError> {
         let remote = !options.http.ip().is_loopback();
-        access::write(&options.data, &options.password, remote).map_err(|source| EngineError::Data {
+        let data = |source| EngineError::Data {
             path: options.data.clone(),
             source,
-        })?;
+        };
+        // ClickHouse resolves a relative path twice where it forces a part of some size to disk.
+        let absolute = std::path::absolute(&options.data).map_err(data)?;
+        access::write(&absolute, &options.password, remote).map_err(data)?;
+        options.data = absolute;
         let (orders, process) = start(&options).await?;
         let (http, native) = (orders.http(), orders.native());
         let stop = CancellationToken::new();

@@ -1,6 +1,10 @@
 //! Commands find the parts of another one: by its data directory, or by settings.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use tempfile::tempdir;
 
@@ -8,7 +12,7 @@ use super::{
     data::{conversations, event},
     run, run_with_input,
 };
-use crate::harness::{Parts, Process, on_free_port, subdirectory};
+use crate::harness::{Parts, Process, ROLLCALL, on_free_port, subdirectory};
 
 /// Asserts that no command finds anything in a data directory.
 async fn assert_nothing_runs(data: &Path) {
@@ -132,4 +136,20 @@ async fn up_uses_the_services_that_settings_name_and_says_so() {
         );
         assert!(up.signal("TERM").await.success());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_batch_is_kept_in_a_data_directory_that_is_named_relatively() {
+    let dir = tempdir().unwrap();
+    let mut rollcall = Command::new(ROLLCALL);
+    rollcall.current_dir(dir.path());
+    let args = on_free_port(&["up"], Path::new("data"));
+    let up = Process::start_by(rollcall, dir.path(), &args, &[], Stdio::inherit()).await;
+    let events: Vec<_> = (0..10_000).map(event).collect();
+    let data = dir.path().join("data");
+    let produce = ["produce", "-", "--data-dir", data.to_str().unwrap()];
+    let ended = run_with_input(&produce, &[], events.join("\n").into_bytes()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    up.settled().await;
+    assert_eq!(conversations(&up).await, 10_000);
 }
