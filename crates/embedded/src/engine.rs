@@ -113,7 +113,7 @@ impl Engine {
             path: options.data.clone(),
             source,
         };
-        // ClickHouse resolves a relative path twice where it forces a part of some size to disk.
+        // Under a relative path ClickHouse looks for larger parts where that path is repeated, and cannot write them.
         let absolute = std::path::absolute(&options.data).map_err(data)?;
         access::write(&absolute, &options.password, remote).map_err(data)?;
         options.data = absolute;
