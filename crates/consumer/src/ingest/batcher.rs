@@ -13,8 +13,8 @@ use crate::settings::Settings;
 use crate::sink::Rows;
 
 /// Of batches of fewer records, one is written for at most one part in [`PAUSE_FACTOR`] of the time: each insert makes a part
-/// of every table, however few its rows.
-const SMALL_BATCH: u64 = 100;
+/// of every table, which costs more than the rows until there are some thousands.
+const SMALL_BATCH: u64 = 2_000;
 const PAUSE_FACTOR: u32 = 2;
 /// The maximum number of delays that a batch waits for the one before it, of whichever reason: until it is written, or long
 /// enough ago.

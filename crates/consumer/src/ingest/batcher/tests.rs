@@ -13,14 +13,18 @@ use crate::ingest::ledger::{Committable, Ledger, Offset, Partition, Receipt};
 use crate::ingest::record::Reason;
 
 const LIMITS: Limits = Limits {
-    records: 150,
-    bytes: 20_000,
+    records: 2_500,
+    bytes: 400_000,
     delay: Duration::from_millis(100),
     in_flight: 2,
 };
 const MAX_DELAY: Duration = Duration::from_secs(1);
+/// Enough that they wait for no others.
+const MANY: usize = 2_000;
+/// As many as a batch may have.
+const FULL: usize = 2_500;
 /// More than any record of a schedule adds to a batch.
-const LARGEST: usize = 2_000;
+const LARGEST: usize = 10_000;
 
 /// The partition and the offset of a record.
 type Position = (i32, i64);
@@ -82,7 +86,7 @@ const fn is_rejected(offset: i64) -> bool {
 fn step() -> impl Strategy<Value = Step> {
     let partition = 0..3_i32;
     prop_oneof![
-        8 => (partition.clone(), 1..90_usize, 1..500_usize)
+        8 => (partition.clone(), 1..900_usize, 1..8_000_usize)
             .prop_map(|(partition, records, bytes)| Step::Come { partition, records, bytes }),
         6 => (1..400_u64).prop_map(|millis| Step::Pass { millis }),
         6 => any::<usize>().prop_map(|batch| Step::Arrive { batch }),
@@ -325,7 +329,7 @@ fn after_a_batch_of(time: Duration) -> World {
 
 impl World {
     fn batch_takes(&mut self, time: Duration) {
-        self.step(&come(150));
+        self.step(&come(FULL));
         self.now += time;
         self.step(&Step::Arrive { batch: 0 });
     }
@@ -353,7 +357,7 @@ fn a_trickle_waits_for_twice_as_long_as_a_batch_takes() {
         world.batcher.set_caught_up(true);
         let waited = world.batcher.due().unwrap() - world.closed_at.unwrap();
         assert_eq!(rounded_millis(waited), waits, "{takes} ms");
-        world.step(&come(120));
+        world.step(&come(MANY));
         world.batcher.set_caught_up(true);
         let due = world.now + LIMITS.delay;
         assert_eq!(world.batcher.due(), Some(due), "many records wait for no others");
@@ -406,7 +410,7 @@ fn a_batch_that_grows_is_ten_delays_old_at_most() {
 
 #[test]
 fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
-    let many = come(120);
+    let many = come(MANY);
     let mut world = World::assigned();
     world.step(&many);
     world.pass(LIMITS.delay);
@@ -425,7 +429,7 @@ fn a_batch_waits_for_the_one_before_it_ten_delays_at_most() {
 fn no_batch_is_closed_while_there_is_no_room() {
     let mut world = World::assigned();
     for _ in 0..4 {
-        world.step(&come(150));
+        world.step(&come(FULL));
     }
     world.pass(Duration::from_secs(3_600));
     assert_eq!(world.under_way.len(), 2);
