@@ -29,27 +29,43 @@ impl Earliest {
     }
 }
 
+/// Since when what is registered and annotated changes the past, as far as it was known when that was looked up.
+pub(crate) struct Past<'a> {
+    /// By organisation, in milliseconds since 1970, each with what selects the registrations that were not entered before.
+    registered: Vec<(&'a str, i64, String)>,
+    annotated: Vec<(String, i64)>,
+}
+
 impl Store {
+    /// Looks up since when the registrations and annotations of a batch change the past. Their facts are acknowledged.
+    pub(crate) async fn look_up_past<'a>(&self, batch: &'a SealedBatch) -> Result<Past<'a>, Error> {
+        let (registered, annotated) = try_join(
+            self.earliest_of_registrations(&batch.registrations),
+            self.earliest_of_annotations(&batch.annotated),
+        )
+        .await?;
+        Ok(Past {
+            registered,
+            annotated,
+        })
+    }
+
     /// Enters since when the past is another, if any of a batch, all of which is acknowledged, changes a period that has
     /// ended. A batch that is inserted again is entered again; of registrations, those that are not noted as entered.
     pub(crate) async fn enter_changes(
         &self,
         batch: &SealedBatch,
+        past: Past<'_>,
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), Error> {
         let mut earliest = Earliest::default();
         for (org, at) in &batch.earliest {
             earliest.note(org, Of::Messages, *at);
         }
-        let (registered, annotated) = try_join(
-            self.earliest_of_registrations(&batch.registrations),
-            self.earliest_of_annotations(&batch.annotated),
-        )
-        .await?;
-        for (org, at, _) in &registered {
+        for (org, at, _) in &past.registered {
             earliest.note(org, Of::Registrations, *at);
         }
-        for (org, at) in &annotated {
+        for (org, at) in &past.annotated {
             earliest.note(org, Of::Annotations, *at);
         }
         // Read now: a period that was open when the batch was made may have ended.
@@ -71,7 +87,7 @@ impl Store {
         if let Some(insert) = changes.into_insert() {
             self.send(&insert).await?;
         }
-        for (org, _, unentered) in registered {
+        for (org, _, unentered) in past.registered {
             let note = include_str!("../sql/note_registrations.sql").replace("${unentered}", &unentered);
             let note = self.clickhouse.lookup(&note, org).execute();
             let limit = self.clickhouse.settings.insert_timeout();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use events::{CohortCount, DateRange, Grain, NewUsersBy, Timestamp};
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 
 use crate::{
     activity::ActivityQuery,
@@ -104,19 +104,34 @@ impl Store {
     /// [`Error::InvalidRows`]: at least one of the events will never be taken. [`Error::TooLarge`]: a smaller batch may be.
     /// Whatever else, such as [`Error::Unavailable`] or a schema that is missing: the batch may be taken later.
     pub async fn insert(&self, batch: &SealedBatch, clock: impl Fn() -> Timestamp) -> Result<(), Error> {
-        try_join_all(batch.facts.iter().map(|insert| self.send(insert))).await?;
+        self.insert_facts(batch).await?;
         let rollups = async {
-            try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await?;
-            if let Some(activity) = &batch.activity {
-                self.send(activity).await?;
-            }
-            self.enter_changes(batch, clock).await
+            // What was known of the registrations and annotations before is looked up meanwhile: what these rows change, they
+            // enter themselves.
+            let inserted = async {
+                try_join_all(batch.rollups.iter().map(|insert| self.send(insert))).await?;
+                match &batch.activity {
+                    Some(activity) => self.send(activity).await,
+                    None => Ok(()),
+                }
+            };
+            let ((), past) = try_join(inserted, self.look_up_past(batch)).await?;
+            self.enter_changes(batch, past, clock).await
         };
         match rollups.await {
             // The facts have been taken, so the events are not at fault, but a change that was made to a rollup by hand.
             Err(Error::InvalidRows(source)) => Err(Error::Refused(source)),
             inserted => inserted,
         }
+    }
+
+    /// Inserts the facts of a batch alone, which decide whether its events are taken. The batch is to be inserted afterwards.
+    ///
+    /// # Errors
+    /// As [`Store::insert`].
+    pub async fn insert_facts(&self, batch: &SealedBatch) -> Result<(), Error> {
+        try_join_all(batch.facts.iter().map(|insert| self.send(insert))).await?;
+        Ok(())
     }
 
     pub(crate) async fn send(&self, insert: &Insert) -> Result<(), Error> {
