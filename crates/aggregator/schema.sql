@@ -7,7 +7,7 @@ CREATE TABLE active_daily
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, period, user)
-SETTINGS index_granularity = 8192
+SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'rollup: who was active in a day, with each mentor and with any';
 
 CREATE MATERIALIZED VIEW active_daily_from_hourly TO active_daily
@@ -38,7 +38,7 @@ CREATE TABLE active_hourly
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, period, user)
-SETTINGS index_granularity = 8192
+SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'rollup: who was active in an hour, with each mentor and with any';
 
 CREATE MATERIALIZED VIEW active_hourly_from_incoming TO active_hourly
@@ -64,7 +64,7 @@ CREATE TABLE active_weekly
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, period, user)
-SETTINGS index_granularity = 8192
+SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'rollup: who was active in a week, with each mentor and with any';
 
 CREATE MATERIALIZED VIEW active_weekly_from_daily TO active_weekly
@@ -98,7 +98,7 @@ CREATE TABLE annotations
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, conversation_id, annotated_at, event_id, user_sentiment, topics)
-SETTINGS index_granularity = 8192
+SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'fact: every distinct annotation';
 
 CREATE TABLE changes
@@ -111,7 +111,7 @@ CREATE TABLE changes
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, of, since, writer)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
+SETTINGS merge_selector_base = 10, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
 COMMENT 'since when more is known of periods that have ended: what was observed of these before does not hold';
 
 CREATE TABLE conversation_beginnings
@@ -203,7 +203,7 @@ CREATE TABLE entered_registrations
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, user)
-SETTINGS index_granularity = 8192
+SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'registrations of which it was entered since when they change the past; those that come again are passed over';
 
 CREATE TABLE incoming_activity
@@ -333,7 +333,7 @@ CREATE TABLE registrations
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, user_id, registered_at)
-SETTINGS index_granularity = 8192
+SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'fact: every distinct registration';
 
 CREATE TABLE schema_versions
@@ -358,7 +358,7 @@ CREATE TABLE users
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, user)
-SETTINGS index_granularity = 8192
+SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'rollup: since when a user is known';
 
 CREATE MATERIALIZED VIEW users_from_incoming TO users

@@ -10,4 +10,5 @@ CREATE TABLE IF NOT EXISTS annotations
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, conversation_id, annotated_at, event_id, user_sentiment, topics)
+SETTINGS merge_selector_base = 10
 COMMENT 'fact: every distinct annotation'

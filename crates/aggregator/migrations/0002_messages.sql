@@ -14,5 +14,5 @@ CREATE TABLE IF NOT EXISTS messages
 ENGINE = ReplacingMergeTree
 PRIMARY KEY (org, conversation_id, time, message_id)
 ORDER BY (org, conversation_id, time, message_id, digest)
-SETTINGS index_granularity = 256, min_compress_block_size = 4096
+SETTINGS index_granularity = 256, min_compress_block_size = 4096, merge_selector_base = 10
 COMMENT 'fact: every distinct record of a message; read by key alone'

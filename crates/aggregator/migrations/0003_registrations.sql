@@ -6,4 +6,5 @@ CREATE TABLE IF NOT EXISTS registrations
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, user_id, registered_at)
+SETTINGS merge_selector_base = 10
 COMMENT 'fact: every distinct registration'

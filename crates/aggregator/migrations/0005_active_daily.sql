@@ -7,4 +7,5 @@ CREATE TABLE IF NOT EXISTS active_daily
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, period, user)
+SETTINGS merge_selector_base = 10
 COMMENT 'rollup: who was active in a day, with each mentor and with any'

@@ -7,4 +7,5 @@ CREATE TABLE IF NOT EXISTS users
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, user)
+SETTINGS merge_selector_base = 10
 COMMENT 'rollup: since when a user is known'

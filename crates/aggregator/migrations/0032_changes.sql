@@ -8,5 +8,5 @@ CREATE TABLE IF NOT EXISTS changes
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, of, since, writer)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS merge_selector_base = 10, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'since when more is known of periods that have ended: what was observed of these before does not hold'

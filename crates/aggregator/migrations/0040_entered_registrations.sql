@@ -6,4 +6,5 @@ CREATE TABLE IF NOT EXISTS entered_registrations
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, user)
+SETTINGS merge_selector_base = 10
 COMMENT 'registrations of which it was entered since when they change the past; those that come again are passed over'

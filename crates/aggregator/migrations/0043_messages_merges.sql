@@ -1,1 +1,0 @@
-ALTER TABLE messages MODIFY SETTING merge_selector_base = 10
