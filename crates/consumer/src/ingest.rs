@@ -9,6 +9,7 @@
 //! - `batch`, `batcher`: rows, dead letters and the offsets that they stand for; when a batch is closed
 //! - `delivery`: from a closed batch to its receipt
 //! - `rows`: rows, written until the sink has acknowledged them
+//! - `refused`: the records of a refused batch, of which those at fault are found
 //! - `bisect`: which of many records a sink refuses
 //! - `breaker`: whether it refuses all of them
 //! - `dead_letters`: rejected records, in their topic
@@ -33,6 +34,7 @@ pub(crate) mod ledger;
 pub(crate) mod pipeline;
 pub(crate) mod protocol;
 pub(crate) mod record;
+pub(crate) mod refused;
 pub(crate) mod rejections;
 pub(crate) mod rows;
 pub(crate) mod source;

@@ -31,6 +31,10 @@ pub trait Sink: Send + Sync + 'static {
     /// itself within a bounded time; the caller repeats it with the same rows after [`SinkError::Unavailable`] and
     /// [`SinkError::Unanswered`].
     fn write(&self, rows: &Self::Sealed) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Writes of the rows what may be [`SinkError::Refused`], and no more: one of many that is at fault is found by a dozen
+    /// attempts, most of which are accepted. What is accepted here is written afterwards.
+    fn check(&self, rows: &Self::Sealed) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 
 /// Rows of one batch, in memory.

@@ -103,7 +103,18 @@ impl Sink for StoreSink {
     }
 
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
-        let Err(error) = self.store.insert(rows, clock::now).await else {
+        self.judge(self.store.insert(rows, clock::now).await)
+    }
+
+    async fn check(&self, rows: &SealedBatch) -> Result<(), SinkError> {
+        self.judge(self.store.insert_facts(rows).await)
+    }
+}
+
+impl StoreSink {
+    /// Tells what is at fault where an insert failed.
+    fn judge(&self, inserted: Result<(), aggregator::Error>) -> Result<(), SinkError> {
+        let Err(error) = inserted else {
             self.problem.reasons().insert = None;
             return Ok(());
         };

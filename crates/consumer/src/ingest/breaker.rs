@@ -11,7 +11,7 @@ use events::{Body, Event};
 const MAX_REFUSED: u32 = 10;
 
 /// Kinds of events. A sink keeps each in a table of its own, and may refuse one while it accepts the others.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Kinds([bool; 3]);
 
 impl Kinds {

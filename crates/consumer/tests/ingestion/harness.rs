@@ -131,6 +131,7 @@ struct State {
     closed: AtomicBool,
     write_time: Mutex<Duration>,
     waiting: AtomicUsize,
+    attempts: AtomicUsize,
     writes: AtomicUsize,
     failures: AtomicU32,
     refuses: Mutex<BTreeSet<String>>,
@@ -186,6 +187,13 @@ impl Sink for Memory {
 
     async fn write(&self, rows: &Ids) -> Result<(), SinkError> {
         self.0.writes.fetch_add(1, Ordering::SeqCst);
+        self.check(rows).await?;
+        self.0.kept.lock().unwrap().extend(rows.ids.iter().cloned());
+        Ok(())
+    }
+
+    async fn check(&self, rows: &Ids) -> Result<(), SinkError> {
+        self.0.attempts.fetch_add(1, Ordering::SeqCst);
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
         let write_time = *self.0.write_time.lock().unwrap();
         sleep(write_time).await;
@@ -217,7 +225,6 @@ impl Sink for Memory {
             self.0.failures.store(left - 1, Ordering::SeqCst);
             return Err(SinkError::Unavailable("not now".into()));
         }
-        self.0.kept.lock().unwrap().extend(rows.ids.iter().cloned());
         Ok(())
     }
 }
@@ -256,6 +263,11 @@ impl Memory {
     /// How many writes wait.
     pub(crate) fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::SeqCst)
+    }
+
+    /// How often rows were checked or written, or tried to be.
+    pub(crate) fn attempts(&self) -> usize {
+        self.0.attempts.load(Ordering::SeqCst)
     }
 
     /// How often rows were written, or tried to be.
