@@ -115,25 +115,22 @@ impl SortedMessages {
 
     pub(crate) fn conversation_days(&self) -> ConversationDayRows {
         let mut rows = ConversationDayRows::default();
-        let mut mentors: Vec<Symbol> = Vec::new();
+        let mut mentors: Vec<(Symbol, i64)> = Vec::new();
         for messages in self.by_conversation() {
             for messages in messages.chunk_by(|a, b| a.day() == b.day()) {
-                mentors.clear();
-                for (mentor, message) in messages
-                    .iter()
-                    .flat_map(|message| [(Symbol::NONE, message), (message.mentor, message)])
-                {
-                    // The first of each is the earliest.
-                    if mentors.contains(&mentor) {
-                        continue;
-                    }
-                    mentors.push(mentor);
+                let first = &messages[0];
+                mentors.push((Symbol::NONE, first.time));
+                mentors.extend(messages.iter().map(|message| (message.mentor, message.time)));
+                mentors.sort_unstable();
+                // The earliest of each.
+                mentors.dedup_by_key(|(mentor, _)| *mentor);
+                for (mentor, first_at) in mentors.drain(..) {
                     rows.push(ConversationDayRow {
-                        org: self.names.text(message.org),
+                        org: self.names.text(first.org),
                         mentor_id: self.names.text(mentor),
-                        day: u16::try_from(message.day()).unwrap_or(u16::MAX),
-                        conversation_id: message.conversation_id,
-                        first_at: message.time,
+                        day: u16::try_from(first.day()).unwrap_or(u16::MAX),
+                        conversation_id: first.conversation_id,
+                        first_at,
                     });
                 }
             }
