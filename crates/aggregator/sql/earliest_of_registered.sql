@@ -1,4 +1,4 @@
-SELECT min(least(registered_at, first_message_at)) AS earliest
+SELECT org, min(least(registered_at, first_message_at)) AS earliest
 FROM users
-WHERE org = {org:String} AND user IN (SELECT user FROM (${unentered}))
-HAVING count() > 0
+WHERE (org, user) IN (SELECT org, user FROM (${unentered}))
+GROUP BY org

@@ -1,2 +1,2 @@
 INSERT INTO entered_registrations (org, user, registered_at)
-SELECT {org:String}, user, registered_at FROM (${unentered})
+SELECT org, user, registered_at FROM (${unentered})

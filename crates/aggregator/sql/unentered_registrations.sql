@@ -1,12 +1,20 @@
-SELECT user, min(given) AS registered_at
+SELECT org, user, min(given) AS registered_at
 FROM
 (
-    WITH arrayJoin(arrayZip(${user_ids}, ${registered_at})) AS registration
-    SELECT reinterpretAsUInt128(sipHash128(registration.1)) AS user, registration.2 AS given, 9223372036854775807 AS entered
+    WITH arrayJoin(arrayZip(${orgs}, ${user_ids}, ${registered_at})) AS registration
+    SELECT
+        registration.1 AS org,
+        reinterpretAsUInt128(sipHash128(registration.2)) AS user,
+        registration.3 AS given,
+        9223372036854775807 AS entered
     UNION ALL
-    SELECT user, 9223372036854775807 AS given, registered_at AS entered
+    SELECT toString(org) AS org, user, 9223372036854775807 AS given, registered_at AS entered
     FROM entered_registrations
-    WHERE org = {org:String} AND user IN (SELECT reinterpretAsUInt128(sipHash128(arrayJoin(${user_ids}))))
+    WHERE (org, user) IN
+    (
+        WITH arrayJoin(arrayZip(${orgs}, ${user_ids})) AS registration
+        SELECT registration.1, reinterpretAsUInt128(sipHash128(registration.2))
+    )
 )
-GROUP BY user
+GROUP BY org, user
 HAVING min(given) < min(entered)

@@ -115,7 +115,11 @@ impl Batch {
             registrations: self
                 .registered
                 .into_iter()
-                .map(|(org, users)| (org, users.into_iter().collect()))
+                .flat_map(|(org, users)| {
+                    users
+                        .into_iter()
+                        .map(move |(user, registered_at)| (org.clone(), user, registered_at))
+                })
                 .collect(),
             annotated: self
                 .annotated
@@ -136,8 +140,8 @@ pub struct SealedBatch {
     pub(crate) activity: Option<Insert>,
     /// When the earliest message of each organisation was sent, in milliseconds since 1970.
     pub(crate) earliest: Vec<(String, i64)>,
-    /// The earliest registration of each user, likewise, by organisation.
-    pub(crate) registrations: Vec<(String, Vec<(String, i64)>)>,
+    /// The earliest registration of each user, likewise.
+    pub(crate) registrations: Vec<(String, String, i64)>,
     /// The conversations that are annotated.
     pub(crate) annotated: Vec<(String, u128)>,
 }

@@ -54,14 +54,11 @@ impl Connection {
             .with_setting(MAX_EXECUTION_TIME, self.settings.query_timeout_secs.to_string())
     }
 
-    /// A statement about an organisation that names many users in its text.
-    pub(crate) fn lookup(&self, sql: &str, org: &str) -> Query {
+    /// A statement that names many users in its text.
+    pub(crate) fn lookup(&self, sql: &str) -> Query {
         /// More than the names of so many users may be, in bytes.
         const TEXT: &str = "20000000";
-        self.client
-            .query_raw(sql)
-            .with_setting("max_query_size", TEXT)
-            .param("org", org)
+        self.client.query_raw(sql).with_setting("max_query_size", TEXT)
     }
 
     /// A statement that may read everything there is, and whose groups may be more than memory holds.

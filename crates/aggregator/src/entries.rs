@@ -14,9 +14,12 @@ use crate::{
     tables::{ChangeRow, ChangeRows, Rows},
 };
 
-/// The number of users that are looked up at once, and of conversations that are looked up at all: beyond, all of their
-/// organisation may be another.
-const LOOKED_UP: usize = 10_000;
+/// The number of users that are looked up at once.
+const USERS_LOOKED_UP: usize = 10_000;
+
+/// The number of annotated conversations that are looked up. More come of a backlog, and all of their organisation may be
+/// another then.
+const CONVERSATIONS_LOOKED_UP: usize = 1_000;
 
 /// Since when more is known of each organisation, in milliseconds since 1970, by what changes it.
 #[derive(Default)]
@@ -30,16 +33,18 @@ impl Earliest {
 }
 
 /// Since when what is registered and annotated changes the past, as far as it was known when that was looked up.
-pub(crate) struct Past<'a> {
-    /// By organisation, in milliseconds since 1970, each with what selects the registrations that were not entered before.
-    registered: Vec<(&'a str, i64, String)>,
+pub(crate) struct Past {
+    /// By organisation, in milliseconds since 1970.
+    registered: Vec<(String, i64)>,
     annotated: Vec<(String, i64)>,
+    /// What selects the registrations that were not entered before.
+    unentered: Vec<String>,
 }
 
 impl Store {
     /// Looks up since when the registrations and annotations of a batch change the past. Their facts are acknowledged.
-    pub(crate) async fn look_up_past<'a>(&self, batch: &'a SealedBatch) -> Result<Past<'a>, Error> {
-        let (registered, annotated) = try_join(
+    pub(crate) async fn look_up_past(&self, batch: &SealedBatch) -> Result<Past, Error> {
+        let ((registered, unentered), annotated) = try_join(
             self.earliest_of_registrations(&batch.registrations),
             self.earliest_of_annotations(&batch.annotated),
         )
@@ -47,6 +52,7 @@ impl Store {
         Ok(Past {
             registered,
             annotated,
+            unentered,
         })
     }
 
@@ -55,14 +61,14 @@ impl Store {
     pub(crate) async fn enter_changes(
         &self,
         batch: &SealedBatch,
-        past: Past<'_>,
+        past: Past,
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), Error> {
         let mut earliest = Earliest::default();
         for (org, at) in &batch.earliest {
             earliest.note(org, Of::Messages, *at);
         }
-        for (org, at, _) in &past.registered {
+        for (org, at) in &past.registered {
             earliest.note(org, Of::Registrations, *at);
         }
         for (org, at) in &past.annotated {
@@ -87,11 +93,12 @@ impl Store {
         if let Some(insert) = changes.into_insert() {
             self.send(&insert).await?;
         }
-        for (org, _, unentered) in past.registered {
+        for unentered in past.unentered {
             let note = include_str!("../sql/note_registrations.sql").replace("${unentered}", &unentered);
-            let note = self.clickhouse.lookup(&note, org).execute();
             let limit = self.clickhouse.settings.insert_timeout();
-            self.clickhouse.within(limit, note).await?;
+            self.clickhouse
+                .within(limit, self.clickhouse.lookup(&note).execute())
+                .await?;
         }
         Ok(())
     }
@@ -100,23 +107,22 @@ impl Store {
     /// since 1970, by organisation; with what selects the registrations that were not entered before, if any.
     ///
     /// That a user is known to be registered as early is no proof of that: an insert that died may have said so.
-    async fn earliest_of_registrations<'a>(
+    async fn earliest_of_registrations(
         &self,
-        registrations: &'a [(String, Vec<(String, i64)>)],
-    ) -> Result<Vec<(&'a str, i64, String)>, Error> {
-        let mut found = Vec::new();
-        for (org, registrations) in registrations {
-            for registrations in registrations.chunks(LOOKED_UP) {
-                let unentered = unentered(registrations);
-                let sql =
-                    include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", &unentered);
-                let earliest = self.clickhouse.lookup(&sql, org).fetch_optional();
-                if let Some(at) = self.clickhouse.run(earliest).await? {
-                    found.push((org.as_str(), at, unentered));
-                }
+        registrations: &[(String, String, i64)],
+    ) -> Result<(Vec<(String, i64)>, Vec<String>), Error> {
+        let (mut found, mut noted) = (Vec::new(), Vec::new());
+        for registrations in registrations.chunks(USERS_LOOKED_UP) {
+            let unentered = unentered(registrations);
+            let sql = include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", &unentered);
+            let earliest = self.clickhouse.lookup(&sql).fetch_all::<(String, i64)>();
+            let earliest = self.clickhouse.run(earliest).await?;
+            if !earliest.is_empty() {
+                found.extend(earliest);
+                noted.push(unentered);
             }
         }
-        Ok(found)
+        Ok((found, noted))
     }
 
     /// When the earliest of annotated conversations of each organisation began, in milliseconds since 1970. One that has not
@@ -125,7 +131,7 @@ impl Store {
         &self,
         annotated: &[(String, u128)],
     ) -> Result<Vec<(String, i64)>, Error> {
-        if annotated.len() > LOOKED_UP {
+        if annotated.len() > CONVERSATIONS_LOOKED_UP {
             return Ok(annotated.iter().map(|(org, _)| (org.clone(), 0)).collect());
         }
         let mut found = Vec::new();
@@ -158,12 +164,15 @@ impl Store {
 }
 
 /// Selects those of these registrations that were not entered.
-fn unentered(registrations: &[(String, i64)]) -> String {
-    let user_ids: Vec<String> = registrations.iter().map(|(user, _)| literal(user)).collect();
-    let registered_at: Vec<String> = registrations.iter().map(|(_, at)| at.to_string()).collect();
+fn unentered(registrations: &[(String, String, i64)]) -> String {
+    let list = |literal: &dyn Fn(&(String, String, i64)) -> String| {
+        let literals: Vec<String> = registrations.iter().map(literal).collect();
+        format!("[{}]", literals.join(","))
+    };
     include_str!("../sql/unentered_registrations.sql")
-        .replace("${registered_at}", &format!("[{}]", registered_at.join(",")))
-        .replace("${user_ids}", &format!("[{}]", user_ids.join(",")))
+        .replace("${registered_at}", &list(&|(.., at)| at.to_string()))
+        .replace("${orgs}", &list(&|(org, ..)| literal(org)))
+        .replace("${user_ids}", &list(&|(_, user, _)| literal(user)))
 }
 
 /// A text as a literal of SQL.
