@@ -1,6 +1,6 @@
 //! Enters since when the past is another: see [`crate::changes`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use events::Timestamp;
 use futures::future::try_join;
@@ -17,9 +17,9 @@ use crate::{
 /// The number of users that are looked up at once.
 const USERS_LOOKED_UP: usize = 10_000;
 
-/// The number of annotated conversations that are looked up. More come of a backlog, and all of their organisation may be
-/// another then.
-const CONVERSATIONS_LOOKED_UP: usize = 1_000;
+/// The number of registrations, and of annotated conversations, that are looked up in any case. More come of a backlog, whose
+/// messages change the past anyway: all of their organisation may be another then.
+const LOOKED_UP: usize = 1_000;
 
 /// Since when more is known of each organisation, in milliseconds since 1970, by what changes it.
 #[derive(Default)]
@@ -43,9 +43,13 @@ pub(crate) struct Past {
 
 impl Store {
     /// Looks up since when the registrations and annotations of a batch change the past. Their facts are acknowledged.
-    pub(crate) async fn look_up_past(&self, batch: &SealedBatch) -> Result<Past, Error> {
+    pub(crate) async fn look_up_past(
+        &self,
+        batch: &SealedBatch,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<Past, Error> {
         let ((registered, unentered), annotated) = try_join(
-            self.earliest_of_registrations(&batch.registrations),
+            self.earliest_of_registrations(batch, clock),
             self.earliest_of_annotations(&batch.annotated),
         )
         .await?;
@@ -75,11 +79,11 @@ impl Store {
             earliest.note(org, Of::Annotations, *at);
         }
         // Read now: a period that was open when the batch was made may have ended.
-        let ended = clock().as_millis() / 1_000 + self.clickhouse.settings.observe_margin();
+        let now = clock();
         let mut changes = ChangeRows::default();
         for ((org, of), at) in earliest.0 {
-            let since = at.div_euclid(HOUR * 1_000) * HOUR;
-            if since + HOUR <= ended {
+            if self.is_past(at, now) {
+                let since = hour_of(at);
                 let (writer, number) = self.changes.next();
                 changes.push(ChangeRow {
                     org: &org,
@@ -103,15 +107,35 @@ impl Store {
         Ok(())
     }
 
+    /// Whether something in the hour of an instant, in milliseconds since 1970, may have been observed.
+    fn is_past(&self, at: i64, now: Timestamp) -> bool {
+        hour_of(at) + HOUR <= now.as_millis() / 1_000 + self.clickhouse.settings.observe_margin()
+    }
+
     /// When the earliest was that is known of users who registered, the registration or their first message, in milliseconds
-    /// since 1970, by organisation; with what selects the registrations that were not entered before, if any.
+    /// since 1970, by organisation; with what selects the registrations that were not entered before, if any. Of very many,
+    /// and where messages change the past anyway, any time may be, and they are not noted as entered.
     ///
     /// That a user is known to be registered as early is no proof of that: an insert that died may have said so.
     async fn earliest_of_registrations(
         &self,
-        registrations: &[(String, String, i64)],
+        batch: &SealedBatch,
+        clock: impl Fn() -> Timestamp,
     ) -> Result<(Vec<(String, i64)>, Vec<String>), Error> {
         let (mut found, mut noted) = (Vec::new(), Vec::new());
+        let mut registrations: Vec<_> = batch.registrations.iter().collect();
+        if registrations.len() > LOOKED_UP {
+            let now = clock();
+            let changed: HashSet<_> = batch
+                .earliest
+                .iter()
+                .filter(|(_, at)| self.is_past(*at, now))
+                .map(|(org, _)| org)
+                .collect();
+            let of_changed = registrations.extract_if(.., |(org, ..)| changed.contains(org));
+            let orgs: HashSet<_> = of_changed.map(|(org, ..)| org).collect();
+            found.extend(orgs.into_iter().map(|org| (org.clone(), 0)));
+        }
         for registrations in registrations.chunks(USERS_LOOKED_UP) {
             let unentered = unentered(registrations);
             let sql = include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", &unentered);
@@ -131,7 +155,7 @@ impl Store {
         &self,
         annotated: &[(String, u128)],
     ) -> Result<Vec<(String, i64)>, Error> {
-        if annotated.len() > CONVERSATIONS_LOOKED_UP {
+        if annotated.len() > LOOKED_UP {
             return Ok(annotated.iter().map(|(org, _)| (org.clone(), 0)).collect());
         }
         let mut found = Vec::new();
@@ -163,10 +187,18 @@ impl Store {
     }
 }
 
+/// The first second of the hour of an instant that is in milliseconds since 1970.
+const fn hour_of(at: i64) -> i64 {
+    at.div_euclid(HOUR * 1_000) * HOUR
+}
+
 /// Selects those of these registrations that were not entered.
-fn unentered(registrations: &[(String, String, i64)]) -> String {
+fn unentered(registrations: &[&(String, String, i64)]) -> String {
     let list = |literal: &dyn Fn(&(String, String, i64)) -> String| {
-        let literals: Vec<String> = registrations.iter().map(literal).collect();
+        let literals: Vec<String> = registrations
+            .iter()
+            .map(|registration| literal(registration))
+            .collect();
         format!("[{}]", literals.join(","))
     };
     include_str!("../sql/unentered_registrations.sql")

@@ -115,7 +115,7 @@ impl Store {
                     None => Ok(()),
                 }
             };
-            let ((), past) = try_join(inserted, self.look_up_past(batch)).await?;
+            let ((), past) = try_join(inserted, self.look_up_past(batch, &clock)).await?;
             self.enter_changes(batch, past, clock).await
         };
         match rollups.await {

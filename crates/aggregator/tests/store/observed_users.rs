@@ -353,12 +353,45 @@ async fn only_what_changes_the_past_has_it_counted_again() {
     // An earlier registration of somebody is another.
     insert(&store, &mut oracle, later, &[registered(7, START + 60_000)]).await;
     compare(&store, &oracle, "earlier").await;
-    let noted: u64 = client(&database.settings)
-        .query("SELECT uniqExact(user) FROM entered_registrations")
-        .fetch_one()
-        .await
-        .unwrap();
-    assert_eq!(noted, 40 + 3);
+    assert_eq!(noted(&database).await, 40 + 3);
+}
+
+/// How many users have a registration that is noted as entered.
+async fn noted(database: &Database) -> u64 {
+    let query = "SELECT uniqExact(user) FROM entered_registrations";
+    client(&database.settings).query(query).fetch_one().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_registrations_of_a_backlog_change_all_of_the_past() {
+    const USERS: u64 = 1_001;
+    let (database, store) = observing("users_backlog").await;
+    let mut oracle = Oracle::default();
+    let clock = START + 3 * DAY + HOUR / 2;
+    let first: Vec<_> = (0..USERS).map(|user| said(user, START + HOUR, 1)).collect();
+    insert(&store, &mut oracle, clock, &first).await;
+    assert!(store.observe_users(at(clock)).await.unwrap() > 0);
+
+    // They register after their first message: it is that which changes.
+    let registered: Vec<_> = (0..USERS).map(|user| registered(user, START + 2 * DAY)).collect();
+    let backlog = [&registered[..], &[said(1, START + 2 * DAY, 1)]].concat();
+    insert(&store, &mut oracle, clock, &backlog).await;
+    assert_eq!(noted(&database).await, 0);
+    compare(&store, &oracle, "backlog").await;
+    assert!(store.observe_users(at(clock)).await.unwrap() > 0);
+    compare(&store, &oracle, "observed").await;
+
+    // Alone, as a nightly job publishes them: the first time they may be new.
+    insert(&store, &mut oracle, clock, &registered).await;
+    assert_eq!(noted(&database).await, USERS);
+    assert!(store.observe_users(at(clock)).await.unwrap() > 0);
+    insert(&store, &mut oracle, clock, &registered).await;
+    assert_eq!(
+        store.observe_users(at(clock)).await.unwrap(),
+        0,
+        "nothing has changed"
+    );
+    compare(&store, &oracle, "again").await;
 }
 
 #[tokio::test]
