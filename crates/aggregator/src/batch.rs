@@ -1,33 +1,31 @@
 //! Events to be inserted, with what their messages add to the rollups.
 
-use std::collections::{HashMap, HashSet};
-
 use events::{Body, Event, topic_key};
 
 use crate::{
     messages::Messages,
+    names::{Names, Symbol},
     tables::{AnnotationRow, AnnotationRows, Insert, RegistrationRow, RegistrationRows, Rows},
 };
 
-/// About what the registration of a user takes in a map, without the name, in bytes.
+/// About what the registration of a user takes besides its row, without the names, in bytes.
 const REGISTERED_BYTES: usize = 80;
 
-/// About what the id of a conversation takes in a set, in bytes.
-const ANNOTATED_BYTES: usize = 40;
+/// About what the id of a conversation takes besides the row of its annotation, in bytes.
+const ANNOTATED_BYTES: usize = 64;
 
 /// Events that are inserted together. Appending copies them: nothing borrows from their records afterwards.
 #[derive(Debug, Default)]
 pub struct Batch {
+    names: Names,
     messages: Messages,
     annotations: AnnotationRows,
     registrations: RegistrationRows,
-    registered: Registered,
-    /// The conversations that are annotated, by organisation.
-    annotated: HashMap<String, HashSet<u128>>,
+    /// The organisation, the user and the time of each registration.
+    registered: Vec<(Symbol, Symbol, i64)>,
+    /// The organisation and the conversation of each annotation.
+    annotated: Vec<(Symbol, u128)>,
 }
-
-/// The earliest registration of each user, by organisation.
-type Registered = HashMap<String, HashMap<String, i64>>;
 
 impl Batch {
     /// A batch without events.
@@ -38,16 +36,13 @@ impl Batch {
     /// Adds an event.
     pub fn append(&mut self, event: &Event<'_>) {
         match &event.body {
-            Body::Message(message) => self.messages.append(event, message),
+            Body::Message(message) => self.messages.append(&mut self.names, event, message),
             Body::Annotation(annotation) => {
                 let topics = &annotation.topics;
                 let topic_keys: Vec<_> = topics.iter().map(|name| topic_key(name).into()).collect();
                 let conversation_id = annotation.conversation_id.as_u128();
-                let of_org = match self.annotated.get_mut(&*event.org) {
-                    Some(of_org) => of_org,
-                    None => self.annotated.entry(event.org.to_string()).or_default(),
-                };
-                of_org.insert(conversation_id);
+                self.annotated
+                    .push((self.names.intern(&event.org), conversation_id));
                 self.annotations.push(AnnotationRow {
                     org: &event.org,
                     conversation_id,
@@ -61,17 +56,13 @@ impl Batch {
             Body::Registration(registration) => {
                 let (org, user_id) = (&*event.org, &*registration.user_id);
                 let registered_at = registration.registered_at.as_millis();
+                let (of_org, user) = (self.names.intern(org), self.names.intern(user_id));
+                self.registered.push((of_org, user, registered_at));
                 self.registrations.push(RegistrationRow {
                     org,
                     user_id,
                     registered_at,
                 });
-                let of_org = match self.registered.get_mut(org) {
-                    Some(of_org) => of_org,
-                    None => self.registered.entry(org.to_owned()).or_default(),
-                };
-                let earliest = of_org.entry(user_id.to_owned()).or_insert(registered_at);
-                *earliest = registered_at.min(*earliest);
             }
         }
     }
@@ -91,12 +82,19 @@ impl Batch {
         // Each registration is in its row, and once more as that of its user.
         let registered = self.registrations.len() * REGISTERED_BYTES + self.registrations.bytes();
         let annotated = self.annotations.len() * ANNOTATED_BYTES;
-        self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes() + registered + annotated
+        let rows = self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes();
+        self.names.bytes() + rows + registered + annotated
     }
 
     /// Closes the batch. The result can be inserted any number of times without being encoded again.
-    pub fn seal(self) -> SealedBatch {
-        let (messages, sorted) = self.messages.into_rows();
+    pub fn seal(mut self) -> SealedBatch {
+        self.registered.sort_unstable();
+        // The earliest of each.
+        self.registered.dedup_by_key(|(org, user, _)| (*org, *user));
+        self.annotated.sort_unstable();
+        self.annotated.dedup();
+        let (messages, sorted) = self.messages.into_rows(self.names);
+        let text = |symbol| sorted.names.text(symbol).to_owned();
         let rollups = [
             sorted.users().into_insert(),
             sorted.conversations().into_insert(),
@@ -115,16 +113,12 @@ impl Batch {
             registrations: self
                 .registered
                 .into_iter()
-                .flat_map(|(org, users)| {
-                    users
-                        .into_iter()
-                        .map(move |(user, registered_at)| (org.clone(), user, registered_at))
-                })
+                .map(|(org, user, registered_at)| (text(org), text(user), registered_at))
                 .collect(),
             annotated: self
                 .annotated
                 .into_iter()
-                .flat_map(|(org, ids)| ids.into_iter().map(move |id| (org.clone(), id)))
+                .map(|(org, id)| (text(org), id))
                 .collect(),
         }
     }

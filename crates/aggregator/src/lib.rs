@@ -32,6 +32,7 @@ mod insert;
 mod listing;
 mod messages;
 pub mod migrate;
+mod names;
 mod native;
 mod observe_users;
 mod observed;

@@ -1,13 +1,12 @@
 //! The messages of a batch, before they are rows.
 
-use std::{cmp::Ordering, hash::BuildHasher};
+use std::cmp::Ordering;
 
 use events::{Event, Role};
-use foldhash::fast::RandomState;
-use indexmap::IndexSet;
 use twox_hash::XxHash3_128;
 
 use crate::{
+    names::{Names, Symbol},
     native::{BufferRange, ChunkedBuffer},
     tables::{MessageRow, MessageRows},
 };
@@ -18,9 +17,6 @@ const MESSAGE_BYTES: usize = size_of::<Message>();
 /// The most that it adds to the rows of rollups, without its texts, in bytes: two rows each of activity and of the days of
 /// conversations, and one each of users and of conversations.
 const ROLLUP_BYTES: usize = 140;
-
-/// About what a text of [`Interner`] takes in addition to itself, in bytes.
-const TEXT_OVERHEAD: usize = 80;
 
 /// A message without its content.
 #[derive(Debug, Clone)]
@@ -47,7 +43,6 @@ pub(crate) struct Messages {
     contents: ChunkedBuffer,
     /// What the digest of a message is made of; here, so that its memory is used again.
     digested: Vec<u8>,
-    names: Interner,
     seen: RecentHashes,
     /// The most that their rows take, without contents, in bytes.
     row_bytes: usize,
@@ -57,18 +52,18 @@ pub(crate) struct Messages {
 #[derive(Debug)]
 pub(crate) struct SortedMessages {
     pub(crate) entries: Vec<Message>,
-    pub(crate) names: Interner,
+    pub(crate) names: Names,
 }
 
 impl Messages {
-    pub(crate) fn append(&mut self, event: &Event<'_>, message: &events::Message<'_>) {
-        let mut intern = |text: Option<&str>| text.map_or(Symbol::NONE, |text| self.names.intern(text));
+    pub(crate) fn append(&mut self, names: &mut Names, event: &Event<'_>, message: &events::Message<'_>) {
+        let mut intern = |text: Option<&str>| text.map_or(Symbol::NONE, |text| names.intern(text));
         let (org, user) = (intern(Some(&event.org)), intern(message.user_id.as_deref()));
         let (mentor, model) = (
             intern(message.mentor_id.as_deref()),
             intern(message.model.as_deref()),
         );
-        let length = |symbol| self.names.text(symbol).len();
+        let length = |symbol| names.text(symbol).len();
         self.row_bytes += MESSAGE_BYTES + length(org) + length(user) + length(mentor) + length(model);
         let speaker = if message.role == Role::User {
             user
@@ -77,7 +72,7 @@ impl Messages {
         };
         let hour = event.time.as_millis().div_euclid(3_600_000);
         let key = (org, message.conversation_id.as_u128(), mentor, hour, speaker);
-        if self.seen.is_new(self.names.texts.hasher().hash_one(key)) {
+        if self.seen.is_new(names.hash(&key)) {
             self.row_bytes += ROLLUP_BYTES + 6 * length(org) + 3 * length(user) + 4 * length(mentor);
         }
         let digest = digest(&mut self.digested, message);
@@ -100,16 +95,15 @@ impl Messages {
         self.entries.len()
     }
 
-    /// The memory that they take, in bytes, as they are or as rows.
+    /// The memory that they take without their names, in bytes, as they are or as rows.
     pub(crate) const fn bytes(&self) -> usize {
-        self.row_bytes + self.contents.len() + self.names.bytes()
+        self.row_bytes + self.contents.len()
     }
 
     /// Their rows, each once, sorted as the table is: the engine then need not sort them.
-    pub(crate) fn into_rows(mut self) -> (MessageRows, SortedMessages) {
-        let names = &self.names;
-        self.entries.sort_unstable_by(|a, b| a.compare(b, names));
-        self.entries.dedup_by(|a, b| a.compare(b, names).is_eq());
+    pub(crate) fn into_rows(mut self, names: Names) -> (MessageRows, SortedMessages) {
+        self.entries.sort_unstable_by(|a, b| a.compare(b, &names));
+        self.entries.dedup_by(|a, b| a.compare(b, &names).is_eq());
         let mut rows = MessageRows::default();
         for message in &self.entries {
             rows.push(MessageRow {
@@ -127,14 +121,14 @@ impl Messages {
         }
         let sorted = SortedMessages {
             entries: self.entries,
-            names: self.names,
+            names,
         };
         (rows, sorted)
     }
 }
 
 impl Message {
-    fn compare(&self, other: &Self, names: &Interner) -> Ordering {
+    fn compare(&self, other: &Self, names: &Names) -> Ordering {
         let orgs = if self.org == other.org {
             Ordering::Equal
         } else {
@@ -178,51 +172,6 @@ impl RecentHashes {
     }
 }
 
-/// An organisation, a user, a mentor or a model, by its number among the names of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Symbol(u32);
-
-impl Symbol {
-    /// The empty name, which stands for none.
-    pub(crate) const NONE: Self = Self(0);
-}
-
-/// The names that a batch is full of, each kept once.
-#[derive(Debug)]
-pub(crate) struct Interner {
-    texts: IndexSet<Box<str>, RandomState>,
-    bytes: usize,
-}
-
-impl Default for Interner {
-    fn default() -> Self {
-        let mut texts = IndexSet::default();
-        texts.insert(Box::default());
-        Self { texts, bytes: 0 }
-    }
-}
-
-impl Interner {
-    /// The symbol of this text.
-    fn intern(&mut self, text: &str) -> Symbol {
-        let index = self.texts.get_index_of(text).unwrap_or_else(|| {
-            self.bytes += text.len() + TEXT_OVERHEAD;
-            self.texts.insert_full(text.into()).0
-        });
-        Symbol(u32::try_from(index).expect("memory does not hold as many names"))
-    }
-
-    /// The text of a symbol of this batch.
-    pub(crate) fn text(&self, symbol: Symbol) -> &str {
-        &self.texts[usize::try_from(symbol.0).expect("an index that was given")]
-    }
-
-    /// About the memory that they take, in bytes.
-    const fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use events::{Body, Message, Timestamp};
@@ -248,14 +197,14 @@ mod tests {
         }
     }
 
-    fn appended(events: &[Event<'_>]) -> Messages {
-        let mut messages = Messages::default();
+    fn appended(events: &[Event<'_>]) -> (Messages, Names) {
+        let (mut messages, mut names) = (Messages::default(), Names::default());
         for event in events {
             if let Body::Message(message) = &event.body {
-                messages.append(event, message);
+                messages.append(&mut names, event, message);
             }
         }
-        messages
+        (messages, names)
     }
 
     #[test]
@@ -267,7 +216,8 @@ mod tests {
             message(1, "adah", "ello"),
             message(1, "ada", "hello"),
         ];
-        let (rows, sorted) = appended(&records).into_rows();
+        let (messages, names) = appended(&records);
+        let (rows, sorted) = messages.into_rows(names);
         assert_eq!(rows.len(), 4);
         assert!(
             sorted

@@ -7,7 +7,8 @@
 use events::Role;
 
 use crate::{
-    messages::{Message, SortedMessages, Symbol},
+    messages::{Message, SortedMessages},
+    names::Symbol,
     tables::{
         ActivityRow, ActivityRows, ConversationDayRow, ConversationDayRows, ConversationRow,
         ConversationRows, UserRow, UserRows,
