@@ -165,7 +165,7 @@ CREATE MATERIALIZED VIEW conversation_topics_from_annotations TO conversation_to
     `topic` String,
     `conversation_id` UInt128
 )
-AS SELECT DISTINCT
+AS SELECT
     org,
     caseFoldUTF8(topic) AS topic,
     conversation_id
@@ -259,18 +259,15 @@ CREATE MATERIALIZED VIEW latest_annotations_from_annotations TO latest_annotatio
     `latest` Tuple(
         Int64,
         String,
-        String,
+        LowCardinality(String),
         Array(String),
         Array(String))
 )
 AS SELECT
     org,
     conversation_id,
-    max((annotated_at, event_id, toString(user_sentiment), topics, topic_keys)) AS latest
-FROM annotations
-GROUP BY
-    org,
-    conversation_id;
+    (annotated_at, event_id, toString(user_sentiment), topics, topic_keys) AS latest
+FROM annotations;
 
 CREATE TABLE messages
 (
@@ -385,10 +382,7 @@ CREATE MATERIALIZED VIEW users_from_registrations TO users
 AS SELECT
     org,
     reinterpretAsUInt128(sipHash128(user_id)) AS user,
-    min(registrations.registered_at) AS registered_at,
+    registered_at,
     9223372036854775807 AS first_message_at
-FROM registrations
-GROUP BY
-    org,
-    user;
+FROM registrations;
 

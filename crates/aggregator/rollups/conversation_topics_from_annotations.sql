@@ -1,5 +1,5 @@
 CREATE MATERIALIZED VIEW IF NOT EXISTS conversation_topics_from_annotations TO conversation_topics AS
-SELECT DISTINCT
+SELECT
     org,
     caseFoldUTF8(topic) AS topic,
     conversation_id

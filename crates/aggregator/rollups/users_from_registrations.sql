@@ -2,7 +2,6 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS users_from_registrations TO users AS
 SELECT
     org,
     reinterpretAsUInt128(sipHash128(user_id)) AS user,
-    min(registrations.registered_at) AS registered_at,
+    registered_at,
     9223372036854775807 AS first_message_at
 FROM registrations
-GROUP BY org, user

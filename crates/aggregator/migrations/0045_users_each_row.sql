@@ -1,0 +1,7 @@
+ALTER TABLE users_from_registrations MODIFY QUERY
+SELECT
+    org,
+    reinterpretAsUInt128(sipHash128(user_id)) AS user,
+    registered_at,
+    9223372036854775807 AS first_message_at
+FROM registrations
