@@ -72,6 +72,17 @@ impl Part {
         Ok(tokio::task::spawn_blocking(move || self.child.wait()).await??)
     }
 
+    /// Kills the processes that it has started, which it is to start again.
+    pub(crate) fn kill_children(&self) -> anyhow::Result<()> {
+        for process in self.processes()? {
+            if process.parent == self.child.id() {
+                let id = Pid::from_raw(process.id.try_into()?).with_context(|| self.unmeasured())?;
+                kill_process(id, Signal::KILL)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The time that it and its descendants have spent on processors, in seconds. A descendant that has ended is counted by
     /// the process that waited for it.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {

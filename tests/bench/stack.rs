@@ -28,6 +28,8 @@ const MERGES_TIMEOUT: Duration = Duration::from_secs(120);
 /// The API key of `serve`.
 pub(crate) const KEY: &str = "bench";
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// The engine's data directory.
+const DATA: &str = "clickhouse";
 const JVM: &[&str] = &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"];
 
 /// Apache Kafka, on one node.
@@ -101,11 +103,10 @@ impl Stack {
     /// The same build, or another one, with a running broker.
     pub(crate) async fn of_build(rollcall: &Path, broker: Arc<Broker>) -> anyhow::Result<Self> {
         let dir = temp_dir()?;
-        let data = dir.path().join("clickhouse");
         let mut engine = Command::new(rollcall);
         engine
             .args(["dev", "clickhouse", "--http-addr", "127.0.0.1:0", "--data-dir"])
-            .arg(&data);
+            .arg(dir.path().join(DATA));
         let (engine, ready) = start("engine", &mut engine, dir.path()).await?;
         let mut clickhouse = aggregator::Settings {
             url: ready.clickhouse_url.context("the engine names no address")?,
@@ -113,10 +114,6 @@ impl Stack {
         };
         clickhouse.user = ready.clickhouse_user.unwrap_or(clickhouse.user);
         clickhouse.password = ready.clickhouse_password.unwrap_or(clickhouse.password);
-        // An earlier build has no such file, and no need of it.
-        if clickhouse.user == "rollcall" {
-            allow_kafka(&data)?;
-        }
         Ok(Self {
             broker,
             engine,
@@ -125,6 +122,26 @@ impl Stack {
             clickhouse,
             dir,
         })
+    }
+
+    /// Lets the engine's user read topics. The engine reads its users file when it starts.
+    pub(crate) async fn allow_kafka(&self) -> anyhow::Result<()> {
+        let path = self.dir.path().join(DATA).join("engine/users.xml");
+        let users = fs::read_to_string(&path).context("the engine has no users file")?;
+        let end = "</grants>\n        </rollcall>";
+        let right = "<query>GRANT READ, WRITE ON KAFKA</query><query>GRANT TABLE ENGINE ON Kafka</query>";
+        fs::write(&path, users.replace(end, &format!("{right}{end}")))
+            .context("cannot write the users file")?;
+        self.engine.kill_children()?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            match self.sql.run_in("system", "SHOW GRANTS").await {
+                Ok(grants) if grants.contains("Kafka") => return Ok(()),
+                Ok(grants) if Instant::now() > deadline => bail!("the engine may not read topics: {grants}"),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                _ => tokio::time::sleep(POLL_INTERVAL).await,
+            }
+        }
     }
 
     /// The settings of a client of Kafka, for a topic and a group.
@@ -299,16 +316,6 @@ async fn start(name: &'static str, command: &mut Command, dir: &Path) -> anyhow:
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
-}
-
-/// Gives the engine's user the right to read from Kafka, which the rival needs. ClickHouse reads its users file again
-/// whenever it has changed.
-fn allow_kafka(data: &Path) -> anyhow::Result<()> {
-    let path = data.join("engine/users.xml");
-    let users = fs::read_to_string(&path).context("the engine has no users file")?;
-    let end = "</grants>\n        </rollcall>";
-    let right = "<query>GRANT READ, WRITE ON KAFKA</query><query>GRANT TABLE ENGINE ON Kafka</query>";
-    fs::write(&path, users.replace(end, &format!("{right}{end}"))).context("cannot write the users file")
 }
 
 async fn wait_for_broker(broker: &mut Part, bootstrap_servers: &str) -> anyhow::Result<()> {
