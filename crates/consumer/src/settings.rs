@@ -33,7 +33,7 @@ pub struct Settings {
     /// batch. Default 64 MiB.
     pub batch_bytes: NonZeroUsize,
     /// A batch closes this long after its first record, in milliseconds. Up to ten times as long while another is being
-    /// written, or, of fewer than 100 records, until twice as long has passed as the one before took; up to fifty times
+    /// written, or, of fewer than 2,000 records, until twice as long has passed as the one before took; up to fifty times
     /// as long while there is more to read at once, following how long batches take. Default 100.
     pub batch_delay_ms: NonZeroU64,
     /// How many batches are written at once. Default 2.
