@@ -216,25 +216,30 @@ impl ActivityQuery<'_> {
         let active = |table: &str, time: Range<i64>| {
             let (since, until) = (time.start, time.end);
             format!(
-                "SELECT user FROM {table} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
+                "SELECT user, period FROM {table} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
                  AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC')"
             )
         };
-        let later = active("active_hourly", observed_until..time.end.min(LAST));
+        let until = time.end.min(LAST);
         let midnight = (observed_until.div_euclid(DAY) * DAY).max(time.start);
-        let earlier = [
-            active("active_daily", time.start..midnight),
-            active("active_hourly", midnight..observed_until),
-        ]
-        .map(|earlier| format!("{earlier} AND user IN ({later})"))
-        .join(" UNION ALL ");
+        // Each user's first hour of the day is found in one pass. Of days before there are too many users: only of those who came
+        // since is it asked.
+        let mut all = active("active_hourly", midnight..until);
+        if time.start < midnight {
+            let (before, since) = (
+                active("active_daily", time.start..midnight),
+                active("active_hourly", observed_until..until),
+            );
+            all = format!("{all} UNION ALL {before} AND user IN (SELECT user FROM ({since}))");
+        }
+        let newcomers = format!(
+            "SELECT user FROM ({all}) GROUP BY user HAVING min(period) >= toDateTime({observed_until}, 'UTC')"
+        );
         let counts = if by_registration {
-            let among = format!("user IN ({later}) AND user NOT IN ({earlier})");
+            let among = format!("user IN ({newcomers})");
             include_str!("../sql/cohorts_later.sql").replace("${registered}", &registered(&among))
         } else {
-            include_str!("../sql/active_later.sql")
-                .replace("${later}", &later)
-                .replace("${earlier}", &earlier)
+            include_str!("../sql/active_later.sql").replace("${newcomers}", &newcomers)
         };
         let counts = clickhouse
             .run(self.query(clickhouse, &counts).fetch_one::<Counts>())
