@@ -222,8 +222,8 @@ impl ActivityQuery<'_> {
         };
         let until = time.end.min(LAST);
         let midnight = (observed_until.div_euclid(DAY) * DAY).max(time.start);
-        // Each user's first hour of the day is found in one pass. Of days before there are too many users: only of those who came
-        // since is it asked.
+        // Each user's first hour of the day is found in one pass. The days before have many more users, of whom only those who came
+        // since are read.
         let mut all = active("active_hourly", midnight..until);
         if time.start < midnight {
             let (before, since) = (
