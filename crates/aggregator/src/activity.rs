@@ -198,7 +198,7 @@ impl ActivityQuery<'_> {
             .replace("${users}", &users)
             .replace("${veterans}", &veterans)
             .replace("${new_users}", &new_users);
-        clickhouse.run(self.query(clickhouse, &sql).fetch_all()).await
+        clickhouse.rows(self.query(clickhouse, &sql)).await
     }
 
     /// Counts who was active in what is not observed of a period, and not before in it.
@@ -241,9 +241,7 @@ impl ActivityQuery<'_> {
         } else {
             include_str!("../sql/active_later.sql").replace("${newcomers}", &newcomers)
         };
-        let counts = clickhouse
-            .run(self.query(clickhouse, &counts).fetch_one::<Counts>())
-            .await?;
+        let counts = clickhouse.one::<Counts>(self.query(clickhouse, &counts)).await?;
         Ok(PeriodCounts {
             bucket: i64::try_from(bucket).unwrap_or(i64::MAX),
             users: counts.users,

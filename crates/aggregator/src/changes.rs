@@ -107,7 +107,7 @@ impl Connection {
         let changes = self
             .query(include_str!("../sql/changes.sql"), org)
             .param("of", of.as_str());
-        let mut changes = self.run(changes.fetch_all::<Change>()).await?;
+        let mut changes = self.rows::<Change>(changes).await?;
         let mut mark = 0_u64;
         for change in &mut changes {
             mark = mark.wrapping_add(change.hash);

@@ -1,13 +1,19 @@
 //! The way to ClickHouse: each statement under a limit of time.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
-use clickhouse::{Client, query::Query};
+use clickhouse::{Client, RowOwned, RowRead, query::Query};
 
-use crate::{error::Error, settings::Settings};
+use crate::{error::Error, nodes::Nodes, settings::Settings};
 
 /// After how many seconds ClickHouse gives a statement up; 0: never.
 pub(crate) const MAX_EXECUTION_TIME: &str = "max_execution_time";
+
+/// How long to wait before a statement is sent again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A client of one database, and how long its statements may take. Cloning it is cheap; making one opens no connection
 /// yet.
@@ -15,6 +21,8 @@ pub(crate) const MAX_EXECUTION_TIME: &str = "max_execution_time";
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
+    /// For how long what is interrupted is asked again, besides once of each other node.
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Connection {
@@ -26,15 +34,27 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let client = Client::default()
-            .with_url(&settings.url)
+    pub(crate) fn new(settings: &Settings, nodes: &Nodes) -> Self {
+        let mut client = Client::with_http_client(nodes.client())
+            .with_url(settings.urls().next().unwrap_or_default())
             .with_user(&settings.user)
             .with_password(&settings.password)
             .with_database(&settings.database);
+        for (name, value) in &settings.settings {
+            client = client.with_setting(name, value);
+        }
         Self {
             client,
             settings: settings.clone(),
+            patience: Duration::ZERO,
+        }
+    }
+
+    /// The same for whoever would rather wait than start again.
+    pub(crate) fn patient(&self) -> Self {
+        Self {
+            patience: self.settings.query_timeout(),
+            ..self.clone()
         }
     }
 
@@ -80,6 +100,32 @@ impl Connection {
     pub(crate) async fn change(&self, sql: &str) -> Result<(), Error> {
         let limit = self.settings.maintenance_timeout();
         self.within(limit, self.maintenance(sql).execute()).await
+    }
+
+    /// The rows of a statement that changes nothing. Where the node that was asked goes away, another is asked.
+    pub(crate) async fn rows<T: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<T>, Error> {
+        let began = Instant::now();
+        let mut other_nodes = self.settings.urls().count() - 1;
+        loop {
+            match self.run(query.clone().fetch_all()).await {
+                Err(error) if error.is_interruption() && other_nodes > 0 => other_nodes -= 1,
+                Err(error) if error.is_interruption() && began.elapsed() < self.patience => {
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                rows => return rows,
+            }
+        }
+    }
+
+    /// The first row, if there is one.
+    pub(crate) async fn row<T: RowOwned + RowRead>(&self, query: Query) -> Result<Option<T>, Error> {
+        Ok(self.rows(query).await?.into_iter().next())
+    }
+
+    /// The row of a statement that has one.
+    pub(crate) async fn one<T: RowOwned + RowRead>(&self, query: Query) -> Result<T, Error> {
+        let row = self.row(query).await?;
+        row.ok_or_else(|| clickhouse::error::Error::RowNotFound.into())
     }
 
     /// Awaits a query under the timeout of queries.

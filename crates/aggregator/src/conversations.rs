@@ -59,9 +59,8 @@ impl Connection {
     pub(crate) async fn by_size(&self, org: &str, ids: Vec<u128>) -> Result<VecDeque<Vec<u128>>, Error> {
         let sizes = self
             .query(include_str!("../sql/text_sizes.sql"), org)
-            .bind(id_array_literal(&ids))
-            .fetch_all::<TextSize>();
-        let sizes = self.run(sizes).await?;
+            .bind(id_array_literal(&ids));
+        let sizes = self.rows::<TextSize>(sizes).await?;
         let sizes: HashMap<_, _> = sizes
             .into_iter()
             .map(|size| (size.conversation_id, size.bytes))
@@ -122,11 +121,11 @@ impl Connection {
         };
         let details = async |ids: &[u128]| {
             let rows = statement(include_str!("../sql/conversation_details.sql"), ids);
-            self.run(rows.fetch_all::<DetailsRow>()).await
+            self.rows::<DetailsRow>(rows).await
         };
         let annotations = async {
             let rows = statement(include_str!("../sql/latest_annotations.sql"), ids);
-            self.run(rows.fetch_all::<AnnotationRow>()).await
+            self.rows::<AnnotationRow>(rows).await
         };
         let (details, annotations) = if topics.is_empty() {
             try_join(details(ids), annotations).await?

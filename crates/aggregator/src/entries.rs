@@ -139,8 +139,8 @@ impl Store {
         for registrations in registrations.chunks(USERS_LOOKED_UP) {
             let unentered = unentered(registrations);
             let sql = include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", &unentered);
-            let earliest = self.clickhouse.lookup(&sql).fetch_all::<(String, i64)>();
-            let earliest = self.clickhouse.run(earliest).await?;
+            let earliest = self.clickhouse.lookup(&sql);
+            let earliest = self.clickhouse.rows::<(String, i64)>(earliest).await?;
             if !earliest.is_empty() {
                 found.extend(earliest);
                 noted.push(unentered);
@@ -167,9 +167,8 @@ impl Store {
             let earliest = self
                 .clickhouse
                 .question(include_str!("../sql/earliest_of_annotated.sql"))
-                .bind(format!("[{}]", pairs.join(",")))
-                .fetch_all::<(String, i64)>();
-            found.extend(self.clickhouse.run(earliest).await?);
+                .bind(format!("[{}]", pairs.join(",")));
+            found.extend(self.clickhouse.rows::<(String, i64)>(earliest).await?);
         }
         Ok(found)
     }

@@ -77,6 +77,17 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Unanswered(_))
     }
 
+    /// Whether the server that was asked has gone, or what it asked in turn: to ask again takes no longer than it did.
+    pub(crate) fn is_interruption(&self) -> bool {
+        /// NETWORK_ERROR, QUERY_WAS_CANCELLED, ALL_CONNECTION_TRIES_FAILED
+        const CODES: [u32; 3] = [210, 394, 279];
+        match self {
+            Self::Unavailable(Source::TimedOut) => false,
+            Self::Unavailable(_) => self.code().is_none_or(|code| CODES.contains(&code)),
+            _ => false,
+        }
+    }
+
     pub(crate) fn timed_out() -> Self {
         Self::Unavailable(Source::TimedOut)
     }
@@ -111,7 +122,7 @@ impl From<Source> for Error {
     /// The one place that decides what is tried again. The codes are those of ClickHouse's `ErrorCodes.cpp`.
     fn from(source: Source) -> Self {
         /// Codes of load, time, memory, replicas or a server that is starting or stopping.
-        const TRANSIENT: [u32; 16] = [
+        const TRANSIENT: [u32; 18] = [
             74,  // CANNOT_READ_FROM_FILE_DESCRIPTOR
             75,  // CANNOT_WRITE_TO_FILE_DESCRIPTOR
             159, // TIMEOUT_EXCEEDED
@@ -124,9 +135,11 @@ impl From<Source> for Error {
             242, // TABLE_IS_READ_ONLY
             243, // NOT_ENOUGH_SPACE
             252, // TOO_MANY_PARTS
+            279, // ALL_CONNECTION_TRIES_FAILED
             319, // UNKNOWN_STATUS_OF_INSERT
             394, // QUERY_WAS_CANCELLED
             439, // CANNOT_SCHEDULE_TASK
+            519, // NO_REMOTE_SHARD_AVAILABLE
             999, // KEEPER_EXCEPTION
         ];
         /// Codes of a value in a row.

@@ -7,7 +7,6 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,18 +17,9 @@ use hyper::{
     body::{Body, Frame, SizeHint},
     http::uri::InvalidUri,
 };
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_util::client::legacy::Client;
 
-use crate::{error::Error, settings::Settings, tables::Insert};
-
-/// How long a connection without a request is kept: ClickHouse closes it after 3 seconds by default.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a connection may be silent before the system asks whether the other end is there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+use crate::{error::Error, nodes::Nodes, settings::Settings, tables::Insert};
 
 /// The maximum length of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
@@ -39,7 +29,7 @@ const EXCEPTION_CODE: &str = "X-ClickHouse-Exception-Code";
 
 /// Sends inserts. Cloning it is cheap.
 #[derive(Clone)]
-pub(crate) struct Inserter(Client<HttpConnector, Chunks>);
+pub(crate) struct Inserter(Client<Nodes, Chunks>);
 
 /// The chunks of an insert that are not sent yet.
 struct Chunks(std::vec::IntoIter<Bytes>);
@@ -66,11 +56,8 @@ impl Body for Chunks {
 }
 
 impl Inserter {
-    pub(crate) fn new() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_keepalive(Some(KEEPALIVE));
-        let mut client = Client::builder(TokioExecutor::new());
-        Self(client.pool_idle_timeout(IDLE_TIMEOUT).build(connector))
+    pub(crate) fn new(nodes: &Nodes) -> Self {
+        Self(nodes.client())
     }
 
     /// Inserts a block, and returns once ClickHouse has acknowledged it, views included.
@@ -110,10 +97,13 @@ impl Inserter {
 fn target(settings: &Settings, statement: &str) -> Result<Uri, Error> {
     let invalid = |error: hyper::http::Error| Error::from(Source::InvalidParams(error.into()));
     let url: Uri = settings
-        .url
+        .urls()
+        .next()
+        .unwrap_or_default()
         .parse()
         .map_err(|error: InvalidUri| invalid(error.into()))?;
     let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(&settings.settings)
         .append_pair("database", &settings.database)
         .append_pair("query", statement)
         // An acknowledgement must mean that the rows are there, and one insert is one block already.

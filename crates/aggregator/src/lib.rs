@@ -7,8 +7,9 @@
 //!
 //! - [`settings`]: where ClickHouse is
 //! - [`error`]: what can go wrong, and what may be tried again
-//! - `connection`: the way to ClickHouse, each statement under a limit of time
-//! - `insert`: batches on that way
+//! - `nodes`: the way to a node of ClickHouse that answers
+//! - `connection`: statements on that way, each under a limit of time
+//! - `insert`: batches likewise
 //! - `rollup`: the rollups, each with the view that defines it (`rollups/`)
 //! - `native` and `tables`: the tables that batches go into, column by column
 //! - `messages`, `rollup_rows` and [`batch`]: events to be inserted, and what they add to the rollups
@@ -34,6 +35,7 @@ mod messages;
 pub mod migrate;
 mod names;
 mod native;
+mod nodes;
 mod observe_users;
 mod observed;
 mod observed_users;

@@ -132,7 +132,7 @@ impl Listing {
             .replace("${beginnings}", &begun)
             .replace("${by_key}", if by_key { "1" } else { "0" });
         let rows = self.query(clickhouse, &sql, days).param("since", since);
-        clickhouse.run(rows.fetch_all()).await
+        clickhouse.rows(rows).await
     }
 
     /// Selects when those began that the days saw and that have the topics, and perhaps others that have them. Whether they are
@@ -175,10 +175,9 @@ impl Listing {
                 &self.with_given(include_str!("../sql/nth_by_day.sql")),
                 &days,
             )
-            .param("passed", passed)
-            .fetch_optional::<NthCandidate>();
+            .param("passed", passed);
         // Where none of the candidates began earlier or otherwise, each is where it seems to be.
-        if let Some(nth) = clickhouse.run(nth).await?
+        if let Some(nth) = clickhouse.row::<NthCandidate>(nth).await?
             && nth.candidates == count
         {
             return Ok(Some(Position {
@@ -195,9 +194,8 @@ impl Listing {
             .query(clickhouse, &sql, &days)
             .bind(id_array_literal(&tied))
             .param("passed", passed)
-            .param("since", 0)
-            .fetch_optional();
-        clickhouse.run(nth).await
+            .param("since", 0);
+        clickhouse.row(nth).await
     }
 
     /// A statement about candidates of days, of those that were given one of the topics.
@@ -213,8 +211,8 @@ impl Listing {
     /// How many conversations were ever given one of the topics, about.
     async fn given_topics(&self, clickhouse: &Connection) -> Result<usize, Error> {
         let sql = format!("SELECT count() FROM ({GIVEN_TOPICS})");
-        let rows = self.query(clickhouse, &sql, &self.days).fetch_one::<u64>();
-        Ok(usize::try_from(clickhouse.run(rows).await?).unwrap_or(usize::MAX))
+        let rows = self.query(clickhouse, &sql, &self.days);
+        Ok(usize::try_from(clickhouse.one::<u64>(rows).await?).unwrap_or(usize::MAX))
     }
 
     /// Those of these conversations that began with the mentor.
@@ -248,7 +246,7 @@ enum Origin {
 #[derive(Debug)]
 pub(crate) struct Candidates {
     pub(crate) listing: Listing,
-    clickhouse: Connection,
+    pub(crate) clickhouse: Connection,
     origin: Origin,
     /// The last one that was named.
     last: Option<Position>,
@@ -257,10 +255,8 @@ pub(crate) struct Candidates {
 impl Candidates {
     /// All of a list.
     pub(crate) async fn of(listing: Listing, clickhouse: &Connection) -> Result<Self, Error> {
-        let latest_day = listing
-            .query(clickhouse, include_str!("../sql/latest_day.sql"), &listing.days)
-            .fetch_optional::<u16>();
-        match clickhouse.run(latest_day).await? {
+        let latest_day = listing.query(clickhouse, include_str!("../sql/latest_day.sql"), &listing.days);
+        match clickhouse.row::<u16>(latest_day).await? {
             Some(day) => Self::since(listing, clickhouse, day, None).await,
             None => Ok(Self {
                 listing,
@@ -318,9 +314,8 @@ impl Candidates {
                 .query(&self.clickhouse, &sql, &days)
                 .param("after", last.began_at)
                 .param("after_id", last.conversation_id)
-                .param("limit", limit)
-                .fetch_all::<Position>();
-            let named = self.clickhouse.run(named).await?;
+                .param("limit", limit);
+            let named = self.clickhouse.rows::<Position>(named).await?;
             self.last = named.last().copied().or(self.last);
             if named.len() < limit {
                 self.origin = match &self.origin {

@@ -266,12 +266,10 @@ impl Store {
 
     /// The least version that a program must know for this access.
     async fn needed_version(&self, access: Access) -> Result<u32, Error> {
-        let needed = self
-            .clickhouse
-            .client
-            .query("SELECT max(readable_by) AS readable_by, max(writable_by) AS writable_by FROM schema_versions")
-            .fetch_one::<Compatible>();
-        let needed = self.clickhouse.run(needed).await?;
+        let needed = self.clickhouse.client.query(
+            "SELECT max(readable_by) AS readable_by, max(writable_by) AS writable_by FROM schema_versions",
+        );
+        let needed = self.clickhouse.one::<Compatible>(needed).await?;
         Ok(match access {
             Access::Read => needed.readable_by,
             Access::Write => needed.writable_by,
@@ -285,9 +283,8 @@ impl Store {
     async fn schema_version(&self) -> Result<u32, Error> {
         let recorded = self
             .clickhouse
-            .question("SELECT version, name FROM schema_versions ORDER BY version")
-            .fetch_all::<Recorded>();
-        let recorded = match self.clickhouse.run(recorded).await {
+            .question("SELECT version, name FROM schema_versions ORDER BY version");
+        let recorded = match self.clickhouse.rows::<Recorded>(recorded).await {
             Ok(recorded) => recorded,
             // No table (60) or no database (81).
             Err(error) if matches!(error.code(), Some(60 | 81)) => return Ok(0),

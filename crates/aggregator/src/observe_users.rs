@@ -49,14 +49,14 @@ impl Connection {
         condition: &str,
     ) -> Result<HashMap<i8, Vec<Observable>>, Error> {
         let sql = include_str!("../sql/periods_observed.sql").replace("${condition}", condition);
-        let periods = self.query(&sql, org).fetch_all::<ObservedPeriod>();
+        let periods = self.query(&sql, org);
         let mut holding: HashMap<i8, Vec<Observable>> = HashMap::new();
         for ObservedPeriod {
             grain,
             period,
             until,
             seen,
-        } in self.run(periods).await?
+        } in self.rows::<ObservedPeriod>(periods).await?
         {
             let (start, until) = (i64::from(period), i64::from(until));
             if seen == changes.mark(until) {
@@ -115,7 +115,7 @@ impl Store {
         let first = self
             .clickhouse
             .query(include_str!("../sql/first_active.sql"), org);
-        let Some(first) = self.clickhouse.run(first.fetch_optional::<u32>()).await? else {
+        let Some(first) = self.clickhouse.row::<u32>(first).await? else {
             return Ok(0);
         };
         let day = |second: i64| Timestamp::from_millis(second * 1_000).day();

@@ -172,9 +172,8 @@ impl Connection {
         let counts = self
             .query(include_str!("../sql/observed_conversations.sql"), org)
             .param("by", by.as_str())
-            .param("value", value)
-            .fetch_all();
-        self.run(counts).await
+            .param("value", value);
+        self.rows(counts).await
     }
 
     /// The mentor that each of these conversations began with.
@@ -187,9 +186,8 @@ impl Connection {
         for ids in ids.chunks(CHUNK) {
             let rows = self
                 .query(include_str!("../sql/first_mentors.sql"), org)
-                .bind(id_array_literal(ids))
-                .fetch_all::<FirstMentor>();
-            let rows = self.run(rows).await?;
+                .bind(id_array_literal(ids));
+            let rows = self.rows::<FirstMentor>(rows).await?;
             mentors.extend(rows.into_iter().map(|row| (row.conversation_id, row.mentor_id)));
         }
         Ok(mentors)
@@ -215,10 +213,9 @@ impl Connection {
             .param("last_day", day(time.end - 1))
             .param("period_millis", period * 1_000)
             .param("since", time.start * 1_000)
-            .param("until", time.end * 1_000)
-            .fetch_all::<Begun>();
+            .param("until", time.end * 1_000);
         let mut counts: BTreeMap<u32, HashMap<String, u64>> = BTreeMap::new();
-        for begun in self.run(begun).await? {
+        for begun in self.rows::<Begun>(begun).await? {
             let of_period = counts.entry(begun.period).or_default();
             *of_period.entry(begun.value).or_default() += begun.conversations;
             for mentor in self.first_mentors(org, &begun.tied).await?.into_values() {
@@ -269,15 +266,13 @@ impl Store {
         let sql = include_str!("../sql/observed_orgs.sql").replace("${table}", table);
         let orgs = self.clickhouse.question(&sql);
         let orgs = orgs.param("least", self.clickhouse.settings.observe_from);
-        self.clickhouse.run(orgs.fetch_all()).await
+        self.clickhouse.rows(orgs).await
     }
 
     /// The organisations that a table has counts of.
     pub(crate) async fn orgs_observed(&self, table: &str) -> Result<Vec<String>, Error> {
         let sql = include_str!("../sql/orgs_observed.sql").replace("${table}", table);
-        self.clickhouse
-            .run(self.clickhouse.client.query(&sql).fetch_all())
-            .await
+        self.clickhouse.rows(self.clickhouse.client.query(&sql)).await
     }
 
     async fn observe_org(
@@ -292,11 +287,8 @@ impl Store {
         let ended = last.map_or(ended, |last| {
             ended.min(last.unchanged_until(org, by.changed_by(), &changes))
         });
-        let first = self
-            .clickhouse
-            .query(include_str!("../sql/first_day.sql"), org)
-            .fetch_optional::<u16>();
-        let Some(first) = self.clickhouse.run(first).await? else {
+        let first = self.clickhouse.query(include_str!("../sql/first_day.sql"), org);
+        let Some(first) = self.clickhouse.row::<u16>(first).await? else {
             return Ok(0);
         };
         let first = i64::from(first) * DAY;
@@ -342,7 +334,7 @@ impl Store {
             .clickhouse
             .query(include_str!("../sql/observed_of_org.sql"), org)
             .param("by", by.as_str());
-        let mut counts = self.clickhouse.run(counts.fetch_all::<ObservedCount>()).await?;
+        let mut counts = self.clickhouse.rows::<ObservedCount>(counts).await?;
         counts.retain(|count| count.seen == changes.mark(count.end()));
         let mut strays = Vec::new();
         for counts in counts.chunk_by(|a, b| a.hours == b.hours && a.start() / STRIDE == b.start() / STRIDE) {

@@ -95,10 +95,12 @@ impl Connection {
             .param("mentor", asked.mentor)
             .param("grain", name(asked.grain))
             .param("since", second(first))
-            .param("until", second(asked.range.end_instant()))
-            .fetch_all::<ObservedUsers>();
-        let (changes, observed) =
-            try_join(self.changes(asked.org, Of::Registrations), self.run(observed)).await?;
+            .param("until", second(asked.range.end_instant()));
+        let (changes, observed) = try_join(
+            self.changes(asked.org, Of::Registrations),
+            self.rows::<ObservedUsers>(observed),
+        )
+        .await?;
         let mut observations: HashMap<_, Vec<_>> = HashMap::new();
         for observed in observed {
             if observed.seen == changes.mark(observed.until()) {

@@ -90,9 +90,8 @@ impl Connection {
         let block = self
             .client
             .query(include_str!("../sql/latest_block.sql"))
-            .param("table", table)
-            .fetch_one();
-        self.run(block).await
+            .param("table", table);
+        self.one(block).await
     }
 
     /// Returns once every insert into the database that is running now has ended.
@@ -114,7 +113,7 @@ impl Connection {
     /// The inserts that are running, by their query ids.
     async fn running_inserts(&self) -> Result<Vec<String>, Error> {
         let running = self.client.query(include_str!("../sql/running_inserts.sql"));
-        self.run(running.fetch_all()).await
+        self.rows(running).await
     }
 }
 

@@ -55,8 +55,8 @@ impl ActivityQuery<'_> {
             .replace("${bucket}", &self.bucket_sql("intDiv(registered, 1000)"))
             .replace("${registered}", &registered(&among))
             .replace("${within}", &within_ranges("registered", &stretches));
-        let found = self.query(clickhouse, &sql).fetch_all::<PeriodCount>();
-        for found in clickhouse.run(found).await? {
+        let found = self.query(clickhouse, &sql);
+        for found in clickhouse.rows::<PeriodCount>(found).await? {
             let bucket = usize::try_from(found.bucket).ok();
             if let Some(count) = bucket.and_then(|bucket| counts.get_mut(bucket)) {
                 *count += found.users;

@@ -1,14 +1,29 @@
 //! Where ClickHouse is, and how long it may take.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
+
+use crate::nodes;
+
+/// Settings of ClickHouse's that are Rollcall's to choose: an answer or an acknowledgement rests on each.
+const RESERVED: [&str; 8] = [
+    "async_insert",
+    "database",
+    "distributed_foreground_insert",
+    "insert_deduplicate",
+    "max_execution_time",
+    "optimize_on_insert",
+    "query",
+    "skip_unavailable_shards",
+];
 
 /// The section `clickhouse` of the configuration.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// ClickHouse's HTTP interface. Default `http://127.0.0.1:8123`.
+    /// ClickHouse's HTTP interface, of one node or several, comma-separated: any that answers is asked. Default
+    /// `http://127.0.0.1:8123`.
     pub url: String,
     /// The database that holds the facts and rollups; `migrate` creates it. Default `rollcall`.
     pub database: String,
@@ -16,6 +31,10 @@ pub struct Settings {
     pub user: String,
     /// The password. Default empty.
     pub password: String,
+    /// A file of certificates in PEM, of authorities that are trusted besides those of the system. Default none.
+    pub ca_file: Option<PathBuf>,
+    /// Further settings of ClickHouse, by their own names, for every statement: `insert_quorum`, … Default none.
+    pub settings: BTreeMap<String, String>,
     /// How long a query or a probe may take, in seconds. Default 30.
     pub query_timeout_secs: u64,
     /// How long the insert of a batch may take, in seconds. Default 60.
@@ -33,6 +52,29 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The nodes that are listed.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        self.url.split(',').map(str::trim)
+    }
+
+    /// Checks what types alone cannot. That the URLs are some is for the caller to check.
+    ///
+    /// # Errors
+    /// One line that names the setting at fault.
+    pub fn validate(&self) -> Result<(), String> {
+        if let Some(ca_file) = &self.ca_file {
+            nodes::authorities(ca_file).map_err(|error| format!("clickhouse.ca_file: {error}"))?;
+        }
+        match self
+            .settings
+            .keys()
+            .find(|name| RESERVED.contains(&name.as_str()))
+        {
+            Some(name) => Err(format!("clickhouse.settings.{name}: Rollcall sets it itself")),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) const fn query_timeout(&self) -> Duration {
         Duration::from_secs(self.query_timeout_secs)
     }
@@ -62,6 +104,8 @@ impl Default for Settings {
             database: "rollcall".to_owned(),
             user: "default".to_owned(),
             password: String::new(),
+            ca_file: None,
+            settings: BTreeMap::new(),
             query_timeout_secs: 30,
             insert_timeout_secs: 60,
             maintenance_timeout_secs: 6 * 60 * 60,

@@ -16,6 +16,7 @@ use crate::{
     connection::Connection,
     error::Error,
     insert::Inserter,
+    nodes::Nodes,
     settings::Settings,
     tables::Insert,
 };
@@ -42,9 +43,10 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// The store of these settings.
     pub fn new(settings: &Settings) -> Self {
+        let nodes = Nodes::new(settings);
         Self {
-            clickhouse: Connection::new(settings),
-            inserter: Inserter::new(),
+            clickhouse: Connection::new(settings, &nodes),
+            inserter: Inserter::new(&nodes),
             changes: Arc::new(ChangeCounter::new()),
             known_orgs: Arc::default(),
         }
@@ -76,7 +78,7 @@ impl Store {
             .clickhouse
             .client
             .query(include_str!("../sql/database_id.sql"));
-        self.clickhouse.run(query.fetch_one()).await
+        self.clickhouse.one(query).await
     }
 
     /// How often [`Store::observe`] is due.
@@ -152,7 +154,7 @@ impl Store {
             return Ok(true);
         }
         let query = self.clickhouse.query(include_str!("../sql/org_exists.sql"), org);
-        let exists = self.clickhouse.run(query.fetch_one::<bool>()).await?;
+        let exists = self.clickhouse.one::<bool>(query).await?;
         if exists {
             let mut known = self.known_orgs();
             if known.len() >= REMEMBERED {

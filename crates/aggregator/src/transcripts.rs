@@ -139,7 +139,10 @@ impl Store {
         let clickhouse = Connection::clone(&self.clickhouse);
         let list = async move {
             let candidates = Candidates::of(listing, &clickhouse).await?;
-            Ok::<_, Error>(List::of(candidates, u64::MAX).chunks())
+            let mut list = List::of(candidates, u64::MAX);
+            let first = list.next().await?;
+            let first = stream::iter(first.map(Ok));
+            Ok::<_, Error>(first.chain(list.chunks()))
         };
         stream::once(list).try_flatten().boxed()
     }
@@ -175,7 +178,9 @@ impl List {
         }
     }
 
-    fn chunks(self) -> Conversations {
+    /// The rest of it, which waits for a ClickHouse that is away: who reads it has a part already.
+    fn chunks(mut self) -> Conversations {
+        self.candidates.clickhouse = self.candidates.clickhouse.patient();
         let chunks = stream::try_unfold(self, async |mut list| {
             let chunk = list.next().await?;
             Ok(chunk.map(|chunk| (chunk, list)))

@@ -160,9 +160,8 @@ impl Connection {
         let columns = self
             .client
             .query(include_str!("../sql/columns.sql"))
-            .param("table", table)
-            .fetch_all::<Column>();
-        let columns = self.run(columns).await?;
+            .param("table", table);
+        let columns = self.rows::<Column>(columns).await?;
         let list = |text: &dyn Fn(&Column) -> String| columns.iter().map(text).collect::<Vec<_>>().join(", ");
         // The types of the table: what a view selects is cast to them when it is inserted, too.
         let cast = list(&|Column { name, r#type, .. }| {

@@ -202,18 +202,29 @@ impl Settings {
             bail!("auth.orgs: {org:?} is not an organisation: 1 to 64 of [A-Za-z0-9._-]");
         }
         let clickhouse = &self.clickhouse;
-        // The message does not repeat the value: it may hold a password.
-        let url = reqwest::Url::parse(&clickhouse.url).ok();
-        match url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-            None => bail!("clickhouse.url: must be http://HOST:PORT or https://HOST:PORT"),
-            Some(url) if !url.username().is_empty() || url.password().is_some() || url.query().is_some() => {
-                bail!(
-                    "clickhouse.url: must not hold a user, a password or a query; set clickhouse.user and \
-                     clickhouse.password instead"
-                )
-            }
-            Some(_) => {}
+        let mut paths = BTreeSet::new();
+        for url in clickhouse.urls() {
+            // The message does not repeat the value: it may hold a password.
+            let url = reqwest::Url::parse(url).ok();
+            match url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+                None => bail!(
+                    "clickhouse.url: must be http://HOST:PORT or https://HOST:PORT, or several of them, comma-separated"
+                ),
+                Some(url)
+                    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() =>
+                {
+                    bail!(
+                        "clickhouse.url: must not hold a user, a password or a query; set clickhouse.user and \
+                         clickhouse.password instead"
+                    )
+                }
+                Some(url) => paths.insert(url.path().to_owned()),
+            };
         }
+        if paths.len() > 1 {
+            bail!("clickhouse.url: all of it must have the same path");
+        }
+        clickhouse.validate().map_err(anyhow::Error::msg)?;
         if clickhouse.database.trim().is_empty() {
             bail!("clickhouse.database: must not be empty");
         }

@@ -2,7 +2,6 @@
 
 mod acl;
 mod batch;
-mod certificate;
 mod secure;
 
 use std::{

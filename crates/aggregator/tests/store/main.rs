@@ -6,6 +6,7 @@ mod answers;
 mod failures;
 mod harness;
 mod listed;
+mod nodes;
 mod observed;
 mod observed_users;
 mod rollups;

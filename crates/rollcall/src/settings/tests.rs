@@ -169,7 +169,7 @@ fn the_environment_can_set_every_type() {
 
 #[test]
 fn a_bad_setting_is_named_in_one_line() {
-    let cases: [(&str, (&str, &str), &str); 17] = [
+    let cases: [(&str, (&str, &str), &str); 22] = [
         ("[kafka]\ntopics = 1", ("", ""), "topics"),
         ("[kafak]\ntopic = \"t\"", ("", ""), "kafak"),
         ("[kafka]\npartitions = \"many\"", ("", ""), "kafka.partitions"),
@@ -190,6 +190,31 @@ fn a_bad_setting_is_named_in_one_line() {
             "",
             ("ROLLCALL__CLICKHOUSE__URL", "http://me:secret@clickhouse:8123"),
             "clickhouse.password",
+        ),
+        (
+            "",
+            ("ROLLCALL__CLICKHOUSE__URL", "http://one:8123,two:8123"),
+            "clickhouse.url",
+        ),
+        (
+            "[clickhouse]\nurl = \"http://one:8123, http://two:8123/path\"",
+            ("", ""),
+            "clickhouse.url",
+        ),
+        (
+            "[clickhouse]\nca_file = \"/nowhere/ca.pem\"",
+            ("", ""),
+            "clickhouse.ca_file: cannot read /nowhere/ca.pem",
+        ),
+        (
+            "[clickhouse]\nca_file = \"Cargo.toml\"",
+            ("", ""),
+            "clickhouse.ca_file: Cargo.toml holds no certificate",
+        ),
+        (
+            "[clickhouse.settings]\nasync_insert = 1",
+            ("", ""),
+            "clickhouse.settings.async_insert",
         ),
         (
             "[clickhouse]\nmaintenance_timeout_secs = 0",

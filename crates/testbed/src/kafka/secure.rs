@@ -11,7 +11,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Kafka, Listener, Resource, acl, acl::Right, certificate::Certificate, free_ports};
+use super::{Kafka, Listener, Resource, acl, acl::Right, free_ports};
+use crate::certificate::Certificate;
 
 /// Options that make it start fast rather than run fast.
 const JVM: &[&str] = &["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];

@@ -17,19 +17,19 @@ use openssl::{
 };
 
 /// A certificate with its key.
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     certificate: X509,
     key: PKey<Private>,
 }
 
 impl Certificate {
     /// An authority that signs others.
-    pub(super) fn authority() -> Result<Self, ErrorStack> {
+    pub(crate) fn authority() -> Result<Self, ErrorStack> {
         Self::new("testbed", None)
     }
 
     /// A certificate of a server at 127.0.0.1 (and not at `localhost`), or of a client, by its common name.
-    pub(super) fn signed_by(authority: &Self, name: &str) -> Result<Self, ErrorStack> {
+    pub(crate) fn signed_by(authority: &Self, name: &str) -> Result<Self, ErrorStack> {
         Self::new(name, Some(authority))
     }
 
@@ -70,9 +70,14 @@ impl Certificate {
         Ok(Self { certificate, key })
     }
 
+    /// The certificate and its key, in PEM.
+    pub(crate) fn to_pem(&self) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
+        Ok((self.certificate.to_pem()?, self.key.private_key_to_pem_pkcs8()?))
+    }
+
     /// Writes the certificate to `NAME.pem`, its key to `NAME.key`, and both to `NAME.both`.
-    pub(super) fn write(&self, dir: &Path, name: &str) -> std::io::Result<()> {
-        let (certificate, key) = (self.certificate.to_pem()?, self.key.private_key_to_pem_pkcs8()?);
+    pub(crate) fn write(&self, dir: &Path, name: &str) -> std::io::Result<()> {
+        let (certificate, key) = self.to_pem()?;
         let write = |ending: &str, text: &[u8]| std::fs::write(dir.join(format!("{name}.{ending}")), text);
         write("pem", &certificate)?;
         write("key", &key)?;
