@@ -1,4 +1,4 @@
-SELECT ${bucket} AS bucket, ${users} AS users, ${veterans} AS veterans, ${new_users} AS new_users
-FROM ${table}
-WHERE org = {org:String} AND mentor_id = {mentor:String} AND period IN CAST([${periods}] AS Array(DateTime('UTC')))
+-- No period is in two slices, and no user on two shards.
+SELECT bucket, sum(users) AS users, sum(veterans) AS veterans, sum(new_users) AS new_users
+FROM cluster('rollcall', view(${slices}))
 GROUP BY bucket

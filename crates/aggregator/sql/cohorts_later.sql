@@ -1,5 +1,8 @@
-SELECT
-    count() AS users,
-    countIf(registered < {since:Int64}) AS veterans,
-    countIf(registered >= {since:Int64} AND registered < {until:Int64}) AS new_users
-FROM (${registered})
+SELECT sum(users) AS users, sum(veterans) AS veterans, sum(new_users) AS new_users
+FROM cluster('rollcall', view(
+    SELECT
+        count() AS users,
+        countIf(registered < {since:Int64}) AS veterans,
+        countIf(registered >= {since:Int64} AND registered < {until:Int64}) AS new_users
+    FROM (${registered})
+))

@@ -1,4 +1,4 @@
-SELECT toString(id)
-FROM database_ids
+SELECT id
+FROM cluster('rollcall', view(SELECT toString(id) AS id, created_at FROM {db:Identifier}.database_ids))
 ORDER BY created_at, id
 LIMIT 1

@@ -1,3 +1,3 @@
 SELECT conversation_id
-FROM conversation_topics
+FROM {db:Identifier}.conversation_topics
 WHERE org = {org:String} AND topic IN {topics:Array(String)}

@@ -1,8 +1,11 @@
-SELECT
-    conversation_id,
-    max(latest).user_sentiment AS user_sentiment,
-    max(latest).topics AS topics,
-    hasAny(arrayMap(key -> caseFoldUTF8(key), max(latest).topic_keys), {topics:Array(String)}) AS has_topic
-FROM latest_annotations
-WHERE org = {org:String} AND conversation_id IN CAST(? AS Array(UInt128))
-GROUP BY conversation_id
+SELECT *
+FROM cluster('rollcall', view(
+    SELECT
+        conversation_id,
+        max(latest).user_sentiment AS user_sentiment,
+        max(latest).topics AS topics,
+        hasAny(arrayMap(key -> caseFoldUTF8(key), max(latest).topic_keys), {topics:Array(String)}) AS has_topic
+    FROM {db:Identifier}.latest_annotations
+    WHERE org = {org:String} AND conversation_id IN CAST(? AS Array(UInt128))
+    GROUP BY conversation_id
+))

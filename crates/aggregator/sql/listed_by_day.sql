@@ -1,9 +1,14 @@
-SELECT conversation_id, toInt64(min(first_at)) AS began_at
-FROM conversations_by_day
-WHERE org = {org:String} AND mentor_id = {mentor:String}
-    AND day >= toDate({first_day:UInt16}) AND day <= toDate({last_day:UInt16}) ${given}
-GROUP BY conversation_id
-HAVING began_at < {after:Int64} OR (began_at = {after:Int64} AND conversation_id > {after_id:UInt128})
+SELECT conversation_id, began_at
+FROM cluster('rollcall', view(
+    SELECT conversation_id, toInt64(min(first_at)) AS began_at
+    FROM {db:Identifier}.conversations_by_day
+    WHERE org = {org:String} AND mentor_id = {mentor:String}
+        AND day >= toDate({first_day:UInt16}) AND day <= toDate({last_day:UInt16}) ${given}
+    GROUP BY conversation_id
+    HAVING began_at < {after:Int64} OR (began_at = {after:Int64} AND conversation_id > {after_id:UInt128})
+    ORDER BY began_at DESC, conversation_id
+    LIMIT {limit:UInt64}
+))
 ORDER BY began_at DESC, conversation_id
 LIMIT {limit:UInt64}
 SETTINGS

@@ -1,4 +1,7 @@
 SELECT value, hours, period, conversations, seen
-FROM observed_conversations
-WHERE org = {org:String} AND by = {by:String}
+FROM cluster('rollcall', view(
+    SELECT value, hours, period, conversations, seen
+    FROM {db:Identifier}.observed_conversations
+    WHERE org = {org:String} AND by = {by:String}
+))
 ORDER BY hours, period

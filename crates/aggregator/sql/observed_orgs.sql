@@ -1,5 +1,9 @@
 SELECT toString(org)
-FROM ${table}
-WHERE mentor_id = ''
+FROM cluster('rollcall', view(
+    SELECT org, count() AS rows
+    FROM {db:Identifier}.${table}
+    WHERE mentor_id = ''
+    GROUP BY org
+))
 GROUP BY org
-HAVING count() >= {least:UInt64}
+HAVING sum(rows) >= {least:UInt64}

@@ -1,9 +1,8 @@
 SELECT count() > 0 AS found
-FROM
-(
-    (SELECT 1 FROM users WHERE org = {org:String} LIMIT 1)
+FROM cluster('rollcall', view(
+    (SELECT 1 FROM {db:Identifier}.users WHERE org = {org:String} LIMIT 1)
     UNION ALL
-    (SELECT 1 FROM conversation_beginnings WHERE org = {org:String} LIMIT 1)
+    (SELECT 1 FROM {db:Identifier}.conversation_beginnings WHERE org = {org:String} LIMIT 1)
     UNION ALL
-    (SELECT 1 FROM latest_annotations WHERE org = {org:String} LIMIT 1)
-)
+    (SELECT 1 FROM {db:Identifier}.latest_annotations WHERE org = {org:String} LIMIT 1)
+))

@@ -1,2 +1,2 @@
 SELECT DISTINCT toString(org)
-FROM ${table}
+FROM cluster('rollcall', view(SELECT DISTINCT org FROM {db:Identifier}.${table}))

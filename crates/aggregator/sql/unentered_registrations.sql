@@ -9,12 +9,7 @@ FROM
         9223372036854775807 AS entered
     UNION ALL
     SELECT toString(org) AS org, user, 9223372036854775807 AS given, registered_at AS entered
-    FROM entered_registrations
-    WHERE (org, user) IN
-    (
-        WITH arrayJoin(arrayZip(${orgs}, ${user_ids})) AS registration
-        SELECT registration.1, reinterpretAsUInt128(sipHash128(registration.2))
-    )
+    FROM ${entered}
 )
 GROUP BY org, user
 HAVING min(given) < min(entered)

@@ -1,5 +1,5 @@
 SELECT conversation_id
-FROM latest_annotations
+FROM {db:Identifier}.latest_annotations
 WHERE org = {org:String} AND ${condition}
 GROUP BY conversation_id
 HAVING hasAny(arrayMap(key -> caseFoldUTF8(key), max(latest).topic_keys), {topics:Array(String)})

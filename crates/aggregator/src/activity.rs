@@ -183,7 +183,7 @@ impl ActivityQuery<'_> {
             .filter(|slice| !slice.periods.is_empty())
             .map(|slice| {
                 let periods: Vec<_> = slice.periods.iter().map(i64::to_string).collect();
-                include_str!("../sql/active.sql")
+                include_str!("../sql/active_slice.sql")
                     .replace("${table}", slice.table)
                     .replace("${periods}", &periods.join(","))
             })
@@ -191,9 +191,8 @@ impl ActivityQuery<'_> {
         if slices.is_empty() {
             return Ok(Vec::new());
         }
-        // No period is in two slices, so each is counted by itself.
-        let sql = slices
-            .join(" UNION ALL ")
+        let sql = include_str!("../sql/active.sql")
+            .replace("${slices}", &slices.join(" UNION ALL "))
             .replace("${bucket}", &self.bucket_sql("toInt64(toUnixTimestamp(period))"))
             .replace("${users}", &users)
             .replace("${veterans}", &veterans)
@@ -216,7 +215,7 @@ impl ActivityQuery<'_> {
         let active = |table: &str, time: Range<i64>| {
             let (since, until) = (time.start, time.end);
             format!(
-                "SELECT user, period FROM {table} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
+                "SELECT user, period FROM {{db:Identifier}}.{table} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
                  AND period >= toDateTime({since}, 'UTC') AND period < toDateTime({until}, 'UTC')"
             )
         };
@@ -256,7 +255,7 @@ impl ActivityQuery<'_> {
         let users = slices.iter().map(|slice| {
             let periods: Vec<_> = slice.periods.iter().map(i64::to_string).collect();
             format!(
-                "SELECT user FROM {} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
+                "SELECT user FROM {{db:Identifier}}.{} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
                  AND period IN CAST([{}] AS Array(DateTime('UTC')))",
                 slice.table,
                 periods.join(",")

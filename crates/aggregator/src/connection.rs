@@ -43,6 +43,13 @@ impl Connection {
         for (name, value) in &settings.settings {
             client = client.with_setting(name, value);
         }
+        if settings.cluster.is_some() {
+            // A part of an answer is none, and an acknowledgement is that of every shard.
+            client = client
+                .with_setting("skip_unavailable_shards", "0")
+                .with_setting("distributed_foreground_insert", "1")
+                .with_setting("insert_deduplicate", "0");
+        }
         Self {
             client,
             settings: settings.clone(),
@@ -66,7 +73,8 @@ impl Connection {
     /// A query that somebody waits for.
     pub(crate) fn question(&self, sql: &str) -> Query {
         self.client
-            .query(sql)
+            .query(&self.settings.of_shards(sql))
+            .param("db", &self.settings.database)
             // To find rows by a set is right for the keys of a page. A set of a million is sorted for nothing: the
             // rows that it would find are in every granule.
             .with_setting("use_index_for_in_with_subqueries_max_values", "100000")
@@ -78,7 +86,10 @@ impl Connection {
     pub(crate) fn lookup(&self, sql: &str) -> Query {
         /// More than the names of so many users may be, in bytes.
         const TEXT: &str = "20000000";
-        self.client.query_raw(sql).with_setting("max_query_size", TEXT)
+        self.client
+            .query_raw(&self.settings.of_shards(sql))
+            .param("db", &self.settings.database)
+            .with_setting("max_query_size", TEXT)
     }
 
     /// A statement that may read everything there is, and whose groups may be more than memory holds.
@@ -86,7 +97,8 @@ impl Connection {
         /// The number of bytes beyond which ClickHouse groups on disk.
         const MEMORY: &str = "1000000000";
         self.client
-            .query_raw(sql)
+            .query_raw(&self.settings.of_shards(sql))
+            .param("db", &self.settings.database)
             .with_setting("optimize_on_insert", "1")
             .with_setting(
                 MAX_EXECUTION_TIME,

@@ -21,6 +21,9 @@ const USERS_LOOKED_UP: usize = 10_000;
 /// messages change the past anyway: all of their organisation may be another then.
 const LOOKED_UP: usize = 1_000;
 
+/// Selects those of the registrations that were entered before.
+const ENTERED: &str = include_str!("../sql/entered_registrations.sql");
+
 /// Since when more is known of each organisation, in milliseconds since 1970, by what changes it.
 #[derive(Default)]
 struct Earliest(HashMap<(String, Of), i64>);
@@ -99,10 +102,13 @@ impl Store {
         }
         for unentered in past.unentered {
             let note = include_str!("../sql/note_registrations.sql").replace("${unentered}", &unentered);
+            let note = self.clickhouse.lookup(&note);
+            let note = note.param(
+                "into",
+                self.clickhouse.settings.into_shards("entered_registrations"),
+            );
             let limit = self.clickhouse.settings.insert_timeout();
-            self.clickhouse
-                .within(limit, self.clickhouse.lookup(&note).execute())
-                .await?;
+            self.clickhouse.within(limit, note.execute()).await?;
         }
         Ok(())
     }
@@ -137,13 +143,14 @@ impl Store {
             found.extend(orgs.into_iter().map(|org| (org.clone(), 0)));
         }
         for registrations in registrations.chunks(USERS_LOOKED_UP) {
-            let unentered = unentered(registrations);
-            let sql = include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", &unentered);
+            let on_shard = unentered(registrations, &format!("({ENTERED})"));
+            let sql = include_str!("../sql/earliest_of_registered.sql").replace("${unentered}", &on_shard);
             let earliest = self.clickhouse.lookup(&sql);
             let earliest = self.clickhouse.rows::<(String, i64)>(earliest).await?;
             if !earliest.is_empty() {
                 found.extend(earliest);
-                noted.push(unentered);
+                let on_any = format!("cluster('rollcall', view({ENTERED}))");
+                noted.push(unentered(registrations, &on_any));
             }
         }
         Ok((found, noted))
@@ -179,6 +186,7 @@ impl Store {
         let enter = self
             .clickhouse
             .maintenance(include_str!("../sql/enter_change_of_all.sql"))
+            .param("into", self.clickhouse.settings.into_shards("changes"))
             .param("writer", writer)
             .param("number", number);
         let limit = self.clickhouse.settings.maintenance_timeout();
@@ -191,8 +199,8 @@ const fn hour_of(at: i64) -> i64 {
     at.div_euclid(HOUR * 1_000) * HOUR
 }
 
-/// Selects those of these registrations that were not entered.
-fn unentered(registrations: &[&(String, String, i64)]) -> String {
+/// Selects those of these registrations that were not entered, given where to find those that were.
+fn unentered(registrations: &[&(String, String, i64)], entered: &str) -> String {
     let list = |literal: &dyn Fn(&(String, String, i64)) -> String| {
         let literals: Vec<String> = registrations
             .iter()
@@ -201,6 +209,7 @@ fn unentered(registrations: &[&(String, String, i64)]) -> String {
         format!("[{}]", literals.join(","))
     };
     include_str!("../sql/unentered_registrations.sql")
+        .replace("${entered}", entered)
         .replace("${registered_at}", &list(&|(.., at)| at.to_string()))
         .replace("${orgs}", &list(&|(org, ..)| literal(org)))
         .replace("${user_ids}", &list(&|(_, user, _)| literal(user)))

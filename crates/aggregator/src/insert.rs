@@ -62,7 +62,7 @@ impl Inserter {
 
     /// Inserts a block, and returns once ClickHouse has acknowledged it, views included.
     pub(crate) async fn insert(&self, settings: &Settings, insert: &Insert) -> Result<(), Error> {
-        let request = Request::post(target(settings, &insert.statement)?)
+        let request = Request::post(target(settings, insert)?)
             .header("X-ClickHouse-User", &settings.user)
             .header("X-ClickHouse-Key", &settings.password)
             .body(Chunks(insert.chunks.clone().into_iter()))
@@ -93,8 +93,8 @@ impl Inserter {
     }
 }
 
-/// Where a statement is sent.
-fn target(settings: &Settings, statement: &str) -> Result<Uri, Error> {
+/// Where a block is sent.
+fn target(settings: &Settings, insert: &Insert) -> Result<Uri, Error> {
     let invalid = |error: hyper::http::Error| Error::from(Source::InvalidParams(error.into()));
     let url: Uri = settings
         .urls()
@@ -102,12 +102,17 @@ fn target(settings: &Settings, statement: &str) -> Result<Uri, Error> {
         .unwrap_or_default()
         .parse()
         .map_err(|error: InvalidUri| invalid(error.into()))?;
+    let table = settings.into_shards(insert.table);
+    let statement = format!("INSERT INTO {table} ({}) FORMAT Native", insert.columns);
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(&settings.settings)
         .append_pair("database", &settings.database)
-        .append_pair("query", statement)
+        .append_pair("query", &statement)
         // An acknowledgement must mean that the rows are there, and one insert is one block already.
         .append_pair("async_insert", "0")
+        .append_pair("distributed_foreground_insert", "1")
+        // A block that is sent again may be one of which ClickHouse has the first part alone, or had, before rows were deleted.
+        .append_pair("insert_deduplicate", "0")
         // A batch and its views bring each row once, or a fact that may be repeated: there is nothing to fold.
         .append_pair("optimize_on_insert", "0")
         .finish();

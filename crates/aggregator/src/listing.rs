@@ -210,7 +210,7 @@ impl Listing {
 
     /// How many conversations were ever given one of the topics, about.
     async fn given_topics(&self, clickhouse: &Connection) -> Result<usize, Error> {
-        let sql = format!("SELECT count() FROM ({GIVEN_TOPICS})");
+        let sql = include_str!("../sql/count_given.sql").replace("${given}", GIVEN_TOPICS);
         let rows = self.query(clickhouse, &sql, &self.days);
         Ok(usize::try_from(clickhouse.one::<u64>(rows).await?).unwrap_or(usize::MAX))
     }

@@ -171,6 +171,7 @@ impl Store {
         let least = LEAST_WITH_MENTOR.min(self.clickhouse.settings.observe_from);
         self.clickhouse
             .maintenance(sql)
+            .param("into", self.clickhouse.settings.into_shards(OBSERVED_USERS_TABLE))
             .param("org", org)
             .param("grain", name(grain))
             .param("since", since)
@@ -222,17 +223,19 @@ fn users_by_day(grain: Grain, stretch: &[Observable]) -> String {
             Grain::Month => ("active_daily", "toDateTime(toStartOfMonth(period), 'UTC')"),
         };
         let active = format!(
-            "SELECT mentor_id, {start} AS start, user FROM {table} WHERE org = {{org:String}} AND {within} \
+            "SELECT mentor_id, {start} AS start, user FROM {{db:Identifier}}.{table} WHERE org = {{org:String}} AND {within} \
              GROUP BY mentor_id, {start}, user"
         );
-        let source = format!("SELECT mentor_id, user FROM {table} WHERE org = {{org:String}} AND {within}");
+        let source = format!(
+            "SELECT mentor_id, user FROM {{db:Identifier}}.{table} WHERE org = {{org:String}} AND {within}"
+        );
         (active, any(&source))
     } else {
         let source = format!(
-            "SELECT mentor_id, user FROM active_daily WHERE org = {{org:String}} AND {within} \
+            "SELECT mentor_id, user FROM {{db:Identifier}}.active_daily WHERE org = {{org:String}} AND {within} \
              AND period < toStartOfDay(toDateTime({{until:Int64}}, 'UTC')) \
              UNION ALL \
-             SELECT mentor_id, user FROM active_hourly WHERE org = {{org:String}} AND {within} \
+             SELECT mentor_id, user FROM {{db:Identifier}}.active_hourly WHERE org = {{org:String}} AND {within} \
              AND period >= toStartOfDay(toDateTime({{until:Int64}}, 'UTC'))"
         );
         let active = format!(

@@ -272,7 +272,7 @@ impl Store {
     /// The organisations that a table has counts of.
     pub(crate) async fn orgs_observed(&self, table: &str) -> Result<Vec<String>, Error> {
         let sql = include_str!("../sql/orgs_observed.sql").replace("${table}", table);
-        self.clickhouse.rows(self.clickhouse.client.query(&sql)).await
+        self.clickhouse.rows(self.clickhouse.question(&sql)).await
     }
 
     async fn observe_org(

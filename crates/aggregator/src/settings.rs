@@ -31,6 +31,10 @@ pub struct Settings {
     pub user: String,
     /// The password. Default empty.
     pub password: String,
+    /// The cluster of the servers' `remote_servers` whose shards hold the facts and rollups. Default none: one server does.
+    pub cluster: Option<String>,
+    /// Whether its shards have replicas: tables are `Replicated…` ones, by the macros `{shard}` and `{replica}`. Default no.
+    pub replicated: bool,
     /// A file of certificates in PEM, of authorities that are trusted besides those of the system. Default none.
     pub ca_file: Option<PathBuf>,
     /// Further settings of ClickHouse, by their own names, for every statement: `insert_quorum`, … Default none.
@@ -75,6 +79,27 @@ impl Settings {
         }
     }
 
+    /// The table that spreads its rows over the shards; on one server, the table itself.
+    pub(crate) fn into_shards(&self, table: &str) -> String {
+        match self.cluster {
+            Some(_) => format!("{table}_all"),
+            None => table.to_owned(),
+        }
+    }
+
+    /// A statement whose parts `cluster('rollcall', view(…))` are what each shard computes from tables of its own.
+    pub(crate) fn of_shards(&self, sql: &str) -> String {
+        /// No literal holds it: a quote within one has a backslash before it.
+        const EACH: &str = "cluster('rollcall', view(";
+        match &self.cluster {
+            Some(cluster) => sql.replace(
+                EACH,
+                &format!("cluster('{}', view(", cluster.replace(['\\', '\''], "")),
+            ),
+            None => sql.replace(EACH, "(("),
+        }
+    }
+
     pub(crate) const fn query_timeout(&self) -> Duration {
         Duration::from_secs(self.query_timeout_secs)
     }
@@ -104,6 +129,8 @@ impl Default for Settings {
             database: "rollcall".to_owned(),
             user: "default".to_owned(),
             password: String::new(),
+            cluster: None,
+            replicated: false,
             ca_file: None,
             settings: BTreeMap::new(),
             query_timeout_secs: 30,

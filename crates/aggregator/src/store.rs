@@ -74,10 +74,7 @@ impl Store {
     /// # Errors
     /// Those of any query: see [`Error`].
     pub async fn database_id(&self) -> Result<String, Error> {
-        let query = self
-            .clickhouse
-            .client
-            .query(include_str!("../sql/database_id.sql"));
+        let query = self.clickhouse.question(include_str!("../sql/database_id.sql"));
         self.clickhouse.one(query).await
     }
 

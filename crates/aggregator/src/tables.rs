@@ -9,18 +9,20 @@ use events::Role;
 
 use crate::native::{Column, Value, block};
 
-/// A statement and the block that follows it.
+/// A block of rows of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct Insert {
-    pub(crate) statement: String,
+    pub(crate) table: &'static str,
+    /// The names of the columns, as a statement lists them.
+    pub(crate) columns: String,
     pub(crate) chunks: Vec<Bytes>,
 }
 
 impl Insert {
-    fn new<const N: usize>(table: &str, rows: usize, columns: [(&str, &str, Column); N]) -> Self {
-        let names = columns.each_ref().map(|(name, ..)| *name).join(", ");
+    fn new<const N: usize>(table: &'static str, rows: usize, columns: [(&str, &str, Column); N]) -> Self {
         Self {
-            statement: format!("INSERT INTO {table} ({names}) FORMAT Native"),
+            table,
+            columns: columns.each_ref().map(|(name, ..)| *name).join(", "),
             chunks: block(rows, columns),
         }
     }

@@ -1,0 +1,4 @@
+SELECT ${bucket} AS bucket, ${users} AS users, ${veterans} AS veterans, ${new_users} AS new_users
+FROM {db:Identifier}.${table}
+WHERE org = {org:String} AND mentor_id = {mentor:String} AND period IN CAST([${periods}] AS Array(DateTime('UTC')))
+GROUP BY bucket
