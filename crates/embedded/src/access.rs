@@ -10,6 +10,7 @@
 use std::{
     fs,
     io::{self, Write},
+    net::Ipv4Addr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
@@ -18,6 +19,9 @@ use sha2::{Digest, Sha256};
 
 /// The user that clients log in as.
 pub(crate) const USER: &str = "rollcall";
+
+/// The name of a cluster of engines in the configuration of each.
+pub(crate) const CLUSTER: &str = "rollcall";
 
 /// The engine's configuration, next to which [`USERS_FILE`] is.
 pub(crate) const CONFIG_FILE: &str = "config.xml";
@@ -30,7 +34,7 @@ const USERS_FILE: &str = "users.xml";
 /// How parts are merged: on the library's two threads, the large merges of one table held up those of all others under
 /// a flood, and parts kept growing; more threads than these take the cores from the inserts. What waits for a thread
 /// is merged smallest first, since small parts are what there are many of.
-const CONFIG: &str = "<clickhouse>
+const CONFIG: &str = "
     <users_config>users.xml</users_config>
     <access_control_improvements>
         <table_engines_require_grant>true</table_engines_require_grant>
@@ -40,7 +44,6 @@ const CONFIG: &str = "<clickhouse>
     <background_pool_size>3</background_pool_size>
     <background_merges_mutations_concurrency_ratio>4</background_merges_mutations_concurrency_ratio>
     <background_merges_mutations_scheduling_policy>shortest_task_first</background_merges_mutations_scheduling_policy>
-</clickhouse>
 ";
 
 /// What `rollcall` may do on every table.
@@ -65,16 +68,65 @@ const ENGINES: [&str; 13] = [
     "Join",
 ];
 
+/// An engine's place among the shards of a cluster.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The ports of the native interfaces, shard by shard.
+    native_ports: Vec<u16>,
+    /// Which of the shards this is.
+    shard: usize,
+}
+
+impl Member {
+    pub(crate) fn new(native_ports: Vec<u16>, shard: usize) -> Self {
+        Self { native_ports, shard }
+    }
+
+    pub(crate) fn native_port(&self) -> u16 {
+        self.native_ports.get(self.shard).copied().unwrap_or_default()
+    }
+
+    /// The part of the engine's configuration that names the shards.
+    fn config(&self, user: &str, password: &str) -> String {
+        let host = Ipv4Addr::LOCALHOST;
+        let shards: Vec<_> = self
+            .native_ports
+            .iter()
+            .map(|port| {
+                format!(
+                    "<shard><replica><host>{host}</host><port>{port}</port>\
+                     <user>{user}</user><password>{password}</password></replica></shard>"
+                )
+            })
+            .collect();
+        // By its port an engine knows which of the shards it is itself.
+        format!(
+            "    <tcp_port>{own}</tcp_port>
+    <macros><shard>{number}</shard><replica>1</replica></macros>
+    <remote_servers><{name}>{shards}</{name}></remote_servers>
+",
+            own = self.native_port(),
+            number = self.shard + 1,
+            name = CLUSTER,
+            shards = shards.concat(),
+        )
+    }
+}
+
 /// Writes the configuration into the directory, which is made where it is missing, for its owner alone.
-pub(crate) fn write(dir: &Path, password: &str, remote: bool) -> io::Result<()> {
+pub(crate) fn write(dir: &Path, password: &str, remote: bool, member: Option<&Member>) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    write_private(&dir.join(CONFIG_FILE), CONFIG)?;
-    write_private(&dir.join(USERS_FILE), &users(password, remote))
+    let shards = member.map_or_else(String::new, |member| member.config(USER, password));
+    write_private(
+        &dir.join(CONFIG_FILE),
+        &format!("<clickhouse>{CONFIG}{shards}</clickhouse>\n"),
+    )?;
+    write_private(&dir.join(USERS_FILE), &users(password, remote, member.is_some()))
 }
 
 /// The users file. Those who log in from elsewhere than this machine are refused unless `remote`.
-fn users(password: &str, remote: bool) -> String {
+fn users(password: &str, remote: bool, has_peers: bool) -> String {
     let digest = Sha256::digest(password.as_bytes());
     let digest = digest
         .iter()
@@ -83,6 +135,12 @@ fn users(password: &str, remote: bool) -> String {
         "<ip>::/0</ip>"
     } else {
         "<ip>127.0.0.0/8</ip><ip>::1</ip>"
+    };
+    // Of each other the shards ask what is theirs.
+    let reach = if has_peers {
+        "<query>GRANT READ ON REMOTE</query>"
+    } else {
+        ""
     };
     let engines: Vec<String> = ENGINES.map(|engine| format!("TABLE ENGINE ON {engine}")).into();
     format!(
@@ -110,6 +168,7 @@ fn users(password: &str, remote: bool) -> String {
             <grants>
                 <query>GRANT {RIGHTS} ON *.*</query>
                 <query>GRANT {engines}</query>
+                {reach}
             </grants>
         </{USER}>
     </users>

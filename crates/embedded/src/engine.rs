@@ -17,13 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use self::process::run_engine;
 use self::process::{Orders, Process};
 use crate::access;
+pub use crate::access::Member;
 
 /// How often other ports are tried where the free ones that were picked are taken by the time they are bound.
 const PORT_ATTEMPTS: u32 = 5;
@@ -44,8 +45,10 @@ pub struct EngineOptions {
     pub library: PathBuf,
     /// The data directory; it is made where it is missing, and closed to other users.
     pub data: PathBuf,
-    /// The address of the HTTP interface; port 0 picks a free one. The native interface gets a free port.
+    /// The address of the HTTP interface; port 0 picks a free one.
     pub http: SocketAddr,
+    /// The cluster that it belongs to, if any, which says where its native interface is. Alone, it gets a free port.
+    pub member: Option<Member>,
     /// The password of the user [`Engine::USER`].
     pub password: String,
     /// Called whenever the engine has ended by itself.
@@ -98,6 +101,7 @@ pub enum EngineError {
 pub struct Engine {
     http: SocketAddr,
     native: SocketAddr,
+    pid: watch::Receiver<u32>,
     stop: CancellationToken,
     supervisor: JoinSet<()>,
 }
@@ -115,16 +119,18 @@ impl Engine {
         };
         // Under a relative path ClickHouse looks for larger parts where that path is repeated, and cannot write them.
         let absolute = std::path::absolute(&options.data).map_err(data)?;
-        access::write(&absolute, &options.password, remote).map_err(data)?;
+        access::write(&absolute, &options.password, remote, options.member.as_ref()).map_err(data)?;
         options.data = absolute;
         let (orders, process) = start(&options).await?;
         let (http, native) = (orders.http(), orders.native());
         let stop = CancellationToken::new();
+        let (started, pid) = watch::channel(process.id());
         let mut supervisor = JoinSet::new();
-        supervisor.spawn(supervise(options, orders, process, stop.clone()));
+        supervisor.spawn(supervise(options, orders, process, started, stop.clone()));
         Ok(Self {
             http,
             native,
+            pid,
             stop,
             supervisor,
         })
@@ -133,6 +139,11 @@ impl Engine {
     /// Where its HTTP interface is reached from this machine.
     pub fn url(&self) -> String {
         format!("http://{}", self.http)
+    }
+
+    /// The id of its process, which changes where it ends by itself and is started again.
+    pub fn pid(&self) -> watch::Receiver<u32> {
+        self.pid.clone()
     }
 
     /// Where its native interface is reached from this machine, as `host:port`.
@@ -165,7 +176,13 @@ async fn start(options: &EngineOptions) -> Result<(Orders, Process), EngineError
 }
 
 /// Starts the engine again whenever it ends, until `stop`.
-async fn supervise(options: EngineOptions, orders: Orders, mut process: Process, stop: CancellationToken) {
+async fn supervise(
+    options: EngineOptions,
+    orders: Orders,
+    mut process: Process,
+    started: watch::Sender<u32>,
+    stop: CancellationToken,
+) {
     let mut delay = RESTART_DELAY;
     loop {
         let began = Instant::now();
@@ -192,6 +209,7 @@ async fn supervise(options: EngineOptions, orders: Orders, mut process: Process,
                 Some(Err(error)) => warn!(%error, "the embedded engine does not start again yet"),
             }
         };
+        started.send_replace(process.id());
         info!("the embedded engine serves again");
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! - [`fetch`]: the engine's library, brought into a cache when first needed
 //! - [`engine`]: the process that serves ClickHouse's own interfaces, supervised
+//! - [`cluster`]: several of them, as the shards of a cluster
 //! - `access`: its configuration, and who may do what in it
 //! - `library`: the library's C interface
 //! - `sandbox`: what its process may open
@@ -12,6 +13,7 @@
 
 mod access;
 pub mod broker;
+pub mod cluster;
 pub mod engine;
 pub mod fetch;
 mod library;
@@ -19,5 +21,6 @@ mod library;
 mod sandbox;
 
 pub use broker::{Broker, BrokerError};
+pub use cluster::{Cluster, ClusterOptions};
 pub use engine::{Engine, EngineError, EngineOptions, run_engine};
 pub use fetch::{FetchError, FetchProgress, ensure_engine};

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, value_parser};
 
 use crate::api::parse_addr;
 
@@ -119,6 +119,14 @@ pub(crate) enum Dev {
         #[command(flatten)]
         server: ServerOptions,
     },
+    /// Several embedded engines as the shards of one ClickHouse cluster
+    Cluster {
+        /// How many shards it has, of one engine each
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u8).range(1..=16))]
+        shards: u8,
+        #[command(flatten)]
+        service: ServiceOptions,
+    },
     /// The embedded broker; its records are lost when it stops
     Kafka(ServiceOptions),
 }
@@ -160,7 +168,7 @@ pub(crate) struct ExternalServices {
     /// A real Kafka instead of the embedded broker
     #[arg(long, value_name = "BOOTSTRAP")]
     pub(crate) kafka: Option<String>,
-    /// A real ClickHouse instead of the embedded engine
+    /// A real ClickHouse instead of the embedded engine; several nodes are comma-separated
     #[arg(long, value_name = "URL")]
     pub(crate) clickhouse: Option<String>,
 }
@@ -221,7 +229,7 @@ pub(crate) struct ClientOptions {
     /// Settings, in TOML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The data directory of a running `up`, `demo` or `dev clickhouse`, whose Kafka and ClickHouse are used
+    /// The data directory of a running `up`, `demo`, `dev clickhouse` or `dev cluster`, whose Kafka and ClickHouse are used
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -261,7 +269,7 @@ impl Command {
                 http_addr: server.http_addr,
                 ..server.service.common()
             },
-            Self::Dev(Dev::Kafka(service)) => service.common(),
+            Self::Dev(Dev::Kafka(service) | Dev::Cluster { service, .. }) => service.common(),
             Self::Migrate(client)
             | Self::Verify { client, .. }
             | Self::Rebuild { client, .. }

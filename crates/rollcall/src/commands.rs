@@ -50,6 +50,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dev(Dev::Clickhouse { allow_remote, .. }) => {
             dev::clickhouse(settings, common.http_addr, allow_remote, ready_file).await
         }
+        Command::Dev(Dev::Cluster { shards, .. }) => dev::cluster(&settings, shards, ready_file).await,
         Command::Dev(Dev::Kafka(_)) => dev::kafka(&settings, ready_file).await,
         Command::Engine => anyhow::bail!("`engine` runs before anything else"),
     }

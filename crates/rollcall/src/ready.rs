@@ -29,6 +29,11 @@ pub(crate) struct Ready {
     /// Of the API; of `ingest`, where its health and metrics are.
     pub(crate) api_url: Option<String>,
     pub(crate) clickhouse_url: Option<String>,
+    /// Where there are several nodes, all of them, and the processes of those that are embedded.
+    pub(crate) clickhouse_urls: Option<Vec<String>>,
+    pub(crate) clickhouse_pids: Option<Vec<u32>>,
+    /// The cluster of which these are the shards.
+    pub(crate) cluster: Option<String>,
     /// The native interface of an embedded engine, as `host:port`, and who may log in.
     pub(crate) clickhouse_native: Option<String>,
     pub(crate) clickhouse_user: Option<String>,
@@ -58,8 +63,11 @@ impl Ready {
 
     /// With ClickHouse and the database.
     pub(crate) fn with_clickhouse(self, settings: &aggregator::Settings) -> Self {
+        let urls: Vec<_> = settings.urls().map(str::to_owned).collect();
         Self {
-            clickhouse_url: Some(settings.url.clone()),
+            clickhouse_url: urls.first().cloned(),
+            clickhouse_urls: (urls.len() > 1).then_some(urls),
+            cluster: settings.cluster.clone(),
             database: Some(settings.database.clone()),
             ..self
         }
@@ -92,7 +100,7 @@ impl Ready {
         let written: Value = serde_json::from_slice(&json).unwrap_or_default();
         ensure!(
             is_running(&written),
-            "--data-dir: no `up`, `demo` or `dev clickhouse` serves the data in {}",
+            "--data-dir: no `up`, `demo`, `dev clickhouse` or `dev cluster` serves the data in {}",
             data_dir.display()
         );
         let ready: Self = serde_json::from_value(written)

@@ -164,12 +164,14 @@ impl Settings {
     /// Uses the Kafka and the ClickHouse of a process that runs.
     pub(crate) fn use_running(&mut self, running: Ready) {
         let (kafka, clickhouse) = (&mut self.kafka, &mut self.clickhouse);
+        let urls = running.clickhouse_urls.map(|urls| urls.join(","));
+        clickhouse.cluster = running.cluster;
         for (setting, found) in [
             (&mut kafka.bootstrap_servers, running.bootstrap_servers),
             (&mut kafka.topic, running.topic),
             (&mut kafka.dead_letter_topic, running.dead_letter_topic),
             (&mut kafka.group_id, running.group_id),
-            (&mut clickhouse.url, running.clickhouse_url),
+            (&mut clickhouse.url, urls.or(running.clickhouse_url)),
             (&mut clickhouse.database, running.database),
             (&mut clickhouse.user, running.clickhouse_user),
             (&mut clickhouse.password, running.clickhouse_password),

@@ -2,8 +2,10 @@
 //! the last.
 
 use std::{
-    env, fmt, fs,
-    path::Path,
+    env,
+    ffi::OsString,
+    fmt, fs,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -12,7 +14,7 @@ use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::spawn_blocking};
 
 /// The password of the engine's user. It is no secret: the engine holds only made-up data, while tests run.
-const PASSWORD: &str = "testbed";
+pub(crate) const PASSWORD: &str = "testbed";
 
 /// Users who may less than the engine's own, with the same password.
 const USERS: &str = "<clickhouse>
@@ -173,22 +175,30 @@ pub fn add_users(data: &Path) {
     fs::write(folder.join("testbed.xml"), USERS).expect("a file can be written");
 }
 
-fn start() -> Server {
+/// The engine's library, fetched where it is not in the cache.
+pub(crate) fn library() -> PathBuf {
     let cache = default_cache_dir().expect("HOME or XDG_CACHE_HOME is set: the engine is kept below it");
-    let library = ensure_engine(&cache, &mut |_| ()).expect("the engine can be fetched");
+    ensure_engine(&cache, &mut |_| ()).expect("the engine can be fetched")
+}
+
+/// This test program, as the process of an engine.
+pub(crate) fn program() -> (PathBuf, Vec<OsString>) {
+    let path = env::current_exe().expect("a program knows its path");
+    let arguments = [PROCESS, "--exact", "--ignored", "--nocapture"];
+    (path, arguments.map(Into::into).into())
+}
+
+fn start() -> Server {
     let data = TempDir::new().expect("a temporary directory can be made");
     add_users(data.path());
     // A runtime of its own: that of the first test would end with it.
     let runtime = Runtime::new().expect("threads can be started");
-    let arguments = [PROCESS, "--exact", "--ignored", "--nocapture"];
     let options = EngineOptions {
-        program: (
-            env::current_exe().expect("a program knows its path"),
-            arguments.map(Into::into).into(),
-        ),
-        library,
+        program: program(),
+        library: library(),
         data: data.path().to_owned(),
         http: ([127, 0, 0, 1], 0).into(),
+        member: None,
         password: PASSWORD.to_owned(),
         on_crash: || (),
     };

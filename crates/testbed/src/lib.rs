@@ -1,6 +1,7 @@
 //! Real parts for tests and benchmarks. In reading order:
 //!
 //! - `clickhouse`: the engine, one for each test program
+//! - `cluster`: several engines as the shards of a cluster
 //! - `front`: what stands between a client and a server: TLS, or a way that can be cut
 //! - `kafka`: Apache Kafka itself, one node of it, open to all or with certificates, users and their rights
 //! - `certificate`: certificates of such servers
@@ -8,11 +9,13 @@
 
 mod certificate;
 mod clickhouse;
+mod cluster;
 mod front;
 mod installed;
 mod kafka;
 
 pub use clickhouse::{ClickHouse, add_users, run_engine};
+pub use cluster::TestCluster;
 pub use front::{Front, TlsFront};
 pub use installed::installed;
 pub use kafka::{Kafka, Listener, Resource, SecureKafka, free_ports};

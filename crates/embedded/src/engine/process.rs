@@ -74,7 +74,10 @@ impl Orders {
                 0 => free_port()?,
                 port => port,
             },
-            native_port: free_port()?,
+            native_port: match &options.member {
+                Some(member) => member.native_port(),
+                None => free_port()?,
+            },
         })
     }
 
@@ -253,6 +256,11 @@ impl Process {
                 Err(EngineError::Timeout { limit: START_TIMEOUT })
             },
         }
+    }
+
+    /// The child's; 0 once it has ended.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id().unwrap_or_default()
     }
 
     /// Waits until the child ends by itself; why it did.

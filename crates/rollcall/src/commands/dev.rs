@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, path::Path};
 
+use futures::future::select_all;
 use tracing::info;
 
 use crate::{
     api::Bound,
-    engine::EmbeddedEngine,
+    engine::{EmbeddedCluster, EmbeddedEngine},
     ready::Ready,
     settings::{Settings, loopback},
     shutdown::Tasks,
@@ -48,6 +49,37 @@ pub(crate) async fn clickhouse(
     ready.write(ready_file)?;
     tasks.shutdown().cancelled().await;
     embedded.engine.shutdown().await;
+    Ok(())
+}
+
+/// Engines as the shards of one cluster, until stopped.
+///
+/// # Errors
+/// Where an engine does not start.
+pub(crate) async fn cluster(
+    settings: &Settings,
+    shards: u8,
+    ready_file: Option<&Path>,
+) -> anyhow::Result<()> {
+    let data_dir = settings.embedded.data_dir()?;
+    let tasks = Tasks::new()?;
+    let _lock = stack::lock(&data_dir)?;
+    let starting = EmbeddedCluster::start(&settings.embedded, &data_dir, shards);
+    let Some(embedded) = tasks.unless_stopped(starting).await? else {
+        return Ok(());
+    };
+    let mut pids = embedded.pids();
+    loop {
+        let ready = embedded.ready();
+        let _announcement = ready.announce(&data_dir)?;
+        ready.write(ready_file)?;
+        // An engine that ended by itself and was started again has another process.
+        let changed = select_all(pids.iter_mut().map(|pid| Box::pin(pid.changed())));
+        if tasks.shutdown().run_until_cancelled(changed).await.is_none() {
+            break;
+        }
+    }
+    embedded.cluster.shutdown().await;
     Ok(())
 }
 

@@ -42,6 +42,10 @@ pub(crate) async fn verify(settings: &Settings, named: &[String]) -> anyhow::Res
 /// Where ClickHouse fails to.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn rebuild(settings: &Settings, named: &[String]) -> anyhow::Result<()> {
+    ensure!(
+        !settings.clickhouse.replicated,
+        "clickhouse.replicated: rebuild does not know replicas"
+    );
     let store = store(settings).await?;
     for table in chosen(named) {
         let spinner = progress::spinner(&format!("rebuilding {table}"));
