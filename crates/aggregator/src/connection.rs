@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     /// For how long what is interrupted is asked again, besides once of each other node.
     patience: Duration,
 }
@@ -48,11 +49,12 @@ impl Connection {
             client = client
                 .with_setting("skip_unavailable_shards", "0")
                 .with_setting("distributed_foreground_insert", "1")
-                .with_setting("insert_deduplicate", "0");
+                .with_setting("insert_deduplicate", "0")
+                .with_setting("parallel_distributed_insert_select", "0");
         }
         Self {
             client,
-            settings: settings.clone(),
+            settings: Arc::new(settings.clone()),
             patience: Duration::ZERO,
         }
     }
@@ -100,6 +102,10 @@ impl Connection {
             .query_raw(&self.settings.of_shards(sql))
             .param("db", &self.settings.database)
             .with_setting("optimize_on_insert", "1")
+            .with_setting("distributed_foreground_insert", "1")
+            .with_setting("insert_deduplicate", "0")
+            // A shard would insert what it selects itself, wherever that belongs.
+            .with_setting("parallel_distributed_insert_select", "0")
             .with_setting(
                 MAX_EXECUTION_TIME,
                 self.settings.maintenance_timeout_secs.to_string(),

@@ -105,7 +105,9 @@ impl Store {
             let note = self.clickhouse.lookup(&note);
             let note = note.param(
                 "into",
-                self.clickhouse.settings.into_shards("entered_registrations"),
+                self.clickhouse
+                    .settings
+                    .spread_over_shards("entered_registrations"),
             );
             let limit = self.clickhouse.settings.insert_timeout();
             self.clickhouse.within(limit, note.execute()).await?;
@@ -186,7 +188,7 @@ impl Store {
         let enter = self
             .clickhouse
             .maintenance(include_str!("../sql/enter_change_of_all.sql"))
-            .param("into", self.clickhouse.settings.into_shards("changes"))
+            .param("into", self.clickhouse.settings.spread_over_shards("changes"))
             .param("writer", writer)
             .param("number", number);
         let limit = self.clickhouse.settings.maintenance_timeout();

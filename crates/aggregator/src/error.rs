@@ -33,6 +33,14 @@ pub enum Error {
     /// ClickHouse refused the request: it will refuse it again, until somebody changes what is there.
     #[error("ClickHouse refused the request")]
     Refused(#[source] Source),
+    /// One of several nodes did not do what was asked of each.
+    #[error("{url} did not")]
+    OfNode {
+        /// The node.
+        url: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The schema of the database is missing, or was made by an older program than this one.
     #[error("the schema of database {database} is at version {found} of {needed}: run `rollcall migrate`")]
     OutdatedSchema {
@@ -74,13 +82,17 @@ pub enum Error {
 impl Error {
     /// Whether the same request may succeed later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Unanswered(_))
+        match self {
+            Self::Unavailable(_) | Self::Unanswered(_) => true,
+            Self::OfNode { source, .. } => source.is_transient(),
+            _ => false,
+        }
     }
 
     /// Whether the server that was asked has gone, or what it asked in turn: to ask again takes no longer than it did.
     pub(crate) fn is_interruption(&self) -> bool {
-        /// NETWORK_ERROR, QUERY_WAS_CANCELLED, ALL_CONNECTION_TRIES_FAILED
-        const CODES: [u32; 3] = [210, 394, 279];
+        /// NETWORK_ERROR, ABORTED, ALL_CONNECTION_TRIES_FAILED, QUERY_WAS_CANCELLED
+        const CODES: [u32; 4] = [210, 236, 279, 394];
         match self {
             Self::Unavailable(Source::TimedOut) => false,
             Self::Unavailable(_) => self.code().is_none_or(|code| CODES.contains(&code)),
@@ -122,7 +134,7 @@ impl From<Source> for Error {
     /// The one place that decides what is tried again. The codes are those of ClickHouse's `ErrorCodes.cpp`.
     fn from(source: Source) -> Self {
         /// Codes of load, time, memory, replicas or a server that is starting or stopping.
-        const TRANSIENT: [u32; 18] = [
+        const TRANSIENT: [u32; 19] = [
             74,  // CANNOT_READ_FROM_FILE_DESCRIPTOR
             75,  // CANNOT_WRITE_TO_FILE_DESCRIPTOR
             159, // TIMEOUT_EXCEEDED
@@ -131,6 +143,7 @@ impl From<Source> for Error {
             203, // NO_FREE_CONNECTION
             209, // SOCKET_TIMEOUT
             210, // NETWORK_ERROR
+            236, // ABORTED
             241, // MEMORY_LIMIT_EXCEEDED
             242, // TABLE_IS_READ_ONLY
             243, // NOT_ENOUGH_SPACE
@@ -245,6 +258,7 @@ mod tests {
         assert!(Error::from(Source::TimedOut).is_transient());
         assert!(Error::from(bad("Code: 252. DB::Exception: Too many parts")).is_transient());
         assert!(Error::from(bad("502 Bad Gateway")).is_transient());
+        assert!(Error::from(bad("Code: 236. DB::Exception: The server is shutting down")).is_transient());
         let missing = bad("Code: 60. DB::Exception: Table rollcall.messages does not exist");
         assert!(matches!(Error::from(missing), Error::Refused(_)));
     }

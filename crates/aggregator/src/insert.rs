@@ -102,7 +102,7 @@ fn target(settings: &Settings, insert: &Insert) -> Result<Uri, Error> {
         .unwrap_or_default()
         .parse()
         .map_err(|error: InvalidUri| invalid(error.into()))?;
-    let table = settings.into_shards(insert.table);
+    let table = settings.spread_over_shards(insert.table);
     let statement = format!("INSERT INTO {table} ({}) FORMAT Native", insert.columns);
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(&settings.settings)

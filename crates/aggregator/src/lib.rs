@@ -17,6 +17,7 @@
 //! - `observed` and `observed_users`: counts of conversations and of users of periods that have ended; `observe_users`:
 //!   how the latter are made
 //! - `registered`, `activity` and `registrations`: who was active when, and who registered (`sql/`)
+//! - `layout`: where rows lie in a cluster
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
@@ -30,6 +31,7 @@ mod conversations;
 mod entries;
 pub mod error;
 mod insert;
+mod layout;
 mod listing;
 mod messages;
 pub mod migrate;

@@ -158,12 +158,8 @@ pub enum SchemaState {
     },
 }
 
-/// A migration that a database has recorded.
-#[derive(Debug, Row, Deserialize)]
-struct Recorded {
-    version: u32,
-    name: String,
-}
+/// The migrations that a shard has recorded: their versions and names.
+type Recorded = Vec<(u32, String)>;
 
 /// The version that this program needs.
 pub fn latest_version() -> u32 {
@@ -178,6 +174,24 @@ impl Store {
     /// Those of any query, [`Error::NewerSchema`] and [`Error::SchemaBeforeBaseline`]; the last two leave the database
     /// untouched.
     pub async fn migrate(&self, mut applied: impl FnMut(&str)) -> Result<(), Error> {
+        for node in self.nodes() {
+            let mut count = 0;
+            let counted = |name: &str| {
+                count += 1;
+                applied(name);
+            };
+            // In a box, as it waits for several statements.
+            let migrated = Box::pin(node.store.migrate_node(counted)).await;
+            migrated.map_err(|error| node.named(error))?;
+            for create in self.clickhouse.settings.create_distributed(count > 0) {
+                let created = node.store.run_idempotent(&create).await;
+                created.map_err(|error| node.named(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn migrate_node(&self, mut applied: impl FnMut(&str)) -> Result<(), Error> {
         let create = self
             .clickhouse
             .client
@@ -202,7 +216,8 @@ impl Store {
             },
         ) in missing
         {
-            let made = self.run_idempotent(statement).await;
+            let statement = self.clickhouse.settings.on_node(statement);
+            let made = self.run_idempotent(&statement).await;
             // A newer program that migrates at the same time may have dropped what this statement needs.
             if let Err(error) = made
                 && self.schema_version().await? < version
@@ -245,15 +260,21 @@ impl Store {
     /// Those of any query, [`Error::OutdatedSchema`], [`Error::NewerSchema`] and [`Error::SchemaBeforeBaseline`].
     pub async fn require_known_schema(&self) -> Result<(), Error> {
         let needed = latest_version();
-        match self.schema_version().await? {
-            found if found > needed => Err(self.newer_schema(found)),
-            found if found < needed => Err(Error::OutdatedSchema {
-                database: self.clickhouse.settings.database.clone(),
-                found,
-                needed,
-            }),
-            _ => Ok(()),
+        for node in self.nodes() {
+            let found = node.store.schema_version().await;
+            let found = found.map_err(|error| node.named(error))?;
+            let error = match found.cmp(&needed) {
+                Ordering::Equal => continue,
+                Ordering::Greater => self.newer_schema(found),
+                Ordering::Less => Error::OutdatedSchema {
+                    database: self.clickhouse.settings.database.clone(),
+                    found,
+                    needed,
+                },
+            };
+            return Err(node.named(error));
         }
+        Ok(())
     }
 
     fn newer_schema(&self, found: u32) -> Error {
@@ -266,9 +287,9 @@ impl Store {
 
     /// The least version that a program must know for this access.
     async fn needed_version(&self, access: Access) -> Result<u32, Error> {
-        let needed = self.clickhouse.client.query(
-            "SELECT max(readable_by) AS readable_by, max(writable_by) AS writable_by FROM schema_versions",
-        );
+        let needed = self
+            .clickhouse
+            .question(include_str!("../sql/needed_version.sql"));
         let needed = self.clickhouse.one::<Compatible>(needed).await?;
         Ok(match access {
             Access::Read => needed.readable_by,
@@ -283,21 +304,25 @@ impl Store {
     async fn schema_version(&self) -> Result<u32, Error> {
         let recorded = self
             .clickhouse
-            .question("SELECT version, name FROM schema_versions ORDER BY version");
+            .question(include_str!("../sql/recorded_versions.sql"));
         let recorded = match self.clickhouse.rows::<Recorded>(recorded).await {
             Ok(recorded) => recorded,
             // No table (60) or no database (81).
             Err(error) if matches!(error.code(), Some(60 | 81)) => return Ok(0),
             Err(error) => return Err(error),
         };
-        if let Some(Recorded { version, name }) = recorded.iter().find(|recorded| recorded.is_foreign()) {
+        let mut all = recorded.iter().flatten();
+        if let Some((version, name)) = all.find(|(version, name)| is_foreign(*version, name)) {
             return Err(Error::SchemaBeforeBaseline {
                 database: self.clickhouse.settings.database.clone(),
                 version: *version,
                 name: name.clone(),
             });
         }
-        Ok(recorded.last().map_or(0, |recorded| recorded.version))
+        let latest = recorded
+            .iter()
+            .map(|of_shard| of_shard.iter().map(|(version, _)| *version).max());
+        Ok(latest.min().flatten().unwrap_or_default())
     }
 
     /// Runs a statement that does nothing where it was run before. Of two that create a table at once ClickHouse may
@@ -310,12 +335,10 @@ impl Store {
     }
 }
 
-impl Recorded {
-    /// Whether this program has another migration at that version. What is beyond its latest is of a newer program.
-    fn is_foreign(&self) -> bool {
-        let mut known = (1_u32..).zip(&MIGRATIONS);
-        known.any(|(version, known)| version == self.version && known.name != self.name)
-    }
+/// Whether this program has another migration at a version. What is beyond its latest is of a newer program.
+fn is_foreign(version: u32, name: &str) -> bool {
+    let mut known = (1_u32..).zip(&MIGRATIONS);
+    known.any(|(of, known)| of == version && known.name != name)
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ impl Store {
     ) -> Result<u64, Error> {
         // First: what is entered after this is not taken for seen.
         let changes = self.clickhouse.changes(org, Of::Registrations).await?;
+        self.await_replicas().await?;
         let ended = last.map_or(ended, |last| {
             ended.min(last.unchanged_until(org, Of::Registrations, &changes))
         });
@@ -171,7 +172,10 @@ impl Store {
         let least = LEAST_WITH_MENTOR.min(self.clickhouse.settings.observe_from);
         self.clickhouse
             .maintenance(sql)
-            .param("into", self.clickhouse.settings.into_shards(OBSERVED_USERS_TABLE))
+            .param(
+                "into",
+                self.clickhouse.settings.spread_over_shards(OBSERVED_USERS_TABLE),
+            )
             .param("org", org)
             .param("grain", name(grain))
             .param("since", since)

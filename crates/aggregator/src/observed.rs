@@ -207,7 +207,8 @@ impl Connection {
             .replace("${beginnings}", &beginnings(&seen))
             .replace("${seen}", &seen);
         let begun = self
-            .query(&sql, org)
+            .maintenance(&sql)
+            .param("org", org)
             .param("mentor", "")
             .param("first_day", day(time.start))
             .param("last_day", day(time.end - 1))
@@ -215,7 +216,8 @@ impl Connection {
             .param("since", time.start * 1_000)
             .param("until", time.end * 1_000);
         let mut counts: BTreeMap<u32, HashMap<String, u64>> = BTreeMap::new();
-        for begun in self.rows::<Begun>(begun).await? {
+        let limit = self.settings.maintenance_timeout();
+        for begun in self.within(limit, begun.fetch_all::<Begun>()).await? {
             let of_period = counts.entry(begun.period).or_default();
             *of_period.entry(begun.value).or_default() += begun.conversations;
             for mentor in self.first_mentors(org, &begun.tied).await?.into_values() {
@@ -284,6 +286,7 @@ impl Store {
     ) -> Result<u64, Error> {
         // First: what is entered after this is not taken for seen.
         let changes = self.clickhouse.changes(org, by.changed_by()).await?;
+        self.await_replicas().await?;
         let ended = last.map_or(ended, |last| {
             ended.min(last.unchanged_until(org, by.changed_by(), &changes))
         });

@@ -24,47 +24,94 @@ impl Store {
     /// Makes a rollup again from its facts, or from the finer rollup that it is made from.
     ///
     /// Safe while events arrive, and answers stay right. It needs the disk space of a second copy of the table while it
-    /// runs. One that was interrupted is completed by running it again; two of one table must not run at once.
+    /// runs. One that was interrupted is completed by running it again; two of one table must not run at once. In a cluster
+    /// each step is made on every node that is listed before the next.
     ///
     /// # Errors
     /// Those of any query.
     pub async fn rebuild(&self, table: &'static str) -> Result<(), Error> {
-        let clickhouse = &self.clickhouse;
+        let settings = &self.clickhouse.settings;
+        let nodes: Vec<Connection> = self
+            .nodes()
+            .into_iter()
+            .map(|node| node.store.clickhouse)
+            .collect();
         if [OBSERVED_TABLE, OBSERVED_USERS_TABLE].contains(&table) {
             // What is not observed is counted from rows, until it is observed again.
-            return clickhouse.change(&format!("TRUNCATE TABLE {table}")).await;
+            for node in &nodes {
+                node.change(&format!("TRUNCATE TABLE {table}")).await?;
+            }
+            return Ok(());
         }
         let shadow = format!("{table}_rebuild");
         let views: Vec<_> = views_into(table).collect();
-        clickhouse.drop_shadow(&shadow, &views).await?;
-        clickhouse
-            .change(&format!("CREATE TABLE {shadow} AS {table}"))
-            .await?;
-        // The latest block of each view's source when the shadow began to be filled.
-        let mut marks = Vec::with_capacity(views.len());
-        for view in &views {
-            let (copy, select) = (copy_of(view), view.select_from(view.source));
-            let create = format!("CREATE MATERIALIZED VIEW {copy} TO {shadow} AS {select}");
-            clickhouse.change(&create).await?;
-            marks.push(clickhouse.latest_block(view.source).await?);
+        self.drop_shadow(&nodes, &shadow, &views).await?;
+        for node in &nodes {
+            node.change(&format!("CREATE TABLE {shadow} AS {table}")).await?;
         }
-        for view in &views {
-            clickhouse.fill(&shadow, view, view.source).await?;
+        for node in &nodes {
+            if let Some(create) = settings.create_distributed_like(table, &shadow) {
+                node.change(&create).await?;
+            }
         }
-        clickhouse
-            .change(&format!("EXCHANGE TABLES {table} AND {shadow}"))
-            .await?;
-        clickhouse.await_running_inserts().await?;
-        for (view, block) in views.iter().zip(marks) {
-            // The name of a part: partition, least block, greatest block, level.
-            let newer = format!(
-                "(SELECT * FROM {} WHERE toUInt64(splitByChar('_', _part)[3]) > {block})",
-                view.source
-            );
-            clickhouse.fill(table, view, &newer).await?;
+        // The latest block of each view's source on each node when the shadow began to be filled.
+        let mut marks = Vec::with_capacity(nodes.len());
+        let into = settings.spread_over_shards(&shadow);
+        for node in &nodes {
+            let mut of_node = Vec::with_capacity(views.len());
+            for view in &views {
+                let (copy, select) = (copy_of(view), view.select_from(view.source));
+                let create = format!("CREATE MATERIALIZED VIEW {copy} TO {into} AS {select}");
+                node.change(&create).await?;
+                of_node.push(node.latest_block(view.source).await?);
+            }
+            marks.push(of_node);
         }
-        clickhouse.drop_shadow(&shadow, &views).await?;
+        for node in &nodes {
+            for view in &views {
+                node.fill(&into, view, view.source).await?;
+            }
+        }
+        for node in &nodes {
+            node.change(&format!("EXCHANGE TABLES {table} AND {shadow}"))
+                .await?;
+        }
+        for node in &nodes {
+            node.await_running_inserts().await?;
+        }
+        for (node, marks) in nodes.iter().zip(marks) {
+            for (view, block) in views.iter().zip(marks) {
+                // The name of a part: partition, least block, greatest block, level.
+                let newer = format!(
+                    "(SELECT * FROM {} WHERE toUInt64(splitByChar('_', _part)[3]) > {block})",
+                    view.source
+                );
+                node.fill(&settings.spread_over_shards(table), view, &newer)
+                    .await?;
+            }
+        }
+        self.drop_shadow(&nodes, &shadow, &views).await?;
         self.enter_change_of_all().await
+    }
+
+    /// The copies go first, on every node: an insert that is running then finds its tables until it ends.
+    async fn drop_shadow(&self, nodes: &[Connection], shadow: &str, views: &[View]) -> Result<(), Error> {
+        for node in nodes {
+            for view in views {
+                node.change(&format!("DROP VIEW IF EXISTS {}", copy_of(view)))
+                    .await?;
+            }
+        }
+        for node in nodes {
+            node.await_running_inserts().await?;
+        }
+        let into = self.clickhouse.settings.spread_over_shards(shadow);
+        for table in [into.as_str(), shadow] {
+            for node in nodes {
+                node.change(&format!("DROP TABLE IF EXISTS {table}")).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -73,16 +120,6 @@ impl Connection {
     async fn fill(&self, table: &str, view: &View, source: &str) -> Result<(), Error> {
         self.change(&format!("INSERT INTO {table} {}", view.select_from(source)))
             .await
-    }
-
-    /// The copies go first: an insert that is running then finds its tables until it ends.
-    async fn drop_shadow(&self, shadow: &str, views: &[View]) -> Result<(), Error> {
-        for view in views {
-            self.change(&format!("DROP VIEW IF EXISTS {}", copy_of(view)))
-                .await?;
-        }
-        self.await_running_inserts().await?;
-        self.change(&format!("DROP TABLE IF EXISTS {shadow}")).await
     }
 
     /// The number of the latest block of a table's parts; 0 where it has none.

@@ -66,7 +66,7 @@ impl View {
             .map(|view| view.select_from_facts())
             .collect();
         if finer.is_empty() {
-            self.select_from(self.source)
+            self.select_from(&format!("{{db:Identifier}}.{}", self.source))
         } else {
             self.select_from(&format!("({})", finer.join("\nUNION ALL\n")))
         }
@@ -125,7 +125,7 @@ mod tests {
         let weekly = views_into("active_weekly").next().unwrap();
         let select = weekly.select_from_facts();
         assert!(
-            select.contains("FROM messages") && !select.contains("FROM active"),
+            select.contains(".messages AS messages") && !select.contains(".active"),
             "{select}"
         );
     }

@@ -69,6 +69,18 @@ impl Settings {
         if let Some(ca_file) = &self.ca_file {
             nodes::authorities(ca_file).map_err(|error| format!("clickhouse.ca_file: {error}"))?;
         }
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        };
+        if self.cluster.as_deref().is_some_and(|name| !is_name(name)) {
+            return Err("clickhouse.cluster: must be a name of [A-Za-z0-9_.-]".to_owned());
+        }
+        if self.replicated && self.cluster.is_none() {
+            return Err("clickhouse.replicated: needs clickhouse.cluster".to_owned());
+        }
         match self
             .settings
             .keys()
@@ -80,7 +92,7 @@ impl Settings {
     }
 
     /// The table that spreads its rows over the shards; on one server, the table itself.
-    pub(crate) fn into_shards(&self, table: &str) -> String {
+    pub(crate) fn spread_over_shards(&self, table: &str) -> String {
         match self.cluster {
             Some(_) => format!("{table}_all"),
             None => table.to_owned(),
@@ -92,10 +104,7 @@ impl Settings {
         /// No literal holds it: a quote within one has a backslash before it.
         const EACH: &str = "cluster('rollcall', view(";
         match &self.cluster {
-            Some(cluster) => sql.replace(
-                EACH,
-                &format!("cluster('{}', view(", cluster.replace(['\\', '\''], "")),
-            ),
+            Some(cluster) => sql.replace(EACH, &format!("cluster('{cluster}', view(")),
             None => sql.replace(EACH, "(("),
         }
     }

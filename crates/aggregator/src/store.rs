@@ -32,6 +32,26 @@ pub struct Store {
     known_orgs: Arc<Mutex<HashSet<String>>>,
 }
 
+/// One of the nodes that are listed.
+pub(crate) struct Node {
+    pub(crate) store: Store,
+    has_peers: bool,
+}
+
+impl Node {
+    /// An error of this node, which is named where there are others.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        if self.has_peers {
+            Error::OfNode {
+                url: self.store.clickhouse.settings.url.clone(),
+                source: Box::new(error),
+            }
+        } else {
+            error
+        }
+    }
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
@@ -50,6 +70,21 @@ impl Store {
             changes: Arc::new(ChangeCounter::new()),
             known_orgs: Arc::default(),
         }
+    }
+
+    /// The nodes that are listed, each with its own tables alone.
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        let settings = &self.clickhouse.settings;
+        let has_peers = settings.urls().count() > 1;
+        let node = |url: &str| Node {
+            store: Self::new(&Settings {
+                url: url.to_owned(),
+                cluster: None,
+                ..Settings::clone(settings)
+            }),
+            has_peers,
+        };
+        settings.urls().map(node).collect()
     }
 
     /// Asks ClickHouse whether it is there.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::{
     connection::Connection,
     error::Error,
+    layout::sharding_key,
     observed::OBSERVED_TABLE,
     observed_users::OBSERVED_USERS_TABLE,
     rollup::{rollup_tables, views_into},
@@ -155,6 +156,24 @@ impl Store {
 }
 
 impl Connection {
+    /// An expression of the shard that a row of a table belongs on, and of the one that reads it.
+    async fn shards_of_rows(&self, table: &str) -> Result<(String, &'static str), Error> {
+        let (Some(cluster), Some(key)) = (&self.settings.cluster, sharding_key(table)) else {
+            return Ok(("1".to_owned(), "1"));
+        };
+        let slots = self
+            .question(include_str!("../sql/shard_slots.sql"))
+            .param("cluster", cluster);
+        let slots: Vec<String> = self
+            .one::<Vec<u32>>(slots)
+            .await?
+            .iter()
+            .map(u32::to_string)
+            .collect();
+        let due = format!("toUInt32([{}][{key} % {} + 1])", slots.join(","), slots.len());
+        Ok((due, "shardNum()"))
+    }
+
     /// The statement that finds the strays of a table.
     async fn strays_of(&self, table: &str) -> Result<String, Error> {
         let columns = self
@@ -178,15 +197,19 @@ impl Connection {
             .map(|view| format!("SELECT {cast} FROM ({}) AS made", view.select_from_facts()))
             .collect();
         let expected = expected.join("\nUNION ALL\n");
+        // A row on another shard than its own is as good as none, and may be there twice.
+        let (due, found) = self.shards_of_rows(table).await?;
         Ok(format!(
             "SELECT row, toString(any(org)) AS org, any(expected) AS expected
             FROM
             (
                 SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, true AS expected
-                FROM (SELECT {folded} FROM ({expected}) AS side GROUP BY {keys})
+                FROM (SELECT {folded}, {due} AS shard FROM cluster('rollcall', view({expected})) AS side GROUP BY {keys})
                 UNION ALL
                 SELECT reinterpretAsUInt128(sipHash128(*)) AS row, org, false AS expected
-                FROM (SELECT {folded} FROM {table} AS side GROUP BY {keys})
+                FROM cluster('rollcall', view(
+                    SELECT {folded}, {found} AS shard FROM {{db:Identifier}}.{table} AS side GROUP BY {keys}
+                ))
             )
             GROUP BY row
             HAVING count() = 1

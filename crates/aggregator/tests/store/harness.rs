@@ -7,7 +7,7 @@ use events::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use oracle::Oracle;
-use testbed::ClickHouse;
+use testbed::{ClickHouse, TestCluster};
 use uuid::Uuid;
 
 /// The settings of a database on the engine: the one place that says how it is reached.
@@ -25,7 +25,7 @@ fn settings(clickhouse: &ClickHouse, database: &str) -> Settings {
 pub(crate) struct Database {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
-    _clickhouse: ClickHouse,
+    _clickhouse: Option<ClickHouse>,
 }
 
 impl Database {
@@ -36,7 +36,27 @@ impl Database {
         Self {
             store: Store::new(&settings),
             settings,
-            _clickhouse: clickhouse,
+            _clickhouse: Some(clickhouse),
+        }
+    }
+
+    /// A database on all shards of a cluster, with the schema in it. It observes small organisations, too.
+    pub(crate) async fn on_shards(cluster: &TestCluster, name: &str) -> Self {
+        let settings = Settings {
+            url: cluster.urls().join(","),
+            cluster: Some(TestCluster::NAME.to_owned()),
+            user: cluster.user().to_owned(),
+            password: cluster.password().to_owned(),
+            database: name.to_owned(),
+            observe_from: 1,
+            ..Settings::default()
+        };
+        let store = Store::new(&settings);
+        store.migrate(|_| ()).await.unwrap();
+        Self {
+            store,
+            settings,
+            _clickhouse: None,
         }
     }
 
@@ -69,22 +89,21 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(START + 30_000 * HOUR)
 }
 
-/// A client of the database, for what the store does not answer.
+/// A client of the database, or of its first node, for what the store does not answer.
 pub(crate) fn client(settings: &Settings) -> clickhouse::Client {
     clickhouse::Client::default()
-        .with_url(&settings.url)
+        .with_url(settings.urls().next().unwrap())
         .with_user(&settings.user)
         .with_password(&settings.password)
         .with_database(&settings.database)
 }
 
-/// Runs a statement that answers nothing.
+/// Runs a statement that answers nothing, on every node.
 pub(crate) async fn run(database: &Database, statement: &str) {
-    client(&database.settings)
-        .query(statement)
-        .execute()
-        .await
-        .unwrap();
+    for url in database.settings.urls() {
+        let node = client(&database.settings).with_url(url);
+        node.query(statement).execute().await.unwrap();
+    }
 }
 
 /// The statements that make what the database holds, without its name.

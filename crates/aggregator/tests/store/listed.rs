@@ -17,7 +17,7 @@ fn between(start: Option<&str>, end: Option<&str>) -> TranscriptFilter {
 }
 
 /// Filters by time, by mentor, by topics and by all of them.
-fn filters() -> Vec<TranscriptFilter> {
+pub(crate) fn filters() -> Vec<TranscriptFilter> {
     let mut filters = Vec::new();
     for (start, end) in [
         (None, None),
@@ -56,8 +56,13 @@ async fn compare(store: &Store, oracle: &Oracle, filters: &[TranscriptFilter]) {
 #[tokio::test]
 async fn every_filter_lists_what_the_oracle_lists_however_rows_are_repeated_late_and_merged() {
     let database = Database::migrated("listed").await;
+    fill_and_compare(&database, 20, &filters()).await;
+}
+
+/// Inserts in so many steps, and compares every fifth time what is listed by these filters.
+pub(crate) async fn fill_and_compare(database: &Database, steps: i64, filters: &[TranscriptFilter]) {
     let (store, mut oracle) = (&database.store, Oracle::default());
-    for step in 0..20_i64 {
+    for step in 0..steps {
         // Late ones, repeated ones and more of what was begun, and another organisation in the same parts.
         let said = (0..40 + step * 3).map(|number| {
             let number = (step * 97 + number * number * 5) % 2_200;
@@ -68,11 +73,11 @@ async fn every_filter_lists_what_the_oracle_lists_however_rows_are_repeated_late
         insert(store, &mut [&mut oracle], said.chain(noted).chain(others)).await;
         if step % 7 == 3 {
             for table in ["conversation_beginnings", "conversations_by_day", "messages"] {
-                run(&database, &format!("OPTIMIZE TABLE {table} FINAL")).await;
+                run(database, &format!("OPTIMIZE TABLE {table} FINAL")).await;
             }
         }
         if step % 5 == 4 {
-            compare(store, &oracle, &filters()).await;
+            compare(store, &oracle, filters).await;
         }
     }
 }

@@ -120,63 +120,68 @@ impl Random {
     }
 }
 
+/// Inserts, observes, and compares every list and total with the oracle's, in an order that the seed makes.
+pub(crate) async fn interleave(store: &Store, seed: u64, steps: u64) {
+    let (mut oracle, mut random) = (Oracle::default(), Random(seed));
+    let mut clock = START;
+    let mut unfinished: Option<SealedBatch> = None;
+    for step in 0..steps {
+        clock += i64::try_from(random.below(150)).unwrap() * 60_000;
+        match random.below(5) {
+            0 => drop(store.observe_conversations(at(clock)).await.unwrap()),
+            // One that dies before it has entered what it changed, is observed perhaps, and is inserted again later.
+            1 if unfinished.is_none() => {
+                let make = if random.below(2) == 0 { said } else { noted };
+                let late = make(
+                    random.below(60),
+                    START + i64::try_from(random.below(90)).unwrap() * HOUR,
+                    random.below(3),
+                );
+                if late.time <= at(clock) {
+                    oracle.add(&late);
+                    let batch = sealed(&[late]);
+                    store.insert(&batch, || at(0)).await.unwrap();
+                    unfinished = Some(batch);
+                }
+            }
+            2 => {
+                if let Some(batch) = unfinished.take() {
+                    store.insert(&batch, || at(clock)).await.unwrap();
+                }
+            }
+            kind => {
+                let events: Vec<_> = (0..random.below(12))
+                    .map(|_| {
+                        let back = if kind == 3 {
+                            random.below(40)
+                        } else {
+                            random.below(clock.unsigned_abs() - START.unsigned_abs() + 1)
+                        };
+                        let conversation = random.below(40 + step * 4);
+                        let time = clock - i64::try_from(back).unwrap();
+                        if random.below(3) == 0 {
+                            noted(conversation, time, random.below(3))
+                        } else {
+                            said(conversation, time, random.below(3))
+                        }
+                    })
+                    .collect();
+                learn(&mut oracle, &events);
+                store.insert(&sealed(&events), || at(clock)).await.unwrap();
+            }
+        }
+        if unfinished.is_none() && step % 4 == 3 {
+            compare(store, &oracle).await;
+            assert_eq!(store.verify(OBSERVED_TABLE).await.unwrap(), None);
+        }
+    }
+}
+
 #[tokio::test]
 async fn totals_are_exact_under_every_interleaving_of_inserts_and_observations() {
     for seed in 0..4 {
         let (_database, store) = observing(&format!("observed_{seed}")).await;
-        let (mut oracle, mut random) = (Oracle::default(), Random(seed));
-        let mut clock = START;
-        let mut unfinished: Option<SealedBatch> = None;
-        for step in 0..60_u64 {
-            clock += i64::try_from(random.below(150)).unwrap() * 60_000;
-            match random.below(5) {
-                0 => drop(store.observe_conversations(at(clock)).await.unwrap()),
-                // One that dies before it has entered what it changed, is observed perhaps, and is inserted again later.
-                1 if unfinished.is_none() => {
-                    let make = if random.below(2) == 0 { said } else { noted };
-                    let late = make(
-                        random.below(60),
-                        START + i64::try_from(random.below(90)).unwrap() * HOUR,
-                        random.below(3),
-                    );
-                    if late.time <= at(clock) {
-                        oracle.add(&late);
-                        let batch = sealed(&[late]);
-                        store.insert(&batch, || at(0)).await.unwrap();
-                        unfinished = Some(batch);
-                    }
-                }
-                2 => {
-                    if let Some(batch) = unfinished.take() {
-                        store.insert(&batch, || at(clock)).await.unwrap();
-                    }
-                }
-                kind => {
-                    let events: Vec<_> = (0..random.below(12))
-                        .map(|_| {
-                            let back = if kind == 3 {
-                                random.below(40)
-                            } else {
-                                random.below(clock.unsigned_abs() - START.unsigned_abs() + 1)
-                            };
-                            let conversation = random.below(40 + step * 4);
-                            let time = clock - i64::try_from(back).unwrap();
-                            if random.below(3) == 0 {
-                                noted(conversation, time, random.below(3))
-                            } else {
-                                said(conversation, time, random.below(3))
-                            }
-                        })
-                        .collect();
-                    learn(&mut oracle, &events);
-                    store.insert(&sealed(&events), || at(clock)).await.unwrap();
-                }
-            }
-            if unfinished.is_none() && step % 4 == 3 {
-                compare(&store, &oracle).await;
-                assert_eq!(store.verify(OBSERVED_TABLE).await.unwrap(), None);
-            }
-        }
+        interleave(&store, seed, 60).await;
     }
 }
 

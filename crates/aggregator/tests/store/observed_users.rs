@@ -184,62 +184,67 @@ fn next_events(random: &mut Random, clock: i64) -> Vec<Event<'static>> {
     events
 }
 
+/// Inserts, observes, and compares every answer with the oracle's, in an order that the seed makes.
+pub(crate) async fn interleave(store: &Store, seed: u64, steps: u64) {
+    let (mut oracle, mut random) = (Oracle::default(), Random(seed));
+    let mut clock = START;
+    let mut slow: Option<SlowInsert> = None;
+    // Of inserts that died: they come again.
+    let mut dead: Vec<Event<'static>> = Vec::new();
+    let mut published: Vec<Event<'static>> = Vec::new();
+    for step in 0..steps {
+        match random.below(3) {
+            0 => clock += random.between(0, 8 * HOUR),
+            1 => clock = (clock / HOUR + 1) * HOUR + random.between(-90_000, 90_000),
+            _ => clock += random.between(0, 20_000),
+        }
+        // Clocks differ by twice the margin at most.
+        let skewed = at(clock + random.between(0, 120_000));
+        match random.below(8) {
+            0..2 => drop(store.observe_users(skewed).await.unwrap()),
+            2 => {
+                let events = next_events(&mut random, clock);
+                learn(&mut oracle, &events);
+                let batch = sealed(&events);
+                try_join(
+                    async { store.observe_users(skewed).await.map(drop) },
+                    store.insert(&batch, || at(clock)),
+                )
+                .await
+                .unwrap();
+            }
+            3 if slow.is_none() => {
+                let events = next_events(&mut random, clock);
+                learn(&mut oracle, &events);
+                slow = Some(SlowInsert::start(store, &events).await);
+                dead.extend(events);
+            }
+            3 | 4 => match slow.take() {
+                Some(slow) if random.below(2) == 0 => slow.die().await,
+                Some(slow) => slow.finish(clock).await,
+                None => {}
+            },
+            // All registrations once more.
+            5 => insert(store, &mut oracle, clock, &published).await,
+            _ => {
+                let events = next_events(&mut random, clock);
+                insert(store, &mut oracle, clock, &events).await;
+                published.extend(events.into_iter().filter(is_registration));
+            }
+        }
+        if slow.is_none() && step % 3 == 2 {
+            insert(store, &mut oracle, clock, &std::mem::take(&mut dead)).await;
+            compare(store, &oracle, &format!("seed {seed}, step {step}")).await;
+            assert_eq!(store.verify(OBSERVED_USERS_TABLE).await.unwrap(), None);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn users_are_counted_exactly_under_every_interleaving_of_inserts_and_observations() {
     for seed in 0..4 {
         let (_database, store) = observing(&format!("observed_users_{seed}")).await;
-        let (mut oracle, mut random) = (Oracle::default(), Random(seed));
-        let mut clock = START;
-        let mut slow: Option<SlowInsert> = None;
-        // Of inserts that died: they come again.
-        let mut dead: Vec<Event<'static>> = Vec::new();
-        let mut published: Vec<Event<'static>> = Vec::new();
-        for step in 0..40_u64 {
-            match random.below(3) {
-                0 => clock += random.between(0, 8 * HOUR),
-                1 => clock = (clock / HOUR + 1) * HOUR + random.between(-90_000, 90_000),
-                _ => clock += random.between(0, 20_000),
-            }
-            // Clocks differ by twice the margin at most.
-            let skewed = at(clock + random.between(0, 120_000));
-            match random.below(8) {
-                0..2 => drop(store.observe_users(skewed).await.unwrap()),
-                2 => {
-                    let events = next_events(&mut random, clock);
-                    learn(&mut oracle, &events);
-                    let batch = sealed(&events);
-                    try_join(
-                        async { store.observe_users(skewed).await.map(drop) },
-                        store.insert(&batch, || at(clock)),
-                    )
-                    .await
-                    .unwrap();
-                }
-                3 if slow.is_none() => {
-                    let events = next_events(&mut random, clock);
-                    learn(&mut oracle, &events);
-                    slow = Some(SlowInsert::start(&store, &events).await);
-                    dead.extend(events);
-                }
-                3 | 4 => match slow.take() {
-                    Some(slow) if random.below(2) == 0 => slow.die().await,
-                    Some(slow) => slow.finish(clock).await,
-                    None => {}
-                },
-                // All registrations once more.
-                5 => insert(&store, &mut oracle, clock, &published).await,
-                _ => {
-                    let events = next_events(&mut random, clock);
-                    insert(&store, &mut oracle, clock, &events).await;
-                    published.extend(events.into_iter().filter(is_registration));
-                }
-            }
-            if slow.is_none() && step % 3 == 2 {
-                insert(&store, &mut oracle, clock, &std::mem::take(&mut dead)).await;
-                compare(&store, &oracle, &format!("seed {seed}, step {step}")).await;
-                assert_eq!(store.verify(OBSERVED_USERS_TABLE).await.unwrap(), None);
-            }
-        }
+        interleave(&store, seed, 40).await;
     }
 }
 
