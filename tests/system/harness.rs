@@ -30,9 +30,12 @@ pub(crate) struct Ready {
     pub(crate) group_id: Option<String>,
     pub(crate) api_url: Option<String>,
     pub(crate) clickhouse_url: Option<String>,
+    pub(crate) clickhouse_urls: Option<Vec<String>>,
+    pub(crate) clickhouse_pids: Option<Vec<u32>>,
     pub(crate) clickhouse_native: Option<String>,
     pub(crate) clickhouse_user: Option<String>,
     pub(crate) clickhouse_password: Option<String>,
+    pub(crate) cluster: Option<String>,
     pub(crate) database: Option<String>,
     pub(crate) api_key: Option<String>,
     pub(crate) pid: u32,
@@ -292,7 +295,7 @@ impl Drop for Running {
 }
 
 /// Sends a signal to a process.
-fn send(pid: u32, name: &str) {
+pub(crate) fn send(pid: u32, name: &str) {
     let signal = match name {
         "CONT" => Signal::CONT,
         "HUP" => Signal::HUP,
@@ -371,6 +374,8 @@ pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
 #[derive(Debug)]
 pub(crate) struct Parts {
     dir: PathBuf,
+    /// Of ClickHouse: its nodes.
+    urls: String,
     pub(crate) clickhouse: Process,
     pub(crate) kafka: Process,
 }
@@ -388,12 +393,37 @@ impl Parts {
 
     /// Starts both in `dir`.
     pub(crate) async fn bare(dir: &Path) -> Self {
-        let (engine, broker) = (subdirectory(dir, "clickhouse"), subdirectory(dir, "kafka"));
+        let engine = subdirectory(dir, "clickhouse");
         let data = engine.join("data");
         let clickhouse = on_free_port(&["dev", "clickhouse"], &data);
+        Self::around(dir, Process::start(&engine, &clickhouse, &[]).await).await
+    }
+
+    /// Starts a cluster of three engines instead, and makes the schema.
+    pub(crate) async fn on_cluster(dir: &Path) -> Self {
+        let engines = subdirectory(dir, "clickhouse");
+        let data = engines.join("data");
+        let args = [
+            "dev",
+            "cluster",
+            "--shards",
+            "3",
+            "--data-dir",
+            data.to_str().unwrap(),
+        ];
+        let parts = Self::around(dir, Process::start(&engines, &args, &[]).await).await;
+        succeeds(&mut parts.command(&["migrate"]));
+        parts
+    }
+
+    async fn around(dir: &Path, clickhouse: Process) -> Self {
+        let broker = subdirectory(dir, "kafka");
+        let ready = &clickhouse.ready;
+        let several = ready.clickhouse_urls.as_ref().map(|urls| urls.join(","));
         Self {
             dir: dir.to_owned(),
-            clickhouse: Process::start(&engine, &clickhouse, &[]).await,
+            urls: several.or(ready.clickhouse_url.clone()).unwrap(),
+            clickhouse,
             kafka: Process::start(&broker, &["dev", "kafka"], &[]).await,
         }
     }
@@ -401,21 +431,26 @@ impl Parts {
     /// A command of `rollcall` on both.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(ROLLCALL);
-        command.args(args).envs(self.variables());
+        command.args(args).envs(self.variables()).envs(self.cluster());
         command
     }
 
     /// The variables that lead to both.
     pub(crate) fn variables(&self) -> [(&'static str, &str); 4] {
         let servers = self.kafka.ready.bootstrap_servers.as_deref().unwrap();
-        let url = self.clickhouse.ready.clickhouse_url.as_deref().unwrap();
         let [user, password] = self.clickhouse.clickhouse_login();
         [
             ("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers),
-            ("ROLLCALL__CLICKHOUSE__URL", url),
+            ("ROLLCALL__CLICKHOUSE__URL", self.urls.as_str()),
             user,
             password,
         ]
+    }
+
+    /// The variable that names the cluster.
+    pub(crate) fn cluster(&self) -> Option<(&'static str, &str)> {
+        let cluster = self.clickhouse.ready.cluster.as_deref()?;
+        Some(("ROLLCALL__CLICKHOUSE__CLUSTER", cluster))
     }
 
     /// Starts `ingest`, with further variables of the environment.
@@ -434,7 +469,7 @@ impl Parts {
 
     async fn role(&self, role: &str, variables: &[(&str, &str)]) -> Process {
         let dir = subdirectory(&self.dir, role);
-        let variables = [&self.variables()[..], variables].concat();
+        let variables = [&self.variables()[..], variables, self.cluster().as_slice()].concat();
         Process::start(&dir, &[role, "--http-addr", "127.0.0.1:0"], &variables).await
     }
 }

@@ -6,6 +6,7 @@ mod access;
 mod architecture;
 mod bad_events;
 mod clients;
+mod cluster;
 mod command_line;
 mod connections;
 mod deployment;

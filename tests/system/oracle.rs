@@ -70,21 +70,25 @@ fn answers_equal_the_oracles() {
 /// Publishes the events of worlds, each under its org, and waits until they are settled.
 pub(crate) async fn publish(process: &Process, worlds: &[(String, World)]) {
     for part in 0..PARTS {
-        let records = worlds.iter().flat_map(|(org, world)| {
-            let again = world.events.iter().filter(|entry| entry.again);
-            let first = world.events.iter().map(|entry| (entry, entry.spelling));
-            let all: Vec<_> = first
-                .chain(again.map(|entry| (entry, Spelling(!entry.spelling.0))))
-                .collect();
-            let size = all.len().div_ceil(PARTS).max(1);
-            let records = all.into_iter().skip(part * size).take(size);
-            records
-                .map(|(entry, spelling)| record(&of(org, &entry.event), spelling))
-                .collect::<Vec<Record>>()
-        });
-        process.publish_records(records).await;
+        process.publish_records(records(worlds, part, PARTS)).await;
         process.settled().await;
     }
+}
+
+/// One of so many parts of the records of worlds, each under its org.
+pub(crate) fn records(worlds: &[(String, World)], part: usize, parts: usize) -> impl Iterator<Item = Record> {
+    worlds.iter().flat_map(move |(org, world)| {
+        let again = world.events.iter().filter(|entry| entry.again);
+        let first = world.events.iter().map(|entry| (entry, entry.spelling));
+        let all: Vec<_> = first
+            .chain(again.map(|entry| (entry, Spelling(!entry.spelling.0))))
+            .collect();
+        let size = all.len().div_ceil(parts).max(1);
+        let records = all.into_iter().skip(part * size).take(size);
+        records
+            .map(|(entry, spelling)| record(&of(org, &entry.event), spelling))
+            .collect::<Vec<Record>>()
+    })
 }
 
 /// An oracle of a world under its org.
