@@ -7,7 +7,7 @@
 //!
 //! - [`settings`]: where ClickHouse is
 //! - [`error`]: what can go wrong, and what may be tried again
-//! - `nodes`: the way to a node of ClickHouse that answers
+//! - `tls` and `nodes`: the way to a node of ClickHouse that answers, and whom it trusts
 //! - `connection`: statements on that way, each under a limit of time
 //! - `insert`: batches likewise
 //! - `rollup`: the rollups, each with the view that defines it (`rollups/`)
@@ -49,6 +49,7 @@ mod rollup_rows;
 pub mod settings;
 pub mod store;
 mod tables;
+mod tls;
 mod transcripts;
 pub mod verify;
 

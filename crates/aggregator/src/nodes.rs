@@ -4,8 +4,6 @@
 //! spread over all, and one that is away is passed over until it answers again.
 
 use std::{
-    fs,
-    path::Path,
     pin::Pin,
     sync::{
         Arc,
@@ -23,10 +21,9 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use native_tls::{Certificate, TlsConnector};
 use tower_service::Service;
 
-use crate::settings::Settings;
+use crate::{settings::Settings, tls::connector};
 
 /// How long a connection without a request is kept: ClickHouse closes it after 3 seconds by default.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -55,7 +52,7 @@ struct Shared {
 
 impl Nodes {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let https = tls(settings.ca_file.as_deref()).map(|tls| {
+        let https = connector(settings.ca_file.as_deref()).map(|tls| {
             let mut http = HttpConnector::new();
             http.enforce_http(false);
             http.set_keepalive(Some(KEEPALIVE));
@@ -126,25 +123,5 @@ async fn probe(https: &Https, url: &Uri) -> Result<(), BoxError> {
     match client.get(ping).await?.status() {
         StatusCode::OK => Ok(()),
         status => Err(format!("{url} answers {status} to a ping").into()),
-    }
-}
-
-/// TLS that trusts what the system does, and the authorities of a file.
-fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
-    let mut tls = TlsConnector::builder();
-    if let Some(ca_file) = ca_file {
-        for authority in authorities(ca_file)? {
-            tls.add_root_certificate(authority);
-        }
-    }
-    tls.build().map_err(|error| error.to_string())
-}
-
-/// The certificates of a file.
-pub(crate) fn authorities(ca_file: &Path) -> Result<Vec<Certificate>, String> {
-    let pem = fs::read(ca_file).map_err(|error| format!("cannot read {}: {error}", ca_file.display()))?;
-    match Certificate::stack_from_pem(&pem) {
-        Ok(authorities) if !authorities.is_empty() => Ok(authorities),
-        _ => Err(format!("{} holds no certificate in PEM", ca_file.display())),
     }
 }

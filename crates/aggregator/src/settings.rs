@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use crate::nodes;
+use crate::tls::authorities;
 
 /// Settings of ClickHouse's that are Rollcall's to choose: an answer or an acknowledgement rests on each.
 const RESERVED: [&str; 8] = [
@@ -67,7 +67,7 @@ impl Settings {
     /// One line that names the setting at fault.
     pub fn validate(&self) -> Result<(), String> {
         if let Some(ca_file) = &self.ca_file {
-            nodes::authorities(ca_file).map_err(|error| format!("clickhouse.ca_file: {error}"))?;
+            authorities(ca_file).map_err(|error| format!("clickhouse.ca_file: {error}"))?;
         }
         let is_name = |name: &str| {
             !name.is_empty()
