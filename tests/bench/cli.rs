@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, value_parser};
 use serde::Serialize;
 
 /// Measures Rollcall on this machine; prints tables and writes JSON.
@@ -37,6 +37,9 @@ pub(crate) struct Cli {
     /// ratios of this to that
     #[arg(long, value_name = "PATH")]
     pub(crate) baseline: Option<PathBuf>,
+    /// Runs this build on a cluster of so many shards and on one server in turns: the sections ingest and queries
+    #[arg(long, value_name = "N", conflicts_with = "baseline", value_parser = value_parser!(u8).range(2..=16))]
+    pub(crate) shards: Option<u8>,
     /// Where the JSON goes
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench.json"))]
     pub(crate) json: PathBuf,
@@ -62,6 +65,8 @@ pub(crate) enum Section {
     Statements,
     /// What changes as history grows tenfold twice
     Growth,
+    /// Several that ingest one topic, in one group
+    Members,
 }
 
 /// How much is measured.
@@ -130,7 +135,8 @@ impl Cli {
 
     /// Whether a section is to be run on two builds.
     pub(crate) fn compares(&self, section: Section) -> bool {
-        self.sections.is_empty() || self.sections.contains(&section)
+        let is_known = self.shards.is_none() || [Section::Ingest, Section::Queries].contains(&section);
+        is_known && (self.sections.is_empty() || self.sections.contains(&section))
     }
 
     /// How many times two builds are run.
@@ -140,10 +146,15 @@ impl Cli {
 
     /// An error where a section cannot be run on two builds.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let alone = [Section::Rival, Section::Limits, Section::Growth];
+        let alone = [Section::Rival, Section::Limits, Section::Growth, Section::Members];
         ensure!(
             self.baseline.is_none() || !self.sections.iter().any(|section| alone.contains(section)),
             "--baseline compares ingest, freshness, queries and statements only"
+        );
+        let spread = [Section::Ingest, Section::Queries];
+        ensure!(
+            self.shards.is_none() || self.sections.iter().all(|section| spread.contains(section)),
+            "--shards compares ingest and queries only"
         );
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! This build and another one in turns, so that whatever else the machine does slows down both, and the ratios of their
-//! figures.
+//! This build and another one in turns, or a cluster and one server, so that whatever else the machine does slows down both,
+//! and the ratios of their figures.
 
 use std::{
     path::Path,
@@ -52,7 +52,7 @@ struct Comparison {
 }
 
 /// Runs the selected sections on both builds.
-pub(crate) async fn measure(
+pub(crate) async fn builds(
     cli: &Cli,
     sizes: &Sizes,
     report: &mut Report,
@@ -66,6 +66,18 @@ pub(crate) async fn measure(
     })?;
     let this = Stack::start().await?;
     let baseline = Stack::of_build(&baseline, Arc::clone(&this.broker)).await?;
+    measure(cli, sizes, report, [this, baseline]).await
+}
+
+/// Runs the selected sections on a cluster of so many shards, and on one server as the baseline.
+pub(crate) async fn shards(cli: &Cli, sizes: &Sizes, report: &mut Report, shards: u8) -> anyhow::Result<()> {
+    let one = Stack::start().await?;
+    let cluster = Stack::on_shards(shards, Arc::clone(&one.broker)).await?;
+    measure(cli, sizes, report, [cluster, one]).await
+}
+
+async fn measure(cli: &Cli, sizes: &Sizes, report: &mut Report, stacks: [Stack; 2]) -> anyhow::Result<()> {
+    let [this, baseline] = stacks;
     let comparison = Comparison {
         builds: [("this", this), ("baseline", baseline)].map(|(name, stack)| Build { name, stack }),
         pairs: cli.pairs(),
@@ -113,8 +125,7 @@ impl Comparison {
         let table = self.in_turns("ingest", what, async |build, pair| {
             let database = format!("{}_{pair}", build.name);
             let figures = ingest::measure(&build.stack, &database, sizes.events).await?;
-            let drop_database = format!("DROP DATABASE {database} SYNC");
-            build.stack.sql().run(&drop_database).await?;
+            build.stack.drop_database(&database).await?;
             Ok(figures.named())
         });
         table.await
@@ -134,8 +145,7 @@ impl Comparison {
                 numbers.push((format!("parts of a table after {of}"), Some(sampled.parts)));
             }
             drop(pipeline);
-            let drop_database = format!("DROP DATABASE {database} SYNC");
-            build.stack.sql().run(&drop_database).await?;
+            build.stack.drop_database(&database).await?;
             build.stack.wait_for_merges().await?;
             Ok(numbers)
         });
@@ -159,8 +169,8 @@ impl Comparison {
             }
             stack.rebuild(DATABASE).await?;
             stack.wait_for_merges().await?;
-            // What a baseline holds instead, it reads when it is asked.
-            if *name == self.builds[0].name {
+            // What another build holds instead, it reads when it is asked.
+            if stack.is_this_build() {
                 queries::observe(stack, DATABASE).await?;
             }
             apis.push((*name, Api::of_servers(stack, DATABASE, 2).await?));
@@ -199,8 +209,7 @@ impl Comparison {
         });
         let table = table.await?;
         for build in &self.builds {
-            let drop_database = format!("DROP DATABASE {DATABASE} SYNC");
-            build.stack.sql().run(&drop_database).await?;
+            build.stack.drop_database(DATABASE).await?;
         }
         Ok(table)
     }

@@ -71,7 +71,7 @@ impl Org {
                 "${rows}",
                 &((conversations.end - conversations.start) * of_each).to_string(),
             );
-        self.insert(stack, database, &statement).await
+        self.insert(stack, (database, "messages"), &statement).await
     }
 
     fn conversations(&self) -> u64 {
@@ -84,17 +84,23 @@ impl Org {
         let statement = include_str!("history/annotations.sql")
             .replace("${first}", &(self.conversations() - conversations).to_string())
             .replace("${conversations}", &conversations.to_string());
-        self.insert(stack, database, &statement).await
+        self.insert(stack, (database, "annotations"), &statement).await
     }
 
     /// Registers every user, on some day of the year before the history begins or of the year after.
     pub(crate) async fn register(&self, stack: &Stack, database: &str) -> anyhow::Result<()> {
-        self.insert(stack, database, include_str!("history/registrations.sql"))
-            .await
+        let statement = include_str!("history/registrations.sql");
+        self.insert(stack, (database, "registrations"), statement).await
     }
 
-    async fn insert(&self, stack: &Stack, database: &str, statement: &str) -> anyhow::Result<()> {
+    async fn insert(
+        &self,
+        stack: &Stack,
+        (database, table): (&str, &str),
+        statement: &str,
+    ) -> anyhow::Result<()> {
         let statement = statement
+            .replace("${into}", &stack.into(table))
             .replace("${org}", &self.name)
             .replace("${users}", &self.users.to_string())
             .replace("${population}", &(self.users * USERS_PER_ACTIVE).to_string())

@@ -8,8 +8,9 @@
 //! - [`freshness`]: how soon an answer contains an event
 //! - [`queries`]: the three endpoints, and what the same answers cost without rollups
 //! - [`statements`]: what the engine's HTTP interface costs
+//! - [`members`]: several that ingest, in one group
 //! - [`growth`]: what changes with a longer history
-//! - [`compare`]: this build and another one in turns
+//! - [`compare`]: this build and another one in turns, or a cluster and one server
 //! - [`history`], [`api`], [`times`]: histories of any length, the endpoints over HTTP, medians
 //! - [`report`]: a table for people, JSON for programs
 
@@ -22,6 +23,7 @@ mod history;
 mod ingest;
 mod limits;
 mod load;
+mod members;
 mod part;
 mod queries;
 mod report;
@@ -69,7 +71,11 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
     let sizes = cli.sizes();
     let mut report = Report::new(&sizes, &cli.json);
     if let Some(baseline) = &cli.baseline {
-        compare::measure(cli, &sizes, &mut report, baseline).await?;
+        compare::builds(cli, &sizes, &mut report, baseline).await?;
+        return report.end();
+    }
+    if let Some(shards) = cli.shards {
+        compare::shards(cli, &sizes, &mut report, shards).await?;
         return report.end();
     }
     let stack = Stack::start().await?;
@@ -87,6 +93,9 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
     }
     if cli.wants(Section::Growth) {
         report.add(&growth::measure(&stack, &sizes).await?)?;
+    }
+    if cli.wants(Section::Members) {
+        report.add(&members::measure(&stack, &sizes).await?)?;
     }
     report.end()
 }

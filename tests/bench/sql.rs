@@ -25,6 +25,18 @@ impl Sql {
         }
     }
 
+    /// Each node.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = Self> {
+        self.settings.urls().map(|url| {
+            let mut settings = self.settings.clone();
+            url.clone_into(&mut settings.url);
+            Self {
+                http: self.http.clone(),
+                settings,
+            }
+        })
+    }
+
     /// Runs a statement. Returns its rows as tab-separated lines.
     pub(crate) async fn run(&self, statement: &str) -> anyhow::Result<String> {
         self.run_in("default", statement).await
@@ -47,8 +59,8 @@ impl Sql {
         let request = self
             .http
             .post(format!(
-                "{}/?database={database}&max_execution_time={seconds}",
-                self.settings.url
+                "{}/?database={database}&max_execution_time={seconds}&distributed_foreground_insert=1",
+                self.settings.urls().next().unwrap_or_default()
             ))
             .header("X-ClickHouse-User", &self.settings.user)
             .header("X-ClickHouse-Key", &self.settings.password)

@@ -64,6 +64,8 @@ pub(crate) struct Role {
 struct Ready {
     api_url: Option<String>,
     clickhouse_url: Option<String>,
+    clickhouse_urls: Option<Vec<String>>,
+    cluster: Option<String>,
     /// Absent where the engine takes the user `default` without a password.
     clickhouse_user: Option<String>,
     clickhouse_password: Option<String>,
@@ -102,14 +104,35 @@ impl Stack {
 
     /// The same build, or another one, with a running broker.
     pub(crate) async fn of_build(rollcall: &Path, broker: Arc<Broker>) -> anyhow::Result<Self> {
+        Self::over(
+            rollcall,
+            broker,
+            &["dev", "clickhouse", "--http-addr", "127.0.0.1:0"],
+        )
+        .await
+    }
+
+    /// This build on a cluster of so many engines, with a running broker.
+    pub(crate) async fn on_shards(shards: u8, broker: Arc<Broker>) -> anyhow::Result<Self> {
+        let arguments = ["dev", "cluster", "--shards", &shards.to_string()];
+        Self::over(Path::new(ROLLCALL), broker, &arguments).await
+    }
+
+    /// A build, with what a command of it runs as ClickHouse.
+    async fn over(rollcall: &Path, broker: Arc<Broker>, clickhouse: &[&str]) -> anyhow::Result<Self> {
         let dir = temp_dir()?;
         let mut engine = Command::new(rollcall);
         engine
-            .args(["dev", "clickhouse", "--http-addr", "127.0.0.1:0", "--data-dir"])
+            .args(clickhouse)
+            .arg("--data-dir")
             .arg(dir.path().join(DATA));
         let (engine, ready) = start("engine", &mut engine, dir.path()).await?;
+        let urls = ready.clickhouse_urls.map(|urls| urls.join(","));
         let mut clickhouse = aggregator::Settings {
-            url: ready.clickhouse_url.context("the engine names no address")?,
+            url: urls
+                .or(ready.clickhouse_url)
+                .context("the engine names no address")?,
+            cluster: ready.cluster,
             ..aggregator::Settings::default()
         };
         clickhouse.user = ready.clickhouse_user.unwrap_or(clickhouse.user);
@@ -185,7 +208,30 @@ impl Stack {
         Ok(())
     }
 
-    /// The engine's SQL interface.
+    /// Whether it runs the program that is built with this benchmark.
+    pub(crate) fn is_this_build(&self) -> bool {
+        self.rollcall == Path::new(ROLLCALL)
+    }
+
+    /// The table that rows are inserted into, which sends them to their shards where there are several.
+    pub(crate) fn into(&self, table: &str) -> String {
+        let ending = if self.clickhouse.cluster.is_some() {
+            "_all"
+        } else {
+            ""
+        };
+        format!("{table}{ending}")
+    }
+
+    /// Drops a database on every node.
+    pub(crate) async fn drop_database(&self, database: &str) -> anyhow::Result<()> {
+        for node in self.sql.nodes() {
+            node.run(&format!("DROP DATABASE {database} SYNC")).await?;
+        }
+        Ok(())
+    }
+
+    /// The engine's SQL interface, or that of the first of several.
     pub(crate) const fn sql(&self) -> &Sql {
         &self.sql
     }
@@ -226,6 +272,9 @@ impl Stack {
             .env("ROLLCALL__CLICKHOUSE__PASSWORD", &self.clickhouse.password)
             .env("ROLLCALL__CLICKHOUSE__DATABASE", database)
             .stdin(Stdio::null());
+        if let Some(cluster) = &self.clickhouse.cluster {
+            command.env("ROLLCALL__CLICKHOUSE__CLUSTER", cluster);
+        }
         command
     }
 
@@ -266,7 +315,10 @@ impl Stack {
         let deadline = Instant::now() + MERGES_TIMEOUT;
         let mut quiet = 0;
         while quiet < 10 && Instant::now() < deadline {
-            let merging = self.sql.number("system", "SELECT count() FROM merges").await? > 0;
+            let mut merging = false;
+            for node in self.sql.nodes() {
+                merging |= node.number("system", "SELECT count() FROM merges").await? > 0;
+            }
             quiet = if merging { 0 } else { quiet + 1 };
             tokio::time::sleep(5 * POLL_INTERVAL).await;
         }
@@ -278,13 +330,16 @@ impl Role {
     /// How many records `ingest` has settled. Offsets are committed once a second, which is too coarse to measure
     /// by: this counter is raised with each batch.
     pub(crate) async fn settled(&self) -> anyhow::Result<u64> {
+        self.metric("rollcall_records_total").await
+    }
+
+    /// The sum of a counter over its labels.
+    pub(crate) async fn metric(&self, name: &str) -> anyhow::Result<u64> {
         let text = reqwest::get(format!("{}/metrics", self.url))
             .await?
             .text()
             .await?;
-        let samples = text
-            .lines()
-            .filter(|line| line.starts_with("rollcall_records_total"));
+        let samples = text.lines().filter(|line| line.starts_with(name));
         let counts = samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
         Ok(counts.sum())
     }

@@ -148,13 +148,15 @@ fn linters_accept_the_stack() {
     let args = ["--ignore", "DL3008", dockerfile.to_str().unwrap()];
     tools::run("bin/hadolint", args, &tools::python(), None);
 
-    let compose = root().join("docker-compose.yml");
-    let args = [
-        "--config",
-        "dclint.json",
-        "--max-warnings",
-        "0",
-        compose.to_str().unwrap(),
-    ];
-    tools::run("node_modules/.bin/dclint", args, &tools::node(), None);
+    for compose in ["docker-compose.yml", "deploy/cluster/docker-compose.yml"] {
+        let compose = root().join(compose);
+        let args = [
+            "--config",
+            "dclint.json",
+            "--max-warnings",
+            "0",
+            compose.to_str().unwrap(),
+        ];
+        tools::run("node_modules/.bin/dclint", args, &tools::node(), None);
+    }
 }

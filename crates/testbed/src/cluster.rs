@@ -1,9 +1,14 @@
 //! Several engines as one real cluster, which a test has to itself.
 
+use std::fs;
+
 use embedded::{Cluster, ClusterOptions, Engine};
 use tempfile::TempDir;
 
-use crate::clickhouse::{PASSWORD, library, program};
+use crate::{
+    clickhouse::{PASSWORD, library, program},
+    zookeeper::ZooKeeper,
+};
 
 /// Engines that are the shards of a cluster. Dropping it ends them and deletes their data.
 #[derive(Debug)]
@@ -21,8 +26,44 @@ impl TestCluster {
     /// # Panics
     /// If one cannot be started: no test that needs it can go on.
     pub async fn start(shards: usize) -> Self {
-        let library = tokio::task::spawn_blocking(library).await;
+        Self::start_in(TempDir::new().expect("a temporary directory can be made"), shards).await
+    }
+
+    /// Starts one shard that keeps `Replicated…` tables by a ZooKeeper. As the engine has no way for replicas to reach
+    /// each other, such tables can be made, and neither read from others nor written.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub async fn with_zookeeper(zookeeper: &ZooKeeper) -> Self {
         let data = TempDir::new().expect("a temporary directory can be made");
+        let (host, port) = (zookeeper.address().ip(), zookeeper.address().port());
+        let files = [
+            (
+                "config.d",
+                format!(
+                    "<clickhouse><zookeeper><node><host>{host}</host><port>{port}</port></node></zookeeper></clickhouse>"
+                ),
+            ),
+            (
+                "users.d",
+                format!(
+                    "<clickhouse><users><{user}><grants>\
+                     <query>GRANT ALL ON *.*</query>\
+                     </grants></{user}></users></clickhouse>",
+                    user = Engine::USER
+                ),
+            ),
+        ];
+        for (folder, text) in files {
+            let folder = data.path().join("shard-1").join(folder);
+            fs::create_dir_all(&folder).expect("a directory can be made");
+            fs::write(folder.join("zookeeper.xml"), text).expect("a file can be written");
+        }
+        Self::start_in(data, 1).await
+    }
+
+    async fn start_in(data: TempDir, shards: usize) -> Self {
+        let library = tokio::task::spawn_blocking(library).await;
         let options = ClusterOptions {
             program: program(),
             library: library.expect("the engine can be fetched"),

@@ -4,6 +4,7 @@
 //! - `cluster`: several engines as the shards of a cluster
 //! - `front`: what stands between a client and a server: TLS, or a way that can be cut
 //! - `kafka`: Apache Kafka itself, one node of it, open to all or with certificates, users and their rights
+//! - `zookeeper`: Apache ZooKeeper, one node
 //! - `certificate`: certificates of such servers
 //! - `installed`: what other people published, fetched once
 
@@ -13,9 +14,11 @@ mod cluster;
 mod front;
 mod installed;
 mod kafka;
+mod zookeeper;
 
 pub use clickhouse::{ClickHouse, add_users, run_engine};
 pub use cluster::TestCluster;
 pub use front::{Front, TlsFront};
 pub use installed::installed;
 pub use kafka::{Kafka, Listener, Resource, SecureKafka, free_ports};
+pub use zookeeper::ZooKeeper;

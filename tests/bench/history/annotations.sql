@@ -1,4 +1,4 @@
-INSERT INTO annotations (org, conversation_id, annotated_at, event_id, user_sentiment, topics, topic_keys)
+INSERT INTO ${into} (org, conversation_id, annotated_at, event_id, user_sentiment, topics, topic_keys)
 WITH
     sipHash64('${org}', number) AS dice,
     if(dice % 20 = 0, ['one in twenty', concat('topic ', toString(dice % 30))], [concat('topic ', toString(dice % 30))]) AS names

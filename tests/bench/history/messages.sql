@@ -1,4 +1,4 @@
-INSERT INTO messages (org, conversation_id, time, message_id, role, user_id, mentor_id, content, model)
+INSERT INTO ${into} (org, conversation_id, time, message_id, role, user_id, mentor_id, content, model)
 WITH
     intDiv(number, ${messages}) AS conversation,
     number % ${messages} + ${first_message} AS message,

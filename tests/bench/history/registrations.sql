@@ -1,4 +1,4 @@
-INSERT INTO registrations (org, user_id, registered_at)
+INSERT INTO ${into} (org, user_id, registered_at)
 SELECT
     '${org}',
     concat('user-', toString(number)),

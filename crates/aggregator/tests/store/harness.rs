@@ -42,15 +42,7 @@ impl Database {
 
     /// A database on all shards of a cluster, with the schema in it. It observes small organisations, too.
     pub(crate) async fn on_shards(cluster: &TestCluster, name: &str) -> Self {
-        let settings = Settings {
-            url: cluster.urls().join(","),
-            cluster: Some(TestCluster::NAME.to_owned()),
-            user: cluster.user().to_owned(),
-            password: cluster.password().to_owned(),
-            database: name.to_owned(),
-            observe_from: 1,
-            ..Settings::default()
-        };
+        let settings = Self::settings_on_shards(cluster, name);
         let store = Store::new(&settings);
         store.migrate(|_| ()).await.unwrap();
         Self {
@@ -65,6 +57,21 @@ impl Database {
         let database = Self::named(name).await;
         database.store.migrate(|_| ()).await.unwrap();
         database
+    }
+}
+
+impl Database {
+    /// The settings of a database on all shards of a cluster.
+    pub(crate) fn settings_on_shards(cluster: &TestCluster, name: &str) -> Settings {
+        Settings {
+            url: cluster.urls().join(","),
+            cluster: Some(TestCluster::NAME.to_owned()),
+            user: cluster.user().to_owned(),
+            password: cluster.password().to_owned(),
+            database: name.to_owned(),
+            observe_from: 1,
+            ..Settings::default()
+        }
     }
 }
 

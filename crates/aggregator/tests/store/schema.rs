@@ -1,20 +1,20 @@
 use std::path::Path;
 
 use aggregator::{
-    Error, Store, definitions,
+    Error, Settings, Store, definitions,
     migrate::{Access, SchemaState, latest_version},
 };
 
+use testbed::{TestCluster, ZooKeeper};
+
 use crate::harness::{Database, client, run, schema};
 
-#[tokio::test]
-async fn the_migrations_amount_to_schema_sql() {
-    let database = Database::migrated("schema_sql").await;
-    let found = schema(&database.settings).await;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.sql");
+/// Compares what a database holds with a file beside the crate; writes it elsewhere to be copied.
+fn assert_is(found: &str, file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    let found_path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema.sql");
-    std::fs::write(&found_path, &found).unwrap();
+    let found_path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    std::fs::write(&found_path, found).unwrap();
     let mut lines = written.lines().zip(found.lines());
     assert!(
         written == found,
@@ -23,6 +23,99 @@ async fn the_migrations_amount_to_schema_sql() {
         found_path.display(),
         path.display()
     );
+}
+
+#[tokio::test]
+async fn the_migrations_amount_to_schema_sql() {
+    let database = Database::migrated("schema_sql").await;
+    assert_is(&schema(&database.settings).await, "schema.sql");
+}
+
+/// Of a database on a cluster: the tables that send rows to their shards, and all others.
+async fn distributed_and_local(settings: &Settings) -> (String, String) {
+    let found = schema(settings).await;
+    let (mut distributed, mut local) = (String::new(), String::new());
+    for statement in found.split_inclusive(";\n\n") {
+        if statement.contains("ENGINE = Distributed") {
+            distributed.push_str(statement);
+        } else {
+            local.push_str(statement);
+        }
+    }
+    (
+        distributed.replace(&format!("'{}'", settings.database), "'rollcall'"),
+        local,
+    )
+}
+
+#[tokio::test]
+async fn a_cluster_has_the_same_tables_and_those_of_schema_cluster_sql() {
+    let cluster = TestCluster::start(2).await;
+    let database = Database::on_shards(&cluster, "schema_cluster").await;
+    for url in database.settings.urls() {
+        let node = Settings {
+            url: url.to_owned(),
+            ..database.settings.clone()
+        };
+        let (distributed, local) = distributed_and_local(&node).await;
+        assert_is(&distributed, "schema-cluster.sql");
+        assert_eq!(local, include_str!("../../schema.sql"), "{url}");
+    }
+}
+
+/// The engine makes replicated tables by a real ZooKeeper, and cannot write to them: what a migration inserts is passed over.
+#[tokio::test]
+async fn replicated_tables_are_those_of_schema_replicated_sql() {
+    /// TABLE_IS_READ_ONLY, as the message names it.
+    const READ_ONLY: &str = "TABLE_IS_READ_ONLY";
+    let zookeeper = ZooKeeper::start(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let cluster = TestCluster::with_zookeeper(&zookeeper).await;
+    let settings = Settings {
+        replicated: true,
+        // It would wait for the table to become writable.
+        settings: [("insert_keeper_max_retries".to_owned(), "0".to_owned())].into(),
+        ..Database::settings_on_shards(&cluster, "schema_replicated")
+    };
+    let store = Store::new(&settings);
+    let client = client(&settings);
+    let mut applied = 0;
+    while let Err(error) = store.migrate(|_| applied += 1).await {
+        assert!(format!("{error:?}").contains(READ_ONLY), "{error:?}");
+        let next: u32 = client
+            .query("SELECT toUInt32(max(version) + 1) FROM schema_versions")
+            .fetch_one()
+            .await
+            .unwrap();
+        let record = client.query("INSERT INTO schema_versions (version, name) VALUES (?, ?)");
+        let record = record.bind(next).bind(migration_name(next));
+        record.execute().await.unwrap();
+    }
+    assert!(applied > 30, "{applied}");
+    let (_, local) = distributed_and_local(&settings).await;
+    assert_is(&local, "schema-replicated.sql");
+    let engines: Vec<(String, String)> = client
+        .query(
+            "SELECT name, engine FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' \
+             AND engine NOT LIKE 'Replicated%'",
+        )
+        .fetch_all()
+        .await
+        .unwrap();
+    assert_eq!(
+        engines,
+        [("schema_versions".to_owned(), "ReplacingMergeTree".to_owned())]
+    );
+}
+
+/// The name of a migration.
+fn migration_name(version: u32) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut names = std::fs::read_dir(folder).unwrap().map(|file| {
+        let path = file.unwrap().path();
+        path.file_stem().unwrap().to_str().unwrap().to_owned()
+    });
+    let start = format!("{version:04}_");
+    names.find(|name| name.starts_with(&start)).unwrap()
 }
 
 #[tokio::test]
