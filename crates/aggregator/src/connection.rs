@@ -124,6 +124,10 @@ impl Connection {
     pub(crate) async fn rows<T: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<T>, Error> {
         let began = Instant::now();
         let mut other_nodes = self.settings.urls().count() - 1;
+        if other_nodes == 0 && self.patience.is_zero() {
+            // Never sent again, so not copied: its text may be long.
+            return self.run(query.fetch_all()).await;
+        }
         loop {
             match self.run(query.clone().fetch_all()).await {
                 Err(error) if error.is_interruption() && other_nodes > 0 => other_nodes -= 1,

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     path::Path,
+    process::{Command, Stdio},
 };
 
 /// The file that holds what a directory was installed for. It is written last.
@@ -29,4 +30,25 @@ pub fn installed(dir: &Path, files: &[(&str, &[u8])], install: impl FnOnce(&Path
     }
     install(dir);
     fs::write(dir.join(STAMP), stamp).expect("a file can be written");
+}
+
+/// Ensures that `dir` has in `lib` the archives that a project's dependencies name.
+///
+/// # Panics
+/// If they cannot be fetched.
+pub(crate) fn installed_by_maven(dir: &Path, pom: &[u8]) {
+    installed(dir, &[("pom.xml", pom)], |dir| {
+        let fetched = Command::new("mvn")
+            .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])
+            .arg("-DoutputDirectory=lib")
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .status()
+            .expect("mvn runs: CONTRIBUTING.md lists what the tests need");
+        assert!(
+            fetched.success(),
+            "mvn could not fetch what {} needs",
+            dir.display()
+        );
+    });
 }

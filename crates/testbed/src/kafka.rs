@@ -13,7 +13,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::installed;
+use crate::installed::installed_by_maven;
 
 pub use acl::Resource;
 pub use secure::SecureKafka;
@@ -56,16 +56,7 @@ impl Kafka {
     /// If it cannot be fetched.
     pub fn new(dir: &Path, cache: &Path, jvm: &'static [&'static str]) -> Self {
         let installation = cache.join("kafka");
-        installed(&installation, &[("pom.xml", POM)], |dir| {
-            let fetched = Command::new("mvn")
-                .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])
-                .arg("-DoutputDirectory=lib")
-                .current_dir(dir)
-                .stdin(Stdio::null())
-                .status()
-                .expect("mvn runs: CONTRIBUTING.md lists what the tests need");
-            assert!(fetched.success(), "mvn could not fetch Apache Kafka");
-        });
+        installed_by_maven(&installation, POM);
         fs::create_dir_all(dir).expect("a directory can be made");
         Self {
             dir: dir.to_owned(),

@@ -12,7 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{installed, kafka::free_ports};
+use crate::{installed::installed_by_maven, kafka::free_ports};
 
 const POM: &[u8] = include_bytes!("zookeeper/pom.xml");
 
@@ -34,16 +34,7 @@ impl ZooKeeper {
     /// If it cannot be fetched or started: no test that needs it can go on.
     pub fn start(cache: &Path) -> Self {
         let installation = cache.join("zookeeper");
-        installed(&installation, &[("pom.xml", POM)], |dir| {
-            let fetched = Command::new("mvn")
-                .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])
-                .arg("-DoutputDirectory=lib")
-                .current_dir(dir)
-                .stdin(Stdio::null())
-                .status()
-                .expect("mvn runs: CONTRIBUTING.md lists what the tests need");
-            assert!(fetched.success(), "mvn could not fetch Apache ZooKeeper");
-        });
+        installed_by_maven(&installation, POM);
         let dir = TempDir::new().expect("a temporary directory can be made");
         let [address] = free_ports();
         let configuration = format!(
