@@ -45,12 +45,8 @@ impl Connection {
             client = client.with_setting(name, value);
         }
         if settings.cluster.is_some() {
-            // A part of an answer is none, and an acknowledgement is that of every shard.
-            client = client
-                .with_setting("skip_unavailable_shards", "0")
-                .with_setting("distributed_foreground_insert", "1")
-                .with_setting("insert_deduplicate", "0")
-                .with_setting("parallel_distributed_insert_select", "0");
+            // A part of an answer is none.
+            client = client.with_setting("skip_unavailable_shards", "0");
         }
         Self {
             client,
@@ -88,24 +84,27 @@ impl Connection {
     pub(crate) fn lookup(&self, sql: &str) -> Query {
         /// More than the names of so many users may be, in bytes.
         const TEXT: &str = "20000000";
+        self.spreading(sql).with_setting("max_query_size", TEXT)
+    }
+
+    /// A statement that may insert what it selects, on whichever shards that belongs.
+    fn spreading(&self, sql: &str) -> Query {
         self.client
             .query_raw(&self.settings.of_shards(sql))
             .param("db", &self.settings.database)
-            .with_setting("max_query_size", TEXT)
+            // An acknowledgement is that of every shard.
+            .with_setting("distributed_foreground_insert", "1")
+            .with_setting("insert_deduplicate", "0")
+            // A shard would insert what it selects itself.
+            .with_setting("parallel_distributed_insert_select", "0")
     }
 
     /// A statement that may read everything there is, and whose groups may be more than memory holds.
     pub(crate) fn maintenance(&self, sql: &str) -> Query {
         /// The number of bytes beyond which ClickHouse groups on disk.
         const MEMORY: &str = "1000000000";
-        self.client
-            .query_raw(&self.settings.of_shards(sql))
-            .param("db", &self.settings.database)
+        self.spreading(sql)
             .with_setting("optimize_on_insert", "1")
-            .with_setting("distributed_foreground_insert", "1")
-            .with_setting("insert_deduplicate", "0")
-            // A shard would insert what it selects itself, wherever that belongs.
-            .with_setting("parallel_distributed_insert_select", "0")
             .with_setting(
                 MAX_EXECUTION_TIME,
                 self.settings.maintenance_timeout_secs.to_string(),

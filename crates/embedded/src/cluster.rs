@@ -7,6 +7,8 @@ use std::{
     path::PathBuf,
 };
 
+use tokio::task::JoinSet;
+
 use crate::{
     access::{CLUSTER, Member},
     engine::{Engine, EngineError, EngineOptions},
@@ -86,11 +88,10 @@ impl Cluster {
         &self.engines
     }
 
-    /// Ends the engines: what they are still asked is cut off.
+    /// Ends the engines, all at once: what they are still asked is cut off.
     pub async fn shutdown(self) {
-        for engine in self.engines {
-            engine.shutdown().await;
-        }
+        let ending: JoinSet<()> = self.engines.into_iter().map(Engine::shutdown).collect();
+        ending.join_all().await;
     }
 }
 
