@@ -51,6 +51,8 @@ async fn survive(plan: Plan) {
     let mut load = Load::start(&stack.kafka.settings(), plan.rate);
     let mut report = Report::start(&stack.kafka.settings());
     let mut dead_lettered = DeadLettered::default();
+    // The first event that the log still has.
+    let mut first = 0;
 
     for phase in plan.phases {
         stack.use_protocol(phase.protocol).await;
@@ -62,7 +64,8 @@ async fn survive(plan: Plan) {
                 let published = if fault.loses_records() {
                     let published = load.stop().await;
                     report.settle().await;
-                    dead_lettered += letters::compare(&stack.kafka.settings()).await;
+                    dead_lettered += letters::compare(&stack.kafka.settings(), first..published).await;
+                    first = published;
                     Some(published)
                 } else {
                     None
@@ -80,7 +83,7 @@ async fn survive(plan: Plan) {
     let published = load.stop().await;
     let settling = report.settle().await;
     let summary = report.end().await;
-    dead_lettered += letters::compare(&stack.kafka.settings()).await;
+    dead_lettered += letters::compare(&stack.kafka.settings(), first..published).await;
     let oracle = load::oracle(published);
     compare(&stack.api, &oracle, ORG, &questions()).await.unwrap();
     let (expected, found) = stack.messages(&oracle).await;

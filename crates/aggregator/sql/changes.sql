@@ -1,13 +1,4 @@
-SELECT since, sum(cityHash64(of, since, writer, number)) AS hash
-FROM
-(
-    SELECT of, since, writer, max(number) AS number
-    FROM cluster('rollcall', view(
-        SELECT of, since, writer, number
-        FROM {db:Identifier}.changes
-        WHERE org = {org:String} AND of IN ('messages', {of:String})
-    ))
-    GROUP BY of, since, writer
-)
-GROUP BY since
-ORDER BY since
+SELECT *
+FROM cluster('rollcall', view(
+    ${entered}
+))

@@ -2,8 +2,7 @@ SELECT conversation_id, began_at
 FROM cluster('rollcall', view(
     SELECT conversation_id, toInt64(min(first_at)) AS began_at
     FROM {db:Identifier}.conversations_by_day
-    WHERE org = {org:String} AND mentor_id = {mentor:String}
-        AND day >= toDate({first_day:UInt16}) AND day <= toDate({last_day:UInt16}) ${given}
+    WHERE org = {org:String} AND mentor_id = {mentor:String} AND ${on_days} ${given}
     GROUP BY conversation_id
     HAVING began_at < {after:Int64} OR (began_at = {after:Int64} AND conversation_id > {after_id:UInt128})
     ORDER BY began_at DESC, conversation_id
@@ -12,5 +11,6 @@ FROM cluster('rollcall', view(
 ORDER BY began_at DESC, conversation_id
 LIMIT {limit:UInt64}
 SETTINGS
-    -- The conversations of a topic are in every granule of a day: to look for them in the index takes longer.
-    use_index_for_in_with_subqueries = 0
+    -- The latest day is found in the index. The conversations of a topic are in every granule of a day: to look for them there
+    -- takes longer.
+    use_index_for_in_with_subqueries = ${by_key}

@@ -4,4 +4,6 @@ FROM cluster('rollcall', view(
     FROM {db:Identifier}.observed_users
     WHERE org = {org:String} AND mentor_id = {mentor:String} AND grain = {grain:String}
         AND period >= toDateTime({since:Int64}, 'UTC') AND period < toDateTime({until:Int64}, 'UTC')
+    UNION ALL
+    SELECT since, toDateTime(0, 'UTC'), 0, 0, 0, 0, hash FROM (${entered})
 ))

@@ -15,14 +15,17 @@ use serde::Deserialize;
 
 use crate::{connection::Connection, error::Error};
 
+/// Selects the changes of an organisation that a shard has, as [`Change`] has them.
+pub(crate) const ENTERED: &str = include_str!("../sql/entered.sql");
+
 /// The number of seconds in an hour.
 pub(crate) const HOUR: i64 = 3_600;
 
 /// That more is known of what an hour and those after it have: a hash of all entries that say so.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
-struct Change {
-    since: u32,
-    hash: u64,
+pub(crate) struct Change {
+    pub(crate) since: u32,
+    pub(crate) hash: u64,
 }
 
 /// The changes that were entered of an organisation, in the order of time, each with the hash of all up to it.
@@ -30,6 +33,17 @@ struct Change {
 pub(crate) struct Changes(Vec<Change>);
 
 impl Changes {
+    /// All of these, in any order.
+    pub(crate) fn of(mut changes: Vec<Change>) -> Self {
+        changes.sort_unstable_by_key(|change| change.since);
+        let mut mark = 0_u64;
+        for change in &mut changes {
+            mark = mark.wrapping_add(change.hash);
+            change.hash = mark;
+        }
+        Self(changes)
+    }
+
     /// What tells a state of the entries about the time before an instant, in seconds, from any other.
     pub(crate) fn mark(&self, end: i64) -> u64 {
         let before = self.0.partition_point(|change| i64::from(change.since) < end);
@@ -104,16 +118,9 @@ impl Of {
 impl Connection {
     /// The changes that messages made, and others of this kind.
     pub(crate) async fn changes(&self, org: &str, of: Of) -> Result<Changes, Error> {
-        let changes = self
-            .query(include_str!("../sql/changes.sql"), org)
-            .param("of", of.as_str());
-        let mut changes = self.rows::<Change>(changes).await?;
-        let mut mark = 0_u64;
-        for change in &mut changes {
-            mark = mark.wrapping_add(change.hash);
-            change.hash = mark;
-        }
-        Ok(Changes(changes))
+        let sql = include_str!("../sql/changes.sql").replace("${entered}", ENTERED);
+        let changes = self.query(&sql, org).param("of", of.as_str());
+        self.rows(changes).await.map(Changes::of)
     }
 }
 

@@ -22,6 +22,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) settings: Arc<Settings>,
+    /// How many nodes there are besides the one that is asked.
+    other_nodes: usize,
     /// For how long what is interrupted is asked again, besides once of each other node.
     patience: Duration,
 }
@@ -51,6 +53,7 @@ impl Connection {
         Self {
             client,
             settings: Arc::new(settings.clone()),
+            other_nodes: nodes.count().saturating_sub(1),
             patience: Duration::ZERO,
         }
     }
@@ -122,7 +125,7 @@ impl Connection {
     /// The rows of a statement that changes nothing. Where the node that was asked goes away, another is asked.
     pub(crate) async fn rows<T: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<T>, Error> {
         let began = Instant::now();
-        let mut other_nodes = self.settings.urls().count() - 1;
+        let mut other_nodes = self.other_nodes;
         if other_nodes == 0 && self.patience.is_zero() {
             // Never sent again, so not copied: its text may be long.
             return self.run(query.fetch_all()).await;

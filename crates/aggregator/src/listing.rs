@@ -10,6 +10,7 @@ use std::{
 
 use clickhouse::{Row, query::Query};
 use events::{Day, TranscriptFilter};
+use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
@@ -23,8 +24,10 @@ const MILLIS_A_DAY: i64 = 24 * 3_600_000;
 /// How many times as many days are searched next where those so far had too few.
 const WIDEN: u16 = 16;
 /// A topic that was given to no more conversations is where a search begins.
-const FEW: usize = 20_000;
+const FEW: u64 = 20_000;
 
+/// Selects the latest of the days that has candidates, of those that a shard has.
+const LATEST_DAY: &str = include_str!("../sql/latest_day.sql");
 /// Selects the conversations that any annotation gave one of the topics.
 const GIVEN_TOPICS: &str = include_str!("../sql/given_topics.sql");
 
@@ -46,6 +49,13 @@ pub(crate) struct Position {
     pub(crate) conversation_id: u128,
     /// When it began, in milliseconds since 1970.
     began_at: i64,
+}
+
+impl Position {
+    /// The day on which it began, since 1970.
+    fn day(&self) -> u16 {
+        u16::try_from(self.began_at.div_euclid(MILLIS_A_DAY)).unwrap_or_default()
+    }
 }
 
 /// A candidate of a day, and how many the day has.
@@ -208,11 +218,11 @@ impl Listing {
         sql.replace("${given}", &given)
     }
 
-    /// How many conversations were ever given one of the topics, about.
-    async fn given_topics(&self, clickhouse: &Connection) -> Result<usize, Error> {
+    /// Whether no more than a few conversations were ever given one of the topics, about.
+    async fn given_few(&self, clickhouse: &Connection) -> Result<bool, Error> {
         let sql = include_str!("../sql/count_given.sql").replace("${given}", GIVEN_TOPICS);
         let rows = self.query(clickhouse, &sql, &self.days);
-        Ok(usize::try_from(clickhouse.one::<u64>(rows).await?).unwrap_or(usize::MAX))
+        Ok(clickhouse.one::<u64>(rows).await? <= FEW)
     }
 
     /// Those of these conversations that began with the mentor.
@@ -235,6 +245,8 @@ impl Listing {
 /// Where candidates are named.
 #[derive(Debug)]
 enum Origin {
+    /// By the latest day that has any.
+    LatestDay,
     Days(RangeInclusive<u16>),
     /// By all annotations that gave one of the topics.
     Topics,
@@ -255,16 +267,21 @@ pub(crate) struct Candidates {
 impl Candidates {
     /// All of a list.
     pub(crate) async fn of(listing: Listing, clickhouse: &Connection) -> Result<Self, Error> {
-        let latest_day = listing.query(clickhouse, include_str!("../sql/latest_day.sql"), &listing.days);
-        match clickhouse.row::<u16>(latest_day).await? {
-            Some(day) => Self::since(listing, clickhouse, day, None).await,
-            None => Ok(Self {
-                listing,
-                clickhouse: clickhouse.clone(),
-                origin: Origin::Nowhere,
-                last: None,
-            }),
-        }
+        let origin = if listing.topics.is_empty() {
+            Origin::LatestDay
+        } else {
+            // It may have none that was given a topic.
+            let sql = format!(
+                "SELECT toUInt16(day) FROM cluster('rollcall', view({LATEST_DAY})) ORDER BY day DESC LIMIT 1"
+            );
+            let latest_day = listing.query(clickhouse, &sql, &listing.days);
+            match try_join(clickhouse.row::<u16>(latest_day), listing.given_few(clickhouse)).await? {
+                (None, _) => Origin::Nowhere,
+                (Some(_), true) => Origin::Topics,
+                (Some(day), false) => Origin::Days(day..=day),
+            }
+        };
+        Ok(Self::from(origin, listing, clickhouse, None))
     }
 
     /// Those of a day and the days before it, after a position.
@@ -274,17 +291,21 @@ impl Candidates {
         day: u16,
         last: Option<Position>,
     ) -> Result<Self, Error> {
-        let origin = if !listing.topics.is_empty() && listing.given_topics(clickhouse).await? <= FEW {
+        let origin = if !listing.topics.is_empty() && listing.given_few(clickhouse).await? {
             Origin::Topics
         } else {
             Origin::Days(day..=day)
         };
-        Ok(Self {
+        Ok(Self::from(origin, listing, clickhouse, last))
+    }
+
+    fn from(origin: Origin, listing: Listing, clickhouse: &Connection, last: Option<Position>) -> Self {
+        Self {
             listing,
             clickhouse: clickhouse.clone(),
             origin,
             last,
-        })
+        }
     }
 
     /// The next of them, as many as this or [`CHUNK`] at most, and a day: those of them that began earlier are named again
@@ -293,9 +314,23 @@ impl Candidates {
         let limit = limit.min(CHUNK);
         let first_day = self.listing.first_day();
         loop {
-            let (sql, days) = match &self.origin {
+            let by_day = |on_days: &str, by_key: bool| {
+                self.listing
+                    .with_given(include_str!("../sql/listed_by_day.sql"))
+                    .replace("${on_days}", on_days)
+                    .replace("${by_key}", if by_key { "1" } else { "0" })
+            };
+            let (sql, mut days) = match &self.origin {
+                // Each shard's own: it would be told the value of a subquery, but finds a set itself.
+                Origin::LatestDay => (
+                    by_day(&format!("day IN ({LATEST_DAY})"), true),
+                    self.listing.days.clone(),
+                ),
                 Origin::Days(days) => (
-                    self.listing.with_given(include_str!("../sql/listed_by_day.sql")),
+                    by_day(
+                        "day >= toDate({first_day:UInt16}) AND day <= toDate({last_day:UInt16})",
+                        false,
+                    ),
                     days.clone(),
                 ),
                 Origin::Topics => (
@@ -315,7 +350,13 @@ impl Candidates {
                 .param("after", last.began_at)
                 .param("after_id", last.conversation_id)
                 .param("limit", limit);
-            let named = self.clickhouse.rows::<Position>(named).await?;
+            let mut named = self.clickhouse.rows::<Position>(named).await?;
+            if let (Origin::LatestDay, Some(first)) = (&self.origin, named.first()) {
+                let day = first.day();
+                named.retain(|position| position.day() == day);
+                days = day..=day;
+                self.origin = Origin::Days(days.clone());
+            }
             self.last = named.last().copied().or(self.last);
             if named.len() < limit {
                 self.origin = match &self.origin {

@@ -65,6 +65,11 @@ impl Nodes {
         }))
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.urls.len()
+    }
+
     /// A client whose requests go to a node that answers.
     pub(crate) fn client<B>(&self) -> Client<Self, B>
     where

@@ -12,11 +12,10 @@ use std::{
 
 use clickhouse::Row;
 use events::Timestamp;
-use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
-    changes::{Changes, HOUR, LastLook, Of},
+    changes::{Change, Changes, ENTERED, HOUR, LastLook, Of},
     connection::Connection,
     conversations::{CHUNK, beginnings, id_array_literal, is_among},
     error::Error,
@@ -66,7 +65,7 @@ impl By {
     }
 }
 
-/// A count of a period.
+/// A count of a period. As one statement gives them, a change is among them as a period of no hours, `seen` its hash.
 #[derive(Debug, Row, Deserialize)]
 struct ObservedCount {
     /// The mentor or the topic; empty: any or none.
@@ -84,6 +83,13 @@ impl ObservedCount {
 
     fn end(&self) -> i64 {
         self.start() + i64::from(self.hours) * HOUR
+    }
+
+    fn change(&self) -> Option<Change> {
+        (self.hours == 0).then_some(Change {
+            since: self.period,
+            hash: self.seen,
+        })
     }
 
     /// What tells it from any other of its organisation.
@@ -163,17 +169,27 @@ struct FirstMentor {
 impl Connection {
     /// What is observed of conversations with a mentor or a topic (empty: any or none) and holds; none where nothing does.
     pub(crate) async fn observed(&self, org: &str, by: By, value: &str) -> Result<Option<Observed>, Error> {
-        let changes = self.changes(org, by.changed_by());
-        let (changes, counts) = try_join(changes, self.observed_counts(org, by, value)).await?;
+        let (changes, counts) = self.observed_counts(org, by, value).await?;
         Ok(Observed::of(&changes, counts, value))
     }
 
-    async fn observed_counts(&self, org: &str, by: By, value: &str) -> Result<Vec<ObservedCount>, Error> {
+    /// What was entered and what was observed, in the order of time.
+    async fn observed_counts(
+        &self,
+        org: &str,
+        by: By,
+        value: &str,
+    ) -> Result<(Changes, Vec<ObservedCount>), Error> {
+        let sql = include_str!("../sql/observed_conversations.sql").replace("${entered}", ENTERED);
         let counts = self
-            .query(include_str!("../sql/observed_conversations.sql"), org)
+            .query(&sql, org)
             .param("by", by.as_str())
+            .param("of", by.changed_by().as_str())
             .param("value", value);
-        self.rows(counts).await
+        let mut counts = self.rows::<ObservedCount>(counts).await?;
+        let changes = counts.iter().filter_map(ObservedCount::change).collect();
+        counts.retain(|count| count.change().is_none());
+        Ok((Changes::of(changes), counts))
     }
 
     /// The mentor that each of these conversations began with.
@@ -295,7 +311,7 @@ impl Store {
             return Ok(0);
         };
         let first = i64::from(first) * DAY;
-        let counts = self.clickhouse.observed_counts(org, by, "").await?;
+        let (_, counts) = self.clickhouse.observed_counts(org, by, "").await?;
         let (days_until, until) = match Observed::of(&changes, counts, "") {
             Some(observed) if observed.first <= first => (observed.days_until, observed.until),
             _ => (first, first),

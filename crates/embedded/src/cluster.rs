@@ -11,11 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     access::{CLUSTER, Member},
-    engine::{Engine, EngineError, EngineOptions},
+    engine::{Engine, EngineError, EngineOptions, on_free_ports},
 };
-
-/// How often other ports are tried where some that were free have been taken by the time they are bound.
-const PORT_ATTEMPTS: u32 = 5;
 
 /// How a cluster is run.
 #[derive(Debug, Clone)]
@@ -49,24 +46,11 @@ impl Cluster {
     /// # Errors
     /// Where one of them does not start.
     pub async fn start(options: &ClusterOptions) -> Result<Self, EngineError> {
-        let mut attempt = 1;
-        loop {
-            match Self::start_on(options, free_ports(options.shards)).await {
-                Err(EngineError::Ended { reason })
-                    if attempt < PORT_ATTEMPTS && reason.contains("Address already in use") =>
-                {
-                    attempt += 1;
-                }
-                started => return started,
-            }
-        }
+        on_free_ports(async || Self::start_on_free_ports(options).await).await
     }
 
-    async fn start_on(
-        options: &ClusterOptions,
-        native_ports: io::Result<Vec<u16>>,
-    ) -> Result<Self, EngineError> {
-        let native_ports = native_ports.map_err(|source| EngineError::Spawn { source })?;
+    async fn start_on_free_ports(options: &ClusterOptions) -> Result<Self, EngineError> {
+        let native_ports = free_ports(options.shards).map_err(|source| EngineError::Spawn { source })?;
         let mut engines = Vec::new();
         for shard in 0..options.shards {
             let options = EngineOptions {

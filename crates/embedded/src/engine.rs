@@ -26,7 +26,7 @@ use self::process::{Orders, Process};
 use crate::access;
 pub use crate::access::Member;
 
-/// How often other ports are tried where the free ones that were picked are taken by the time they are bound.
+/// How often ports are picked.
 const PORT_ATTEMPTS: u32 = 5;
 
 /// How long to wait before the engine is started again: at first, and at most after repeated failures.
@@ -158,21 +158,27 @@ impl Engine {
     }
 }
 
-/// Starts the engine on free ports where none are given; tries others where those were taken meanwhile.
+/// Starts the engine, on free ports where none are given.
 async fn start(options: &EngineOptions) -> Result<(Orders, Process), EngineError> {
-    let mut attempt = 1;
-    loop {
+    on_free_ports(async || {
         let orders = Orders::new(options).map_err(|source| EngineError::Spawn { source })?;
-        match Process::start(options, &orders).await {
-            Ok(process) => return Ok((orders, process)),
-            Err(EngineError::Ended { reason })
-                if attempt < PORT_ATTEMPTS && reason.contains("Address already in use") =>
-            {
-                attempt += 1;
-            }
-            Err(error) => return Err(error),
+        let process = Process::start(options, &orders).await?;
+        Ok((orders, process))
+    })
+    .await
+}
+
+/// Starts what picks ports that are free; again where some of them were taken by the time they were bound.
+pub(crate) async fn on_free_ports<T>(
+    start: impl AsyncFn() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    for _ in 1..PORT_ATTEMPTS {
+        match start().await {
+            Err(EngineError::Ended { reason }) if reason.contains("Address already in use") => {}
+            started => return started,
         }
     }
+    start().await
 }
 
 /// Starts the engine again whenever it ends, until `stop`.

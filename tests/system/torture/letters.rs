@@ -1,13 +1,13 @@
-//! The dead letters are exactly the poison.
+//! The topic holds what was published, and the dead letters are exactly its poison.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::AddAssign,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    ops::{AddAssign, Range},
 };
 
 use consumer::{Settings, Stored};
 
-use super::load::POISON;
+use super::load::{POISON, good};
 use crate::records::{DeadLetter, position, read_all};
 
 /// How much was dead-lettered.
@@ -26,13 +26,23 @@ impl AddAssign for DeadLettered {
     }
 }
 
-/// Asserts that every poison record is dead-lettered with its position, its key, its headers and its bytes, and that no other
-/// is.
-pub(crate) async fn compare(settings: &Settings) -> DeadLettered {
-    let originals: BTreeMap<(i32, i64), Stored> = read_all(settings, &settings.topic)
+/// Asserts that the broker has kept these events, as it acknowledged; that every poison record is dead-lettered with its
+/// position, its key, its headers and its bytes, and that no other is.
+pub(crate) async fn compare(settings: &Settings, published: Range<u32>) -> DeadLettered {
+    let (poison, events): (Vec<_>, Vec<_>) = read_all(settings, &settings.topic)
         .await
         .into_iter()
-        .filter(|record| record.headers().unwrap().iter().any(|(name, _)| *name == POISON))
+        .partition(|record| record.headers().unwrap().iter().any(|(name, _)| *name == POISON));
+    let kept: HashSet<_> = events.iter().map(Stored::value).collect();
+    let lost: Vec<_> = published
+        .filter(|number| !kept.contains(&good(*number).value.as_deref()))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "the broker acknowledged events that its log does not show: {lost:?}"
+    );
+    let originals: BTreeMap<_, _> = poison
+        .into_iter()
         .map(|record| (position(&record), record))
         .collect();
     let letters = read_all(settings, &settings.dead_letter_topic).await;
