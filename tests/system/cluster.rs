@@ -3,7 +3,7 @@
 use tempfile::tempdir;
 
 use crate::{
-    harness::{Parts, Process, send, subdirectory, succeeds},
+    harness::{Parts, send, succeeds},
     oracle::{oracle, question::compare, records, world},
 };
 
@@ -20,16 +20,7 @@ async fn the_answers_of_a_cluster_equal_the_oracles_whatever_stands_still_or_is_
         .enumerate()
         .map(|(number, world)| (format!("world-{number}"), world))
         .collect();
-    let start = async |role: &'static str, name: &str| -> Process {
-        let key = [("ROLLCALL__AUTH__KEYS", "k3y=*")];
-        let variables = [&parts.variables()[..], parts.cluster().as_slice(), &key].concat();
-        let args = [role, "--http-addr", "127.0.0.1:0"];
-        let mut process = Process::start(&subdirectory(dir.path(), name), &args, &variables).await;
-        process.ready.api_key = Some("k3y".to_owned());
-        process
-    };
-    let one = start("ingest", "ingest-1").await;
-    let other = start("ingest", "ingest-2").await;
+    let (one, other) = (parts.ingest(&[]).await, parts.ingest(&[]).await);
 
     for part in 0..4 {
         match part {
@@ -45,7 +36,7 @@ async fn the_answers_of_a_cluster_equal_the_oracles_whatever_stands_still_or_is_
     }
     other.settled().await;
 
-    let servers = [start("serve", "serve-1").await, start("serve", "serve-2").await];
+    let servers = [parts.serve(&[]).await, parts.serve(&[]).await];
     for (number, (org, world)) in worlds.iter().enumerate() {
         let server = &servers[number % 2];
         if let Err(difference) = compare(server, &oracle(org, world), org, &world.questions).await {

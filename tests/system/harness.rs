@@ -468,7 +468,11 @@ impl Parts {
     }
 
     async fn role(&self, role: &str, variables: &[(&str, &str)]) -> Process {
-        let dir = subdirectory(&self.dir, role);
+        // There may be several of a role.
+        let mut names =
+            std::iter::once(role.to_owned()).chain((2..).map(|number| format!("{role}-{number}")));
+        let name = names.find(|name| !self.dir.join(name).exists()).unwrap();
+        let dir = subdirectory(&self.dir, &name);
         let variables = [&self.variables()[..], variables, self.cluster().as_slice()].concat();
         Process::start(&dir, &[role, "--http-addr", "127.0.0.1:0"], &variables).await
     }

@@ -11,10 +11,11 @@ use std::{
 use events::{Body, DateRange, Decoded, Event, Timestamp};
 use flate2::bufread::MultiGzDecoder;
 use oracle::Oracle;
+use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::{
-    harness::{Process, ROLLCALL, root, succeeds},
+    harness::{Parts, Process, ROLLCALL, root, send, succeeds},
     oracle::question::{Question, all_transcripts, compare_with, days},
 };
 
@@ -119,9 +120,9 @@ fn questions(mentors: &[String], topics: &[String]) -> Vec<Question> {
     questions
 }
 
-/// Publishes the whole file with the command for it, and waits until it is settled.
-async fn produce(process: &Process) {
-    let servers = process.ready.bootstrap_servers.as_deref().unwrap();
+/// Publishes the whole file with the command for it.
+fn produce(kafka: &Process) {
+    let servers = kafka.ready.bootstrap_servers.as_deref().unwrap();
     let mut produce = Command::new(ROLLCALL);
     let produce = produce.arg("produce").arg(file());
     let printed = succeeds(produce.env("ROLLCALL__KAFKA__BOOTSTRAP_SERVERS", servers));
@@ -129,15 +130,14 @@ async fn produce(process: &Process) {
         printed.starts_with("published 95398 events to chat.events"),
         "{printed}"
     );
-    process.settled().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_answers_about_a_real_channel_equal_the_oracles() {
+/// Questions about the whole file, with the oracle's answers; none where there is no file.
+fn asked() -> Option<Vec<(Question, Value)>> {
     if !file().exists() {
         // Not captured with the test's output, so that it is seen.
         writeln!(std::io::stderr(), "SKIPPED: {} is missing", file().display()).unwrap();
-        return;
+        return None;
     }
     let events: Vec<Event<'static>> = lines().map(|line| event(&line)).collect();
     assert_eq!(events.len(), 95_398);
@@ -161,15 +161,43 @@ async fn the_answers_about_a_real_channel_equal_the_oracles() {
         })
         .collect();
     assert_eq!(asked[0].1.as_array().unwrap().len(), 42_164);
+    Some(asked)
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answers_about_a_real_channel_equal_the_oracles() {
+    let Some(asked) = asked() else { return };
     let dir = tempdir().unwrap();
     let process = Process::up(dir.path()).await;
     for time in ["first", "second, when all are duplicates"] {
-        produce(&process).await;
+        produce(&process);
+        process.settled().await;
         if let Err(difference) = compare_with(&process, ORG, &asked).await {
             panic!("the {time} time: {difference}");
         }
     }
     assert_eq!(process.metric("rollcall_records_lost_total").await, 0);
     assert_eq!(process.metric("rollcall_records_total").await, 2 * 95_398);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answers_of_a_cluster_about_a_real_channel_equal_the_oracles() {
+    let Some(asked) = asked() else { return };
+    let dir = tempdir().unwrap();
+    let parts = Parts::on_cluster(dir.path()).await;
+    let shards = parts.clickhouse.ready.clickhouse_pids.clone().unwrap();
+    let (one, other) = (parts.ingest(&[]).await, parts.ingest(&[]).await);
+    // Until it goes on, little is acknowledged: what is published waits in both.
+    send(shards[1], "STOP");
+    produce(&parts.kafka);
+    one.send("KILL");
+    send(shards[2], "KILL");
+    send(shards[1], "CONT");
+    other.settled().await;
+
+    for server in [parts.serve(&[]).await, parts.serve(&[]).await] {
+        if let Err(difference) = compare_with(&server, ORG, &asked).await {
+            panic!("{difference}");
+        }
+    }
 }
