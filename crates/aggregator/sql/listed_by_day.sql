@@ -1,10 +1,9 @@
 SELECT conversation_id, began_at
 FROM cluster('rollcall', view(
-    SELECT conversation_id, toInt64(min(first_at)) AS began_at
+    SELECT conversation_id, toInt64(first_at) AS began_at
     FROM {db:Identifier}.conversations_by_day
-    WHERE org = {org:String} AND mentor_id = {mentor:String} AND ${on_days} ${given}
-    GROUP BY conversation_id
-    HAVING began_at < {after:Int64} OR (began_at = {after:Int64} AND conversation_id > {after_id:UInt128})
+    WHERE org = {org:String} AND mentor_id = {mentor:String} AND ${on_days}
+        AND (began_at < {after:Int64} OR (began_at = {after:Int64} AND conversation_id > {after_id:UInt128})) ${given}
     ORDER BY began_at DESC, conversation_id
     LIMIT {limit:UInt64}
 ))

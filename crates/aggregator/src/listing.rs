@@ -1,7 +1,7 @@
 //! Which conversations are listed, and in what order.
 //!
-//! What a day or a topic names is a candidate, in the order of the list. What is shown of a conversation tells when it
-//! began, with which mentor and on which topics, and so whether it is listed there.
+//! What a day or a topic names is a candidate, in the order of the list, once for each time that it may have begun. What is
+//! shown of a conversation tells when it began, with which mentor and on which topics, and so whether it is listed there.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -44,11 +44,11 @@ pub(crate) struct Listing {
 }
 
 /// The position of a conversation in a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Row, Deserialize)]
 pub(crate) struct Position {
     pub(crate) conversation_id: u128,
     /// When it began, in milliseconds since 1970.
-    began_at: i64,
+    pub(crate) began_at: i64,
 }
 
 impl Position {
@@ -97,11 +97,9 @@ impl Listing {
         *self.days.start()
     }
 
-    /// Whether a conversation is listed that began on a day since this one.
-    pub(crate) fn has(&self, details: &Details, since: u16) -> bool {
-        let began = details.conversation.inserted_at.as_millis();
-        began >= i64::from(since) * MILLIS_A_DAY
-            && (self.mentor.is_empty() || details.mentor == self.mentor)
+    /// Whether a conversation is listed, where it began.
+    pub(crate) fn has(&self, details: &Details) -> bool {
+        (self.mentor.is_empty() || details.mentor == self.mentor)
             && (self.topics.is_empty() || details.has_topic)
     }
 
@@ -308,9 +306,8 @@ impl Candidates {
         }
     }
 
-    /// The next of them, as many as this or [`CHUNK`] at most, and a day: those of them that began earlier are named again
-    /// where they belong. None: there are no more.
-    pub(crate) async fn next(&mut self, limit: usize) -> Result<Option<(Vec<u128>, u16)>, Error> {
+    /// The next of them, as many as this or [`CHUNK`] at most, some perhaps more than once; none where there are no more.
+    pub(crate) async fn next(&mut self, limit: usize) -> Result<Option<Vec<Position>>, Error> {
         let limit = limit.min(CHUNK);
         let first_day = self.listing.first_day();
         loop {
@@ -320,7 +317,7 @@ impl Candidates {
                     .replace("${on_days}", on_days)
                     .replace("${by_key}", if by_key { "1" } else { "0" })
             };
-            let (sql, mut days) = match &self.origin {
+            let (sql, days) = match &self.origin {
                 // Each shard's own: it would be told the value of a subquery, but finds a set itself.
                 Origin::LatestDay => (
                     by_day(&format!("day IN ({LATEST_DAY})"), true),
@@ -354,8 +351,7 @@ impl Candidates {
             if let (Origin::LatestDay, Some(first)) = (&self.origin, named.first()) {
                 let day = first.day();
                 named.retain(|position| position.day() == day);
-                days = day..=day;
-                self.origin = Origin::Days(days.clone());
+                self.origin = Origin::Days(day..=day);
             }
             self.last = named.last().copied().or(self.last);
             if named.len() < limit {
@@ -369,8 +365,7 @@ impl Candidates {
                 };
             }
             if !named.is_empty() {
-                let ids = named.iter().map(|position| position.conversation_id).collect();
-                return Ok(Some((ids, *days.start())));
+                return Ok(Some(named));
             }
         }
     }
