@@ -1,7 +1,4 @@
 SELECT value, hours, period, conversations, seen
-FROM cluster('rollcall', view(
-    SELECT value, hours, period, conversations, seen
-    FROM {db:Identifier}.observed_conversations
-    WHERE org = {org:String} AND by = {by:String}
-))
+FROM {db:Identifier}.{observed:Identifier}
+WHERE org = {org:String} AND by = {by:String}
 ORDER BY hours, period

@@ -6,7 +6,7 @@
 //! says that nothing before its hour is another, and that all from that hour on may be.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -15,17 +15,17 @@ use serde::Deserialize;
 
 use crate::{connection::Connection, error::Error};
 
-/// Selects the changes of an organisation that a shard has, as [`Change`] has them.
-pub(crate) const ENTERED: &str = include_str!("../sql/entered.sql");
+/// Where changes are entered.
+pub(crate) const CHANGES_TABLE: &str = "changes";
 
 /// The number of seconds in an hour.
 pub(crate) const HOUR: i64 = 3_600;
 
 /// That more is known of what an hour and those after it have: a hash of all entries that say so.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
-pub(crate) struct Change {
-    pub(crate) since: u32,
-    pub(crate) hash: u64,
+struct Change {
+    since: u32,
+    hash: u64,
 }
 
 /// The changes that were entered of an organisation, in the order of time, each with the hash of all up to it.
@@ -33,15 +33,19 @@ pub(crate) struct Change {
 pub(crate) struct Changes(Vec<Change>);
 
 impl Changes {
-    /// All of these, in any order.
-    pub(crate) fn of(mut changes: Vec<Change>) -> Self {
-        changes.sort_unstable_by_key(|change| change.since);
-        let mut mark = 0_u64;
-        for change in &mut changes {
-            mark = mark.wrapping_add(change.hash);
-            change.hash = mark;
+    /// Of entries in any order, with hashes of their own.
+    fn of(entries: Vec<Change>) -> Self {
+        let mut hashes = BTreeMap::<u32, u64>::new();
+        for Change { since, hash } in entries {
+            let of_hour = hashes.entry(since).or_default();
+            *of_hour = of_hour.wrapping_add(hash);
         }
-        Self(changes)
+        let mut mark = 0_u64;
+        let changes = hashes.into_iter().map(|(since, hash)| {
+            mark = mark.wrapping_add(hash);
+            Change { since, hash: mark }
+        });
+        Self(changes.collect())
     }
 
     /// What tells a state of the entries about the time before an instant, in seconds, from any other.
@@ -118,8 +122,10 @@ impl Of {
 impl Connection {
     /// The changes that messages made, and others of this kind.
     pub(crate) async fn changes(&self, org: &str, of: Of) -> Result<Changes, Error> {
-        let sql = include_str!("../sql/changes.sql").replace("${entered}", ENTERED);
-        let changes = self.query(&sql, org).param("of", of.as_str());
+        let changes = self
+            .query(include_str!("../sql/changes.sql"), org)
+            .param("changes", self.settings.spread_over_shards(CHANGES_TABLE))
+            .param("of", of.as_str());
         self.rows(changes).await.map(Changes::of)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use clickhouse::Row;
 use events::{Conversation, Sentiment, Timestamp};
+use futures::future::try_join;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -23,9 +24,9 @@ struct TextSize {
     bytes: u64,
 }
 
-/// What a conversation shows of its messages, or what its annotations say of it: each has its defaults for the other.
+/// What a conversation shows of its messages.
 #[derive(Debug, Row, Deserialize)]
-struct Part {
+struct DetailsRow {
     conversation_id: u128,
     inserted_at: i64,
     message_count: u64,
@@ -33,7 +34,11 @@ struct Part {
     first_user: (String, String),
     first: (String, String),
     last_model: String,
-    is_annotation: bool,
+}
+
+#[derive(Debug, Row, Deserialize)]
+struct AnnotationRow {
+    conversation_id: u128,
     user_sentiment: String,
     topics: Vec<String>,
     has_topic: bool,
@@ -108,37 +113,39 @@ impl Connection {
         ids: &[u128],
         max_bytes: u64,
     ) -> Result<Vec<Details>, Error> {
-        let parts = async |parts: &[&str], ids: &[u128]| {
-            let sql =
-                include_str!("../sql/conversation_parts.sql").replace("${parts}", &parts.join(" UNION ALL "));
-            let statement = self
-                .query(&sql, org)
+        let statement = |sql, ids: &[u128]| {
+            self.query(sql, org)
                 .with_setting("max_result_bytes", max_bytes.to_string())
-                .param("topics", topics);
-            let ids = id_array_literal(ids);
-            let statement = parts.iter().fold(statement, |statement, _| statement.bind(&ids));
-            self.rows::<Part>(statement).await
+                .param("messages", self.settings.spread_over_shards("messages"))
+                .param(
+                    "annotations",
+                    self.settings.spread_over_shards("latest_annotations"),
+                )
+                .param("topics", topics)
+                .bind(id_array_literal(ids))
         };
-        let (of_messages, of_annotations) = (
-            include_str!("../sql/conversation_details.sql"),
-            include_str!("../sql/latest_annotations.sql"),
-        );
-        let rows = if topics.is_empty() {
-            parts(&[of_messages, of_annotations], ids).await?
+        let details = async |ids: &[u128]| {
+            let rows = statement(include_str!("../sql/conversation_details.sql"), ids);
+            self.rows::<DetailsRow>(rows).await
+        };
+        let annotations = async {
+            let rows = statement(include_str!("../sql/latest_annotations.sql"), ids);
+            self.rows::<AnnotationRow>(rows).await
+        };
+        let (details, annotations) = if topics.is_empty() {
+            try_join(details(ids), annotations).await?
         } else {
             // A topic that many had once may have few left.
-            let mut rows = parts(&[of_annotations], ids).await?;
-            let on_topic = rows.iter().filter(|row| row.has_topic);
-            let on_topic: Vec<_> = on_topic.map(|row| row.conversation_id).collect();
-            rows.extend(parts(&[of_messages], &on_topic).await?);
-            rows
+            let annotations = annotations.await?;
+            let on_topic = annotations.iter().filter(|annotation| annotation.has_topic);
+            let on_topic: Vec<_> = on_topic.map(|annotation| annotation.conversation_id).collect();
+            (details(&on_topic).await?, annotations)
         };
-        let (annotations, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_annotation);
         let mut annotations: HashMap<_, _> = annotations
             .into_iter()
             .map(|row| (row.conversation_id, row))
             .collect();
-        let details = rows.into_iter().map(|row| {
+        let details = details.into_iter().map(|row| {
             let annotation = annotations.remove(&row.conversation_id);
             row.with(annotation)
         });
@@ -162,8 +169,8 @@ pub(crate) fn id_array_literal(ids: &[u128]) -> String {
     format!("[{}]", ids.join(","))
 }
 
-impl Part {
-    fn with(self, annotation: Option<Self>) -> Details {
+impl DetailsRow {
+    fn with(self, annotation: Option<AnnotationRow>) -> Details {
         let (first_message, first_user_id) = self.first_user;
         let (user_id, mentor) = self.first;
         let user_id = if self.has_user_message {

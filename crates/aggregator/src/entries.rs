@@ -7,7 +7,7 @@ use futures::future::try_join;
 
 use crate::{
     batch::SealedBatch,
-    changes::{HOUR, Of},
+    changes::{CHANGES_TABLE, HOUR, Of},
     conversations::CHUNK,
     error::Error,
     store::Store,
@@ -188,7 +188,7 @@ impl Store {
         let enter = self
             .clickhouse
             .maintenance(include_str!("../sql/enter_change_of_all.sql"))
-            .param("into", self.clickhouse.settings.spread_over_shards("changes"))
+            .param("into", self.clickhouse.settings.spread_over_shards(CHANGES_TABLE))
             .param("writer", writer)
             .param("number", number);
         let limit = self.clickhouse.settings.maintenance_timeout();

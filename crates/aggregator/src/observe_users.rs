@@ -49,7 +49,9 @@ impl Connection {
         condition: &str,
     ) -> Result<HashMap<i8, Vec<Observable>>, Error> {
         let sql = include_str!("../sql/periods_observed.sql").replace("${condition}", condition);
-        let periods = self.query(&sql, org);
+        let periods = self
+            .query(&sql, org)
+            .param("observed", self.settings.spread_over_shards(OBSERVED_USERS_TABLE));
         let mut holding: HashMap<i8, Vec<Observable>> = HashMap::new();
         for ObservedPeriod {
             grain,

@@ -12,10 +12,11 @@ use std::{
 
 use clickhouse::Row;
 use events::Timestamp;
+use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
-    changes::{Change, Changes, ENTERED, HOUR, LastLook, Of},
+    changes::{Changes, HOUR, LastLook, Of},
     connection::Connection,
     conversations::{CHUNK, beginnings, id_array_literal, is_among},
     error::Error,
@@ -65,7 +66,7 @@ impl By {
     }
 }
 
-/// A count of a period. As one statement gives them, a change is among them as a period of no hours, `seen` its hash.
+/// A count of a period.
 #[derive(Debug, Row, Deserialize)]
 struct ObservedCount {
     /// The mentor or the topic; empty: any or none.
@@ -83,13 +84,6 @@ impl ObservedCount {
 
     fn end(&self) -> i64 {
         self.start() + i64::from(self.hours) * HOUR
-    }
-
-    fn change(&self) -> Option<Change> {
-        (self.hours == 0).then_some(Change {
-            since: self.period,
-            hash: self.seen,
-        })
     }
 
     /// What tells it from any other of its organisation.
@@ -169,27 +163,18 @@ struct FirstMentor {
 impl Connection {
     /// What is observed of conversations with a mentor or a topic (empty: any or none) and holds; none where nothing does.
     pub(crate) async fn observed(&self, org: &str, by: By, value: &str) -> Result<Option<Observed>, Error> {
-        let (changes, counts) = self.observed_counts(org, by, value).await?;
+        let changes = self.changes(org, by.changed_by());
+        let (changes, counts) = try_join(changes, self.observed_counts(org, by, value)).await?;
         Ok(Observed::of(&changes, counts, value))
     }
 
-    /// What was entered and what was observed, in the order of time.
-    async fn observed_counts(
-        &self,
-        org: &str,
-        by: By,
-        value: &str,
-    ) -> Result<(Changes, Vec<ObservedCount>), Error> {
-        let sql = include_str!("../sql/observed_conversations.sql").replace("${entered}", ENTERED);
+    async fn observed_counts(&self, org: &str, by: By, value: &str) -> Result<Vec<ObservedCount>, Error> {
         let counts = self
-            .query(&sql, org)
+            .query(include_str!("../sql/observed_conversations.sql"), org)
+            .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))
             .param("by", by.as_str())
-            .param("of", by.changed_by().as_str())
             .param("value", value);
-        let mut counts = self.rows::<ObservedCount>(counts).await?;
-        let changes = counts.iter().filter_map(ObservedCount::change).collect();
-        counts.retain(|count| count.change().is_none());
-        Ok((Changes::of(changes), counts))
+        self.rows(counts).await
     }
 
     /// The mentor that each of these conversations began with.
@@ -311,7 +296,7 @@ impl Store {
             return Ok(0);
         };
         let first = i64::from(first) * DAY;
-        let (_, counts) = self.clickhouse.observed_counts(org, by, "").await?;
+        let counts = self.clickhouse.observed_counts(org, by, "").await?;
         let (days_until, until) = match Observed::of(&changes, counts, "") {
             Some(observed) if observed.first <= first => (observed.days_until, observed.until),
             _ => (first, first),
@@ -352,6 +337,10 @@ impl Store {
         let counts = self
             .clickhouse
             .query(include_str!("../sql/observed_of_org.sql"), org)
+            .param(
+                "observed",
+                self.clickhouse.settings.spread_over_shards(OBSERVED_TABLE),
+            )
             .param("by", by.as_str());
         let mut counts = self.clickhouse.rows::<ObservedCount>(counts).await?;
         counts.retain(|count| count.seen == changes.mark(count.end()));

@@ -9,13 +9,10 @@ use std::collections::HashMap;
 
 use clickhouse::Row;
 use events::{DateRange, Grain, Timestamp};
+use futures::future::try_join;
 use serde::Deserialize;
 
-use crate::{
-    changes::{Change, Changes, ENTERED, Of},
-    connection::Connection,
-    error::Error,
-};
+use crate::{changes::Of, connection::Connection, error::Error};
 
 /// Where counts of users are kept.
 pub const OBSERVED_USERS_TABLE: &str = "observed_users";
@@ -28,7 +25,7 @@ pub(crate) const GRAINS: [(Grain, &str, i8); 4] = [
     (Grain::Hour, "hour", 1),
 ];
 
-/// What was observed of a period. As the statement gives them, a change is among them as what ends in 1970, `seen` its hash.
+/// What holds of a period and was observed.
 #[derive(Debug, Clone, Copy, Row, Deserialize)]
 pub(crate) struct ObservedUsers {
     period: u32,
@@ -44,13 +41,6 @@ impl ObservedUsers {
     /// In seconds; what comes from then on is not counted.
     pub(crate) fn until(&self) -> i64 {
         self.until.into()
-    }
-
-    fn change(&self) -> Option<Change> {
-        (self.until == 0).then_some(Change {
-            since: self.period,
-            hash: self.seen,
-        })
     }
 }
 
@@ -98,21 +88,23 @@ impl Connection {
             .replace(
                 "${new_users}",
                 &sum(format!("of.day BETWEEN {} AND {}", days.start(), days.end())),
-            )
-            .replace("${entered}", ENTERED);
+            );
         let first = asked.range.first_period(asked.grain).start;
         let observed = self
             .query(&sql, asked.org)
+            .param("observed", self.settings.spread_over_shards(OBSERVED_USERS_TABLE))
             .param("mentor", asked.mentor)
             .param("grain", name(asked.grain))
-            .param("of", Of::Registrations.as_str())
             .param("since", second(first))
             .param("until", second(asked.range.end_instant()));
-        let observed = self.rows::<ObservedUsers>(observed).await?;
-        let changes = Changes::of(observed.iter().filter_map(ObservedUsers::change).collect());
+        let (changes, observed) = try_join(
+            self.changes(asked.org, Of::Registrations),
+            self.rows::<ObservedUsers>(observed),
+        )
+        .await?;
         let mut observations: HashMap<_, Vec<_>> = HashMap::new();
         for observed in observed {
-            if observed.change().is_none() && observed.seen == changes.mark(observed.until()) {
+            if observed.seen == changes.mark(observed.until()) {
                 observations
                     .entry(observed.period.into())
                     .or_default()
