@@ -2,13 +2,13 @@
 # A statement in `view(…)` within `cluster(…)` is not run by each shard as it stands: the value of a scalar subquery in it
 # is found by the node that was asked, from its own rows, and sent to the others. The set of an `IN` is found by each shard.
 #
-# Seen with ClickHouse 26.7.2 (chdb-core 26.7.3), two shards.
+# Seen with ClickHouse 26.7.2 (@chdb/lib-linux-x64-gnu 26.7.3-stable.1), two shards.
 # On it depends: what a shard must find in its own rows is asked for as a set (crates/aggregator/src/listing.rs,
 # docs/decisions/shards-compute-views.md).
 #
-# Usage: clickhouse-cluster-view.sh [VERSION of chdb-core]. Needs Python's venv and 1.5 GB of temporary space.
+# Usage: clickhouse-cluster-view.sh [VERSION of @chdb/lib-linux-x64-gnu]. Needs npm, Python 3 and 1 GB of temporary space.
 set -eu
-version=${1:-26.7.3}
+version=${1:-26.7.3-stable.1}
 cannot_try() {
   echo "could not be tried: $1" >&2
   exit 2
@@ -16,8 +16,9 @@ cannot_try() {
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory"
-python3 -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check "chdb-core==$version" ||
-  cannot_try "the package cannot be installed"
+npm pack --silent "@chdb/lib-linux-x64-gnu@$version" >name && tar -xzf "$(cat name)" ||
+  cannot_try "the package cannot be fetched"
+rm "$(cat name)"
 
 cat >shard.py <<'PYTHON'
 """Serves one shard until it is killed: SHARD, HTTP PORT and NATIVE PORT."""
@@ -26,7 +27,7 @@ import glob
 import sys
 
 shard, http, native = sys.argv[1:]
-library = ctypes.CDLL(glob.glob("venv/lib/python3*/site-packages/chdb/_chdb*.so")[0])
+library = ctypes.CDLL(glob.glob("package/**/libchdb.so", recursive=True)[0])
 serve = (
     "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP;"
     " SELECT sleepEachRow(3) FROM numbers(1000000) SETTINGS max_block_size = 1 FORMAT Null"
@@ -123,4 +124,4 @@ finally:
         process.kill()
         process.wait()
 PYTHON
-venv/bin/python try.py
+python3 try.py

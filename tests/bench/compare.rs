@@ -245,8 +245,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// Measures the builds in turns. Returns the medians and their ratio. What is `None` in either run of a pair is left
-    /// out.
+    /// Measures the builds in turns. Returns the medians and their ratio, which has no pair of which one is `None`.
     async fn in_turns(
         &self,
         section: &'static str,
@@ -265,17 +264,20 @@ impl Comparison {
         }
         let names = pairs.first().map_or(&[][..], |(this, _)| this);
         for (row, (name, _)) in names.iter().enumerate() {
-            let numbers = pairs.iter().filter_map(|(this, baseline)| {
-                let number = |run: &[(String, Option<f64>)]| run.get(row)?.1;
-                number(this).zip(number(baseline))
-            });
-            let numbers: Vec<(f64, f64)> = numbers.collect();
-            let ratios = sorted(numbers.iter().map(|(this, baseline)| this / baseline));
+            let number = |run: &[(String, Option<f64>)]| run.get(row).and_then(|(_, number)| *number);
+            let numbers: Vec<_> = pairs
+                .iter()
+                .map(|(this, baseline)| (number(this), number(baseline)))
+                .collect();
+            let ratios = numbers
+                .iter()
+                .filter_map(|(this, baseline)| Some((*this)? / (*baseline)?));
+            let ratios = sorted(ratios);
             table.row(
                 name.as_str(),
                 [
-                    median(&sorted(numbers.iter().map(|(this, _)| *this))),
-                    median(&sorted(numbers.iter().map(|(_, baseline)| *baseline))),
+                    median(&sorted(numbers.iter().filter_map(|(this, _)| *this))),
+                    median(&sorted(numbers.iter().filter_map(|(_, baseline)| *baseline))),
                     median(&ratios),
                     ratios.first().copied(),
                     ratios.last().copied(),

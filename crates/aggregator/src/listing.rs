@@ -4,7 +4,7 @@
 //! shown of a conversation tells when it began, with which mentor and on which topics, and so whether it is listed there.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     ops::RangeInclusive,
 };
 
@@ -44,7 +44,7 @@ pub(crate) struct Listing {
 }
 
 /// The position of a conversation in a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Row, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Deserialize)]
 pub(crate) struct Position {
     pub(crate) conversation_id: u128,
     /// When it began, in milliseconds since 1970.
@@ -52,9 +52,22 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// Behind all that began since a day.
+    pub(crate) fn end_of(first_day: u16) -> Self {
+        Self {
+            conversation_id: u128::MAX,
+            began_at: i64::from(first_day) * MILLIS_A_DAY,
+        }
+    }
+
     /// The day on which it began, since 1970.
     fn day(&self) -> u16 {
         u16::try_from(self.began_at.div_euclid(MILLIS_A_DAY)).unwrap_or_default()
+    }
+
+    /// Whether it comes after another in a list.
+    fn is_after(&self, other: &Self) -> bool {
+        (other.began_at, self.conversation_id) > (self.began_at, other.conversation_id)
     }
 }
 
@@ -97,9 +110,14 @@ impl Listing {
         *self.days.start()
     }
 
-    /// Whether a conversation is listed, where it began.
-    pub(crate) fn has(&self, details: &Details) -> bool {
-        (self.mentor.is_empty() || details.mentor == self.mentor)
+    /// Whether a conversation is listed that began where it is asked for, up to a position.
+    pub(crate) fn has(&self, details: &Details, until: Position) -> bool {
+        let began = Position {
+            conversation_id: details.conversation.id.as_u128(),
+            began_at: details.conversation.inserted_at.as_millis(),
+        };
+        !began.is_after(&until)
+            && (self.mentor.is_empty() || details.mentor == self.mentor)
             && (self.topics.is_empty() || details.has_topic)
     }
 
@@ -306,8 +324,9 @@ impl Candidates {
         }
     }
 
-    /// The next of them, as many as this or [`CHUNK`] at most, some perhaps more than once; none where there are no more.
-    pub(crate) async fn next(&mut self, limit: usize) -> Result<Option<Vec<Position>>, Error> {
+    /// The next of them, as many as this or [`CHUNK`] at most, and up to where: those of them that began later in the list are
+    /// named again where they belong. None: there are no more.
+    pub(crate) async fn next(&mut self, limit: usize) -> Result<Option<(Vec<u128>, Position)>, Error> {
         let limit = limit.min(CHUNK);
         let first_day = self.listing.first_day();
         loop {
@@ -317,7 +336,7 @@ impl Candidates {
                     .replace("${on_days}", on_days)
                     .replace("${by_key}", if by_key { "1" } else { "0" })
             };
-            let (sql, days) = match &self.origin {
+            let (sql, mut days) = match &self.origin {
                 // Each shard's own: it would be told the value of a subquery, but finds a set itself.
                 Origin::LatestDay => (
                     by_day(&format!("day IN ({LATEST_DAY})"), true),
@@ -351,10 +370,13 @@ impl Candidates {
             if let (Origin::LatestDay, Some(first)) = (&self.origin, named.first()) {
                 let day = first.day();
                 named.retain(|position| position.day() == day);
-                self.origin = Origin::Days(day..=day);
+                days = day..=day;
+                self.origin = Origin::Days(days.clone());
             }
             self.last = named.last().copied().or(self.last);
+            let mut until = named.last().copied();
             if named.len() < limit {
+                until = until.map(|_| Position::end_of(*days.start()));
                 self.origin = match &self.origin {
                     Origin::Days(days) if *days.start() > first_day => {
                         let last = days.start() - 1;
@@ -364,8 +386,13 @@ impl Candidates {
                     _ => Origin::Nowhere,
                 };
             }
-            if !named.is_empty() {
-                return Ok(Some(named));
+            if let Some(until) = until {
+                // The last time that one is named may be its beginning, and is its place.
+                let mut seen = HashSet::new();
+                let earliest_first = named.iter().rev().map(|position| position.conversation_id);
+                let mut ids: Vec<_> = earliest_first.filter(|id| seen.insert(*id)).collect();
+                ids.reverse();
+                return Ok(Some((ids, until)));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
 };
 
 use events::{Conversation, TranscriptFilter};
@@ -161,8 +161,8 @@ struct List {
     is_long: bool,
     /// Of those that were named last, the ones that are still to be read, in groups of bounded size.
     groups: VecDeque<Vec<u128>>,
-    /// Where those were named. What began earlier is named again where it belongs.
-    positions: HashSet<Position>,
+    /// Up to where those are listed.
+    until: Position,
 }
 
 impl List {
@@ -174,7 +174,7 @@ impl List {
             listed: 0,
             is_long: false,
             groups: VecDeque::new(),
-            positions: HashSet::new(),
+            until: Position::end_of(0),
         }
     }
 
@@ -208,16 +208,11 @@ impl List {
             // As many as those so far make one expect, and some more.
             let expected = self.left.saturating_mul(self.named + 8) / (self.listed + 8);
             let limit = usize::try_from(expected.saturating_add(expected / 8 + 8));
-            let Some(positions) = self.candidates.next(limit.unwrap_or(usize::MAX)).await? else {
+            let Some((ids, until)) = self.candidates.next(limit.unwrap_or(usize::MAX)).await? else {
                 return Ok(None);
             };
-            self.named += count(positions.len());
-            // The last time that it is named may be its beginning, and is its place.
-            let mut seen = HashSet::new();
-            let earliest_first = positions.iter().rev().map(|position| position.conversation_id);
-            let mut ids: Vec<_> = earliest_first.filter(|id| seen.insert(*id)).collect();
-            ids.reverse();
-            self.positions = positions.into_iter().collect();
+            self.until = until;
+            self.named += count(ids.len());
             if !self.is_long {
                 match self.candidates.chunk(&ids).await? {
                     Some(details) => return Ok(Some(details)),
@@ -235,13 +230,9 @@ impl List {
     /// Those that are listed where they were named, in the order of the list.
     fn listed(&mut self, details: Vec<Details>) -> Vec<Conversation> {
         let listing = &self.candidates.listing;
-        let details = details.into_iter().filter(|details| {
-            let position = Position {
-                conversation_id: details.conversation.id.as_u128(),
-                began_at: details.conversation.inserted_at.as_millis(),
-            };
-            self.positions.contains(&position) && listing.has(details)
-        });
+        let details = details
+            .into_iter()
+            .filter(|details| listing.has(details, self.until));
         let mut listed: Vec<_> = details.map(|details| details.conversation).collect();
         listed.sort_unstable_by_key(|conversation| (Reverse(conversation.inserted_at), conversation.id));
         listed.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
