@@ -2,8 +2,9 @@
 
 use std::{process::Command, time::Duration};
 
-use aggregator::{Batch, Error, Settings, Store, verified_tables};
+use aggregator::{Batch, Error, Settings, Store, rollup_tables, verified_tables};
 use events::{DateRange, Grain, TranscriptFilter};
+use futures::TryStreamExt;
 use oracle::Oracle;
 use testbed::TestCluster;
 
@@ -181,4 +182,61 @@ async fn a_node_that_comes_back_empty_is_named() {
 fn signal(signal: &str, pid: u32) {
     let killed = Command::new("kill").args([signal, &pid.to_string()]).status();
     assert!(killed.unwrap().success());
+}
+
+/// The statement that sends the facts of one server to a cluster.
+fn documented_move() -> &'static str {
+    let documented = include_str!("../../../../docs/clusters.md");
+    let (_, after) = documented.split_once("INSERT INTO new.messages_all").unwrap();
+    let (statement, _) = after.split_once("```").unwrap();
+    statement
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_server_has_moves_to_a_cluster_as_documented() {
+    let cluster = TestCluster::start(SHARDS).await;
+    let moved = Database::on_shards(&cluster, "moved").await;
+    // To whoever names no cluster, a node is a server by itself.
+    let old = Store::new(&Settings {
+        url: cluster.urls()[0].clone(),
+        cluster: None,
+        database: "old".to_owned(),
+        ..moved.settings.clone()
+    });
+    old.migrate(|_| ()).await.unwrap();
+    old.insert(&batch(0..900), now).await.unwrap();
+
+    let user = client(&moved.settings);
+    let port: u16 = user
+        .query("SELECT port FROM system.clusters WHERE is_local")
+        .fetch_one()
+        .await
+        .unwrap();
+    let Settings {
+        user: name, password, ..
+    } = &moved.settings;
+    for table in ["messages", "annotations", "registrations"] {
+        let from = format!("'127.0.0.1:{port}', old, {table}, '{name}', '{password}'");
+        let statement = documented_move().replace("'old-server', rollcall, messages", &from);
+        let statement = format!("INSERT INTO moved.{table}_all {statement}");
+        user.query(&statement).execute().await.unwrap();
+        let rows = on_each_shard(&moved.settings, &format!("SELECT count() FROM {table}")).await;
+        assert!(rows.iter().all(|rows| *rows > 0), "{table}: {rows:?}");
+    }
+    for table in rollup_tables() {
+        moved.store.rebuild(table).await.unwrap();
+    }
+    assert_eq!(drift(&moved).await, []);
+    let range = DateRange::new("2024-01-01".parse().unwrap(), "2024-12-31".parse().unwrap()).unwrap();
+    for org in ["small", "large"] {
+        let answers = async |store: &Store| {
+            let filter = TranscriptFilter::default();
+            let listed = store.transcripts(org, &filter).try_concat().await.unwrap();
+            let usage = store.usage_summary(org, range, Grain::Week).await.unwrap();
+            (listed, usage)
+        };
+        let (listed, usage) = answers(&moved.store).await;
+        assert!(listed.len() > 50, "{}", listed.len());
+        assert_eq!((listed, usage), answers(&old).await);
+    }
 }
