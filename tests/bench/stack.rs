@@ -5,7 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -351,8 +354,10 @@ fn temp_dir() -> anyhow::Result<TempDir> {
 
 /// Starts a command of Rollcall, and waits until it serves.
 async fn start(name: &'static str, command: &mut Command, dir: &Path) -> anyhow::Result<(Part, Ready)> {
-    let ready_file = dir.join(format!("{name}.json"));
-    let _absent = fs::remove_file(&ready_file);
+    // Several of a name may start at once.
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let ready_file = dir.join(format!("{name}-{number}.json"));
     command
         .arg("--ready-file")
         .arg(&ready_file)
