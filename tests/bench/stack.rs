@@ -218,12 +218,7 @@ impl Stack {
 
     /// The table that rows are inserted into, which sends them to their shards where there are several.
     pub(crate) fn into(&self, table: &str) -> String {
-        let ending = if self.clickhouse.cluster.is_some() {
-            "_all"
-        } else {
-            ""
-        };
-        format!("{table}{ending}")
+        self.clickhouse.spread_over_shards(table)
     }
 
     /// Drops a database on every node.

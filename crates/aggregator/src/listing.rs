@@ -46,9 +46,9 @@ pub(crate) struct Listing {
 /// The position of a conversation in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Deserialize)]
 pub(crate) struct Position {
-    pub(crate) conversation_id: u128,
+    conversation_id: u128,
     /// When it began, in milliseconds since 1970.
-    pub(crate) began_at: i64,
+    began_at: i64,
 }
 
 impl Position {
@@ -297,7 +297,7 @@ impl Candidates {
                 (Some(day), false) => Origin::Days(day..=day),
             }
         };
-        Ok(Self::from(origin, listing, clickhouse, None))
+        Ok(Self::with_origin(origin, listing, clickhouse, None))
     }
 
     /// Those of a day and the days before it, after a position.
@@ -312,10 +312,15 @@ impl Candidates {
         } else {
             Origin::Days(day..=day)
         };
-        Ok(Self::from(origin, listing, clickhouse, last))
+        Ok(Self::with_origin(origin, listing, clickhouse, last))
     }
 
-    fn from(origin: Origin, listing: Listing, clickhouse: &Connection, last: Option<Position>) -> Self {
+    fn with_origin(
+        origin: Origin,
+        listing: Listing,
+        clickhouse: &Connection,
+        last: Option<Position>,
+    ) -> Self {
         Self {
             listing,
             clickhouse: clickhouse.clone(),

@@ -91,8 +91,9 @@ impl Settings {
         }
     }
 
-    /// The table that spreads its rows over the shards; on one server, the table itself.
-    pub(crate) fn spread_over_shards(&self, table: &str) -> String {
+    /// The table by which the rows of another are sent to their shards and read from all of them; on one server, that table
+    /// itself.
+    pub fn spread_over_shards(&self, table: &str) -> String {
         match self.cluster {
             Some(_) => format!("{table}_all"),
             None => table.to_owned(),

@@ -58,9 +58,7 @@ impl Database {
         database.store.migrate(|_| ()).await.unwrap();
         database
     }
-}
 
-impl Database {
     /// The settings of a database on all shards of a cluster.
     pub(crate) fn settings_on_shards(cluster: &TestCluster, name: &str) -> Settings {
         Settings {
