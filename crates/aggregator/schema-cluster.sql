@@ -45,7 +45,7 @@ CREATE TABLE changes_all
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `of` LowCardinality(String) COMMENT 'what changes it: messages, registrations or annotations',
-    `since` DateTime('UTC') COMMENT 'the hour of the earliest message, of what is earliest of a user who registered, or of when a conversation began',
+    `since` DateTime('UTC') COMMENT 'the ten minutes of the earliest message, the hour of what is earliest of a user who registered, or of when a conversation began',
     `writer` UInt64 COMMENT 'a random number of the process that inserted it',
     `number` SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
 )
@@ -155,17 +155,17 @@ CREATE TABLE messages_all
 ENGINE = Distributed('rollcall', 'rollcall', 'messages', sipHash64(conversation_id))
 COMMENT 'fact: every distinct record of a message; read by key alone';
 
-CREATE TABLE observed_conversations_all
+CREATE TABLE observed_beginnings_all
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `by` LowCardinality(String) COMMENT 'mentor or topic',
     `value` String COMMENT 'its mentor_id, or the name trimmed and case-folded; empty: any or none',
-    `hours` UInt8 COMMENT 'how long the period is',
+    `seconds` UInt32 COMMENT 'how long the period is',
     `period` DateTime('UTC') COMMENT 'its first instant',
     `conversations` UInt64 COMMENT 'how many began in it',
     `seen` UInt64 COMMENT 'a hash of the changes before its end that were entered by then'
 )
-ENGINE = Distributed('rollcall', 'rollcall', 'observed_conversations', sipHash64(org, by, value, period))
+ENGINE = Distributed('rollcall', 'rollcall', 'observed_beginnings', sipHash64(org, by, value, period))
 COMMENT 'counts of periods that have ended, as they were observed; they hold while nothing is entered that may change them';
 
 CREATE TABLE observed_users_all

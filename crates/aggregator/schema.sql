@@ -105,7 +105,7 @@ CREATE TABLE changes
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `of` LowCardinality(String) COMMENT 'what changes it: messages, registrations or annotations',
-    `since` DateTime('UTC') COMMENT 'the hour of the earliest message, of what is earliest of a user who registered, or of when a conversation began',
+    `since` DateTime('UTC') COMMENT 'the ten minutes of the earliest message, the hour of what is earliest of a user who registered, or of when a conversation began',
     `writer` UInt64 COMMENT 'a random number of the process that inserted it',
     `number` SimpleAggregateFunction(max, UInt64) COMMENT 'how many changes it had entered by then'
 )
@@ -288,19 +288,19 @@ ORDER BY (org, conversation_id, time, message_id, digest)
 SETTINGS index_granularity = 256, min_compress_block_size = 4096, merge_selector_base = 10
 COMMENT 'fact: every distinct record of a message; read by key alone';
 
-CREATE TABLE observed_conversations
+CREATE TABLE observed_beginnings
 (
     `org` LowCardinality(String) COMMENT 'organisation',
     `by` LowCardinality(String) COMMENT 'mentor or topic',
     `value` String COMMENT 'its mentor_id, or the name trimmed and case-folded; empty: any or none',
-    `hours` UInt8 COMMENT 'how long the period is',
+    `seconds` UInt32 COMMENT 'how long the period is',
     `period` DateTime('UTC') COMMENT 'its first instant',
     `conversations` UInt64 COMMENT 'how many began in it',
     `seen` UInt64 COMMENT 'a hash of the changes before its end that were entered by then'
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (org, by, value, hours, if(hours = 24, toUInt32(period), toHour(period)))
-SETTINGS index_granularity = 8192
+ORDER BY (org, by, value, seconds, if(seconds = 86400, toUInt32(period), toUInt32(period) % 86400))
+SETTINGS index_granularity = 256
 COMMENT 'counts of periods that have ended, as they were observed; they hold while nothing is entered that may change them';
 
 CREATE TABLE observed_users
@@ -319,7 +319,7 @@ CREATE TABLE observed_users
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, grain, period)
-SETTINGS index_granularity = 8192
+SETTINGS index_granularity = 256
 COMMENT 'counts of users, as they were observed; they hold while nothing is entered that may change them';
 
 CREATE TABLE registrations

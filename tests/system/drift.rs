@@ -76,7 +76,7 @@ async fn drift_is_named_and_a_rebuild_corrects_it_while_events_arrive() {
         "verify",
         "active_weekly",
         "conversations_by_day",
-        "observed_conversations",
+        "observed_beginnings",
         "observed_users",
     ];
     succeeds(&mut parts.command(&some));

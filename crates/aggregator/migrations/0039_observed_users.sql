@@ -12,4 +12,5 @@ CREATE TABLE IF NOT EXISTS observed_users
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (org, mentor_id, grain, period)
+SETTINGS index_granularity = 256
 COMMENT 'counts of users, as they were observed; they hold while nothing is entered that may change them'

@@ -1,4 +1,4 @@
-SELECT value, hours, period, conversations, seen
+SELECT value, seconds, period, conversations, seen
 FROM {db:Identifier}.{observed:Identifier}
 WHERE org = {org:String} AND by = {by:String}
-ORDER BY hours, period
+ORDER BY seconds, period

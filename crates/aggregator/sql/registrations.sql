@@ -6,3 +6,6 @@ FROM cluster('rollcall', view(
     GROUP BY bucket
 ))
 GROUP BY bucket
+SETTINGS
+    -- Of more users some are in every granule.
+    use_index_for_in_with_subqueries_max_values = 1000

@@ -3,7 +3,7 @@
 //! What was observed of a period holds as long as nothing is entered here that may change it. Ingestion enters after what it
 //! inserted is acknowledged and before that counts as settled; whoever observes reads the entries first. So what an
 //! acknowledged event changed was visible before its entry, and an observation that saw the entry saw the change. An entry
-//! says that nothing before its hour is another, and that all from that hour on may be.
+//! says that nothing before an instant is another, and that all from then on may be.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,8 +20,9 @@ pub(crate) const CHANGES_TABLE: &str = "changes";
 
 /// The number of seconds in an hour.
 pub(crate) const HOUR: i64 = 3_600;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
-/// That more is known of what an hour and those after it have: a hash of all entries that say so.
+/// That more is known of what came since an instant, in seconds: a hash of all entries that say so.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
 struct Change {
     since: u32,
@@ -110,6 +111,16 @@ pub(crate) enum Of {
 }
 
 impl Of {
+    /// The length of the periods by which it is entered, in seconds. No period that is observed begins or ends within one.
+    ///
+    /// Messages come late seldom; what is said of a conversation or a user may well come some minutes after it began.
+    pub(crate) const fn period(self) -> i64 {
+        match self {
+            Self::Messages => HOUR / 6,
+            Self::Registrations | Self::Annotations => HOUR,
+        }
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",

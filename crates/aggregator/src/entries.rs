@@ -7,7 +7,7 @@ use futures::future::try_join;
 
 use crate::{
     batch::SealedBatch,
-    changes::{CHANGES_TABLE, HOUR, Of},
+    changes::{CHANGES_TABLE, Of},
     conversations::CHUNK,
     error::Error,
     store::Store,
@@ -85,8 +85,8 @@ impl Store {
         let now = clock();
         let mut changes = ChangeRows::default();
         for ((org, of), at) in earliest.0 {
-            if self.is_past(at, now) {
-                let since = hour_of(at);
+            if self.is_past(of, at, now) {
+                let since = start_of(of, at);
                 let (writer, number) = self.changes.next();
                 changes.push(ChangeRow {
                     org: &org,
@@ -115,9 +115,9 @@ impl Store {
         Ok(())
     }
 
-    /// Whether something in the hour of an instant, in milliseconds since 1970, may have been observed.
-    fn is_past(&self, at: i64, now: Timestamp) -> bool {
-        hour_of(at) + HOUR <= now.as_millis() / 1_000 + self.clickhouse.settings.observe_margin()
+    /// Whether the period of an instant, in milliseconds since 1970, may have been observed.
+    fn is_past(&self, of: Of, at: i64, now: Timestamp) -> bool {
+        start_of(of, at) + of.period() <= now.as_millis() / 1_000 + self.clickhouse.settings.observe_margin()
     }
 
     /// When the earliest was that is known of users who registered, the registration or their first message, in milliseconds
@@ -137,7 +137,7 @@ impl Store {
             let changed: HashSet<_> = batch
                 .earliest
                 .iter()
-                .filter(|(_, at)| self.is_past(*at, now))
+                .filter(|(_, at)| self.is_past(Of::Messages, *at, now))
                 .map(|(org, _)| org)
                 .collect();
             let of_changed = registrations.extract_if(.., |(org, ..)| changed.contains(org));
@@ -196,9 +196,9 @@ impl Store {
     }
 }
 
-/// The first second of the hour of an instant that is in milliseconds since 1970.
-const fn hour_of(at: i64) -> i64 {
-    at.div_euclid(HOUR * 1_000) * HOUR
+/// The first second of the period, by which changes are entered, of an instant that is in milliseconds since 1970.
+const fn start_of(of: Of, at: i64) -> i64 {
+    at.div_euclid(of.period() * 1_000) * of.period()
 }
 
 /// Selects those of these registrations that were not entered, given where to find those that were.

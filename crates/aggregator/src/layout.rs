@@ -33,7 +33,7 @@ const TABLES: [(&str, &str); 18] = [
     // What is read whole, wherever it is.
     ("changes", "sipHash64(org, since)"),
     ("observed_users", "sipHash64(org, mentor_id, period)"),
-    ("observed_conversations", "sipHash64(org, by, value, period)"),
+    ("observed_beginnings", "sipHash64(org, by, value, period)"),
 ];
 
 /// Where replicas of a shard find each other, and the name of each, by the servers' macros.

@@ -173,7 +173,7 @@ impl Listing {
         let given = is_among(GIVEN_TOPICS);
         let (among, by_key) = if since > 0 {
             // After what was observed come few.
-            (seen, true)
+            (is_among(&format!("{GIVEN_TOPICS} AND {seen}")), true)
         } else if days.end() - days.start() < FEW_DAYS {
             (format!("{given} AND {seen}"), false)
         } else {

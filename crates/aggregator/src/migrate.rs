@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 45] = [
+static MIGRATIONS: [Migration; 48] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -111,6 +111,9 @@ static MIGRATIONS: [Migration; 45] = [
     migration!("0043_latest_annotations_each_row", readable_by: 40, writable_by: 40),
     migration!("0044_conversation_topics_each_row", readable_by: 40, writable_by: 40),
     migration!("0045_users_each_row", readable_by: 40, writable_by: 40),
+    migration!("0046_observed_beginnings"),
+    migration!("0047_drop_observed_conversations"),
+    migration!("0048_changes_since"),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

@@ -7,7 +7,7 @@ use events::{DateRange, Grain, Timestamp};
 use serde::Deserialize;
 
 use crate::{
-    changes::{Changes, HOUR, LastLook, Of},
+    changes::{Changes, DAY, HOUR, LastLook, Of},
     connection::Connection,
     error::Error,
     observed_users::{GRAINS, OBSERVED_USERS_TABLE, end_of, name, second},
@@ -15,7 +15,6 @@ use crate::{
     store::Store,
 };
 
-const DAY: i64 = 24 * HOUR;
 /// How much time is observed by one statement, unless a single period is longer.
 const STRIDE: i64 = 8 * DAY;
 /// A count of fewer users of a mentor is as large as the rows that it is counted from.

@@ -16,7 +16,7 @@ use futures::future::try_join;
 use serde::Deserialize;
 
 use crate::{
-    changes::{Changes, HOUR, LastLook, Of},
+    changes::{Changes, DAY, LastLook, Of},
     connection::Connection,
     conversations::{CHUNK, beginnings, id_array_literal, is_among},
     error::Error,
@@ -25,9 +25,8 @@ use crate::{
 };
 
 /// Where counts are kept.
-pub const OBSERVED_TABLE: &str = "observed_conversations";
+pub const OBSERVED_TABLE: &str = "observed_beginnings";
 
-const DAY: i64 = 24 * HOUR;
 /// How many days are observed by one statement.
 const STRIDE: i64 = 8 * DAY;
 
@@ -57,6 +56,11 @@ impl By {
         }
     }
 
+    /// The length of the periods that are observed of a day that is not over, in seconds.
+    const fn period(self) -> i64 {
+        self.changed_by().period()
+    }
+
     /// The statement that counts.
     const fn counted(self) -> &'static str {
         match self {
@@ -71,7 +75,7 @@ impl By {
 struct ObservedCount {
     /// The mentor or the topic; empty: any or none.
     value: String,
-    hours: u8,
+    seconds: u32,
     period: u32,
     conversations: u64,
     seen: u64,
@@ -83,13 +87,13 @@ impl ObservedCount {
     }
 
     fn end(&self) -> i64 {
-        self.start() + i64::from(self.hours) * HOUR
+        self.start() + i64::from(self.seconds)
     }
 
     /// What tells it from any other of its organisation.
     fn row(&self, by: By) -> u128 {
         let value = foldhash::fast::FixedState::default().hash_one((by.as_str(), &self.value));
-        u128::from(value) << 64 | u128::from(self.period) << 8 | u128::from(self.hours)
+        u128::from(value) << 64 | u128::from(self.period) << 32 | u128::from(self.seconds)
     }
 }
 
@@ -102,41 +106,41 @@ pub(crate) struct Observed {
     first: i64,
     /// Until when whole days are observed.
     days_until: i64,
-    /// Until when hours are, after those.
+    /// Until when shorter periods are, after those.
     pub(crate) until: i64,
 }
 
 impl Observed {
     /// What holds of counts with a value and with any, in the order of time, after these changes.
-    fn of(changes: &Changes, mut counts: Vec<ObservedCount>, value: &str) -> Option<Self> {
+    fn of(by: By, changes: &Changes, mut counts: Vec<ObservedCount>, value: &str) -> Option<Self> {
         counts.retain(|count| count.seen == changes.mark(count.end()));
         let with_value: HashMap<_, _> = counts
             .iter()
             .filter(|count| count.value == value)
-            .map(|count| ((count.hours, count.period), count.conversations))
+            .map(|count| ((count.seconds, count.period), count.conversations))
             .collect();
-        let of_any = |hours: u8| {
+        let of_any = |length: i64| {
             let of_any = counts.iter().filter(|count| count.value.is_empty());
-            of_any.filter(move |count| count.hours == hours)
+            of_any.filter(move |count| i64::from(count.seconds) == length)
         };
-        let first = of_any(24).map(ObservedCount::start).next()?;
+        let first = of_any(DAY).map(ObservedCount::start).next()?;
         let mut observed = Self {
             counts: BTreeMap::new(),
             first,
             days_until: first,
             until: first,
         };
-        for hours in [24, 1] {
-            for count in of_any(hours).filter(|count| count.start() >= first) {
+        for length in [DAY, by.period()] {
+            for count in of_any(length).filter(|count| count.start() >= first) {
                 if count.start() == observed.until {
                     observed.until = count.end();
                     // What is not there of a value is nothing.
-                    let conversations = with_value.get(&(hours, count.period)).copied();
+                    let conversations = with_value.get(&(count.seconds, count.period)).copied();
                     *observed.counts.entry(day(count.start())).or_default() +=
                         conversations.unwrap_or_default();
                 }
             }
-            if hours == 24 {
+            if length == DAY {
                 observed.days_until = observed.until;
             }
         }
@@ -165,12 +169,12 @@ impl Connection {
     pub(crate) async fn observed(&self, org: &str, by: By, value: &str) -> Result<Option<Observed>, Error> {
         let changes = self.changes(org, by.changed_by());
         let (changes, counts) = try_join(changes, self.observed_counts(org, by, value)).await?;
-        Ok(Observed::of(&changes, counts, value))
+        Ok(Observed::of(by, &changes, counts, value))
     }
 
     async fn observed_counts(&self, org: &str, by: By, value: &str) -> Result<Vec<ObservedCount>, Error> {
         let counts = self
-            .query(include_str!("../sql/observed_conversations.sql"), org)
+            .query(include_str!("../sql/observed_beginnings.sql"), org)
             .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))
             .param("by", by.as_str())
             .param("value", value);
@@ -297,11 +301,11 @@ impl Store {
         };
         let first = i64::from(first) * DAY;
         let counts = self.clickhouse.observed_counts(org, by, "").await?;
-        let (days_until, until) = match Observed::of(&changes, counts, "") {
+        let (days_until, until) = match Observed::of(by, &changes, counts, "") {
             Some(observed) if observed.first <= first => (observed.days_until, observed.until),
             _ => (first, first),
         };
-        let (day_ended, hour_ended) = (ended / DAY * DAY, ended / HOUR * HOUR);
+        let (day_ended, ended) = (ended / DAY * DAY, ended / by.period() * by.period());
         let mut periods = 0;
         let mut since = days_until;
         while since < day_ended {
@@ -309,9 +313,11 @@ impl Store {
             since = stride.end;
             periods += self.observe_periods((org, by), &changes, stride, DAY).await?;
         }
-        let hours = until.max(since)..hour_ended;
-        if !hours.is_empty() {
-            periods += self.observe_periods((org, by), &changes, hours, HOUR).await?;
+        let of_day = until.max(since)..ended;
+        if !of_day.is_empty() {
+            periods += self
+                .observe_periods((org, by), &changes, of_day, by.period())
+                .await?;
         }
         Ok(periods)
     }
@@ -345,14 +351,16 @@ impl Store {
         let mut counts = self.clickhouse.rows::<ObservedCount>(counts).await?;
         counts.retain(|count| count.seen == changes.mark(count.end()));
         let mut strays = Vec::new();
-        for counts in counts.chunk_by(|a, b| a.hours == b.hours && a.start() / STRIDE == b.start() / STRIDE) {
+        for counts in
+            counts.chunk_by(|a, b| a.seconds == b.seconds && a.start() / STRIDE == b.start() / STRIDE)
+        {
             let (Some(first), Some(last)) = (counts.first(), counts.last()) else {
                 continue;
             };
             let time = first.start()..last.end();
             let begun = self
                 .clickhouse
-                .count_begun(org, by, &time, i64::from(first.hours) * HOUR)
+                .count_begun(org, by, &time, first.seconds.into())
                 .await?;
             let differ = counts.iter().filter(|count| {
                 let begun = begun.get(&count.period).and_then(|begun| begun.get(&count.value));
@@ -380,7 +388,7 @@ impl Store {
                 org,
                 by: by.as_str(),
                 value,
-                hours: u8::try_from(period / HOUR).unwrap_or_default(),
+                seconds: u32::try_from(period).unwrap_or_default(),
                 period: u32::try_from(start).unwrap_or_default(),
                 conversations,
                 seen: changes.mark(start + period),

@@ -44,13 +44,13 @@ impl ActivityQuery<'_> {
         if stretches.is_empty() {
             return Ok(counts);
         }
-        let mut among = registered_within(&stretches);
-        if self.mentor.is_some() {
-            let Some(active) = self.active_users() else {
-                return Ok(counts);
-            };
-            among = format!("{among} AND user IN ({active})");
-        }
+        let among = match self.mentor {
+            None => registered_within(&stretches),
+            Some(_) => match self.active_users() {
+                Some(active) => format!("user IN ({active})"),
+                None => return Ok(counts),
+            },
+        };
         let sql = include_str!("../sql/registrations.sql")
             .replace("${bucket}", &self.bucket_sql("intDiv(registered, 1000)"))
             .replace("${registered}", &registered(&among))

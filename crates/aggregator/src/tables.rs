@@ -166,11 +166,11 @@ tables! {
     }
 
     /// Counts of conversations, as they were observed.
-    observed_conversations: ObservedRows of ObservedRow {
+    observed_beginnings: ObservedRows of ObservedRow {
         org: &'a str = "String",
         by: &'a str = "String",
         value: &'a str = "String",
-        hours: u8 = "UInt8",
+        seconds: u32 = "UInt32",
         period: u32 = "DateTime('UTC')",
         conversations: u64 = "UInt64",
         seen: u64 = "UInt64",

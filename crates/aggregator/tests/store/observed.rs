@@ -126,7 +126,8 @@ pub(crate) async fn interleave(store: &Store, seed: u64, steps: u64) {
     let mut clock = START;
     let mut unfinished: Option<SealedBatch> = None;
     for step in 0..steps {
-        clock += i64::try_from(random.below(150)).unwrap() * 60_000;
+        let minutes = [8, 150][usize::from(random.below(3) == 0)];
+        clock += i64::try_from(random.below(minutes)).unwrap() * 60_000;
         match random.below(5) {
             0 => drop(store.observe_conversations(at(clock)).await.unwrap()),
             // One that dies before it has entered what it changed, is observed perhaps, and is inserted again later.
@@ -150,13 +151,14 @@ pub(crate) async fn interleave(store: &Store, seed: u64, steps: u64) {
                 }
             }
             kind => {
+                let oldest = match (kind, random.below(3)) {
+                    (3, _) => 40,
+                    (_, 0) => clock.unsigned_abs() - START.unsigned_abs() + 1,
+                    _ => HOUR.unsigned_abs() / 2,
+                };
                 let events: Vec<_> = (0..random.below(12))
                     .map(|_| {
-                        let back = if kind == 3 {
-                            random.below(40)
-                        } else {
-                            random.below(clock.unsigned_abs() - START.unsigned_abs() + 1)
-                        };
+                        let back = random.below(oldest);
                         let conversation = random.below(40 + step * 4);
                         let time = clock - i64::try_from(back).unwrap();
                         if random.below(3) == 0 {
@@ -198,8 +200,8 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     store.insert(&sealed(&events), || at(clock)).await.unwrap();
     assert_eq!(
         store.observe_conversations(at(clock)).await.unwrap(),
-        2 * (2 + 2),
-        "two days and two hours, by mentor and by topic"
+        (2 + 14) + (2 + 2),
+        "two days and ten minutes each of the third by mentor, two days and two hours by topic"
     );
     assert_eq!(
         store.observe_conversations(at(clock)).await.unwrap(),
@@ -209,7 +211,7 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     compare(&store, &oracle).await;
 
     // It is these counts that answers are made of.
-    let change = "ALTER TABLE observed_conversations UPDATE conversations = conversations + 1000
+    let change = "ALTER TABLE observed_beginnings UPDATE conversations = conversations + 1000
         WHERE by = 'mentor' AND value = '' AND period = '2024-03-05 00:00:00' SETTINGS mutations_sync = 1";
     run(&database, change).await;
     let all = TranscriptFilter::default();
@@ -221,17 +223,34 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     assert_eq!((drift.missing, drift.unexpected), (1, 1), "{drift}");
     store.rebuild(OBSERVED_TABLE).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 2 * 4);
+    assert_eq!(
+        store.observe_conversations(at(clock)).await.unwrap(),
+        (2 + 14) + (2 + 2)
+    );
 
     // Something late on the second day leaves the first.
     let late = said(1_000, START + 30 * HOUR, 1);
     oracle.add(&late);
     store.insert(&sealed(&[late]), || at(clock)).await.unwrap();
     compare(&store, &oracle).await;
-    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 2 * 3);
+    assert_eq!(
+        store.observe_conversations(at(clock)).await.unwrap(),
+        (1 + 14) + (1 + 2)
+    );
     compare(&store, &oracle).await;
 
-    // What is of this hour changes nothing of the past.
+    // Of the hour that is not over no count is by topic.
+    let minutes_late = said(1_003, START + 50 * HOUR + HOUR / 12, 2);
+    oracle.add(&minutes_late);
+    store
+        .insert(&sealed(&[minutes_late]), || at(clock))
+        .await
+        .unwrap();
+    compare(&store, &oracle).await;
+    assert_eq!(store.observe_conversations(at(clock)).await.unwrap(), 2);
+    compare(&store, &oracle).await;
+
+    // What is of these ten minutes changes nothing of the past.
     let now = said(1_001, clock, 1);
     oracle.add(&now);
     store.insert(&sealed(&[now]), || at(clock)).await.unwrap();
@@ -253,7 +272,7 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     compare(&store, &oracle).await;
     assert_eq!(
         store.observe_conversations(at(clock)).await.unwrap(),
-        2 * (2 + 4 + 2)
+        (6 + 14) + (6 + 2)
     );
     compare(&store, &oracle).await;
 }

@@ -413,8 +413,12 @@ async fn what_changes_from_look_to_look_is_observed_once_it_rests() {
 
     let late = said(5, START + 2 * DAY + 7 * HOUR, 1);
     insert(&store, &mut oracle, clock, &[late]).await;
-    // The hours of conversations, by mentor and by topic; the day, the week and the month of users.
-    assert_eq!(look().await, 2 * 7 + 3, "what is before that hour of its day");
+    // The ten minutes of conversations by mentor and the hours by topic; the day, the week and the month of users.
+    assert_eq!(
+        look().await,
+        (6 * 7 + 7) + 3,
+        "what is before that hour of its day"
+    );
     assert!(look().await > 0, "and the rest");
     assert_eq!(look().await, 0);
     compare(&store, &oracle, "at rest").await;

@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS observed_conversations, observed_conversations_all
