@@ -9,7 +9,7 @@ use std::{
 };
 
 use clickhouse::{Row, query::Query};
-use events::{Day, TranscriptFilter};
+use events::{Day, Place, TranscriptFilter};
 use futures::future::try_join;
 use serde::Deserialize;
 
@@ -61,13 +61,23 @@ impl Position {
     }
 
     /// The day on which it began, since 1970.
-    fn day(&self) -> u16 {
-        u16::try_from(self.began_at.div_euclid(MILLIS_A_DAY)).unwrap_or_default()
+    pub(crate) fn day(&self) -> u16 {
+        let day = self.began_at.div_euclid(MILLIS_A_DAY).max(0);
+        u16::try_from(day).unwrap_or(u16::MAX)
     }
 
     /// Whether it comes after another in a list.
     fn is_after(&self, other: &Self) -> bool {
         (other.began_at, self.conversation_id) > (self.began_at, other.conversation_id)
+    }
+}
+
+impl From<Place> for Position {
+    fn from(place: Place) -> Self {
+        Self {
+            conversation_id: place.id.as_u128(),
+            began_at: place.inserted_at.as_millis(),
+        }
     }
 }
 
@@ -102,8 +112,14 @@ impl Listing {
     }
 
     /// The same of other days.
-    pub(crate) fn on(&self, days: RangeInclusive<u16>) -> Self {
+    fn on(&self, days: RangeInclusive<u16>) -> Self {
         Self { days, ..self.clone() }
+    }
+
+    /// The same up to a day; none where that is before all of it.
+    pub(crate) fn until(&self, day: u16) -> Option<Self> {
+        let days = *self.days.start()..=day.min(*self.days.end());
+        (!days.is_empty()).then(|| self.on(days))
     }
 
     pub(crate) const fn first_day(&self) -> u16 {
@@ -300,13 +316,13 @@ impl Candidates {
         Ok(Self::with_origin(origin, listing, clickhouse, None))
     }
 
-    /// Those of a day and the days before it, after a position.
+    /// Those of the last day of a list and the days before it, after a position.
     pub(crate) async fn since(
         listing: Listing,
         clickhouse: &Connection,
-        day: u16,
         last: Option<Position>,
     ) -> Result<Self, Error> {
+        let day = *listing.days.end();
         let origin = if !listing.topics.is_empty() && listing.given_few(clickhouse).await? {
             Origin::Topics
         } else {

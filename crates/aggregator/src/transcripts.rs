@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
 };
 
-use events::{Conversation, TranscriptFilter};
+use events::{Conversation, Place, TranscriptFilter};
 use futures::{
     StreamExt, TryStreamExt,
     future::try_join,
@@ -123,10 +123,43 @@ impl Store {
             return Ok(None);
         };
         let last = listing.nth_of_day(&self.clickhouse, day, count, number).await?;
-        let listing = listing.on(listing.first_day()..=day);
-        Candidates::since(listing, &self.clickhouse, day, last)
-            .await
-            .map(Some)
+        let Some(listing) = listing.until(day) else {
+            return Ok(None);
+        };
+        Candidates::since(listing, &self.clickhouse, last).await.map(Some)
+    }
+
+    /// The conversations that match and come after a place, in the order of pages: so many at most, and fewer where their
+    /// texts are long. Whether they are the last.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn transcripts_after(
+        &self,
+        org: &str,
+        filter: &TranscriptFilter,
+        place: Option<Place>,
+        limit: u64,
+    ) -> Result<(Vec<Conversation>, bool), Error> {
+        let after = place.map(Position::from);
+        let listing = Listing::new(org, filter);
+        let candidates = match (listing, after) {
+            (Some(listing), None) => Candidates::of(listing, &self.clickhouse).await?,
+            (Some(listing), Some(position)) => match listing.until(position.day()) {
+                Some(listing) => Candidates::since(listing, &self.clickhouse, after).await?,
+                None => return Ok((Vec::new(), true)),
+            },
+            (None, _) => return Ok((Vec::new(), true)),
+        };
+        let mut list = List::of(candidates, limit);
+        let mut found = Vec::new();
+        while list.left > 0 && text_bytes(&found) < FIRST_BYTES {
+            let Some(chunk) = list.next().await? else {
+                return Ok((found, true));
+            };
+            found.extend(chunk);
+        }
+        Ok((found, false))
     }
 
     /// All conversations that match, in the order of pages.

@@ -41,6 +41,15 @@ pub struct Conversation {
     pub user_sentiment: &'static str,
 }
 
+/// The place of a conversation in the list of `transcripts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The time of its earliest message.
+    pub inserted_at: Timestamp,
+    /// Its id.
+    pub id: Uuid,
+}
+
 /// How `user-cohorts-over-time` counts new users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NewUsersBy {

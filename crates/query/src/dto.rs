@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::{
     ToSchema,
     openapi::{
-        KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat,
-        schema::{AnyOfBuilder, SchemaType, Type},
+        ObjectBuilder, RefOr, Schema,
+        schema::{SchemaType, Type},
     },
 };
 use uuid::Uuid;
@@ -31,7 +31,6 @@ pub(crate) struct TopicModel<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Transcript<'a> {
     /// The text of its earliest message by a user; empty if there is none.
-    #[schema(read_only)]
     first_message: &'a str,
     /// Its topics by its latest annotation; empty until there is one.
     topics: Vec<TopicModel<'a>>,
@@ -40,7 +39,6 @@ pub(crate) struct Transcript<'a> {
     /// Its user; `anonymous` if none is known.
     user_id: &'a str,
     /// How many distinct messages of users and assistants it has.
-    #[schema(read_only)]
     message_count: u64,
     /// The model of its latest message by an assistant that names one; empty if none does.
     model: &'a str,
@@ -48,7 +46,6 @@ pub(crate) struct Transcript<'a> {
     #[schema(format = DateTime, example = "2024-02-29T23:59:59.999Z")]
     inserted_at: String,
     /// How its user felt by its latest annotation: positive, negative or neutral; unknown until there is one.
-    #[schema(read_only)]
     user_sentiment: &'a str,
 }
 
@@ -57,9 +54,9 @@ pub(crate) struct Transcript<'a> {
 pub(crate) struct UsageCount {
     /// The period: its day, a week's Monday, a month's first day, or under `group_by=hour` the hour's first instant in UTC.
     #[schema(schema_with = date_or_hour)]
-    date: String,
+    pub(crate) date: String,
     /// Distinct users who wrote to any mentor in the part of the period that lies in the range.
-    user_count: u64,
+    pub(crate) user_count: u64,
 }
 
 /// New and veteran users over time: three lists of equal length.
@@ -67,13 +64,13 @@ pub(crate) struct UsageCount {
 pub(crate) struct Cohorts {
     /// The first instant of each period, in UTC; that of a week or month that the range cuts may precede the range.
     #[schema(value_type = Vec<chrono::DateTime<chrono::Utc>>, example = json!(["2023-06-01T00:00:00Z"]))]
-    periods: Vec<String>,
+    pub(crate) periods: Vec<String>,
     /// Users who registered within the range, counted as `new_users_by` says.
     #[schema(example = json!([8]))]
-    new_users: Vec<u64>,
+    pub(crate) new_users: Vec<u64>,
     /// Users active in the period who registered before the range began.
     #[schema(example = json!([42]))]
-    veteran_users: Vec<u64>,
+    pub(crate) veteran_users: Vec<u64>,
 }
 
 impl<'a> From<&'a Conversation> for Transcript<'a> {
@@ -121,20 +118,15 @@ impl From<Vec<CohortCount>> for Cohorts {
     }
 }
 
-/// `date`, or `date-time` under `group_by=hour`.
+/// A day, or an instant under `group_by=hour`. Without a `format`: generators make one type of it, most of which cannot be
+/// both.
 fn date_or_hour() -> RefOr<Schema> {
-    let text = |format, example: &str| {
-        ObjectBuilder::new()
-            .schema_type(SchemaType::new(Type::String))
-            .format(Some(SchemaFormat::KnownFormat(format)))
-            .examples([example])
-    };
-    let date = text(KnownFormat::Date, "2024-01-01");
-    let hour = text(KnownFormat::DateTime, "2024-01-01T05:00:00Z");
-    let about = "The period: its day, a week's Monday, a month's first day, or under `group_by=hour` the hour's first instant in UTC.";
-    AnyOfBuilder::new()
-        .item(date)
-        .item(hour)
-        .description(Some(about))
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .pattern(Some(r"^\d{4}-\d{2}-\d{2}(T\d{2}:00:00Z)?$"))
+        .examples(["2024-01-01", "2024-01-01T05:00:00Z"])
+        .description(Some(
+            "The period: its day, a week's Monday, a month's first day, or under `group_by=hour` the hour's first instant in UTC.",
+        ))
         .into()
 }

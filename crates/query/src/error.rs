@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error::Error as StdError, time::Duration};
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
+    http::{HeaderValue, StatusCode, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -16,7 +16,7 @@ use utoipa::{
     },
 };
 
-use crate::{dto::ErrorBody, parameter_error::ParameterError};
+use crate::{accept, dto::ErrorBody, parameter_error::ParameterError};
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -133,7 +133,7 @@ pub(crate) async fn require_host(request: Request, next: Next) -> Result<Respons
 /// A layer that calls the body of an error `application/problem+json` where `Accept` asks for that, and says to caches that it
 /// depends on that.
 pub(crate) async fn negotiate(request: Request, next: Next) -> Response {
-    let asked = asks_for_problem(request.headers());
+    let asked = accept::weight(request.headers(), PROBLEM_JSON).is_some_and(|weight| weight > 0.0);
     let mut response = next.run(request).await;
     if response.extensions().get::<IsError>().is_some() {
         let headers = response.headers_mut();
@@ -143,23 +143,6 @@ pub(crate) async fn negotiate(request: Request, next: Next) -> Response {
         }
     }
     response
-}
-
-/// Whether `Accept` lists the media type by name, with a weight above zero.
-fn asks_for_problem(headers: &HeaderMap) -> bool {
-    let ranges = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    ranges.flat_map(|ranges| ranges.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let named = parts
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case(PROBLEM_JSON));
-        let weights = parts.filter_map(|part| part.split_once('='));
-        let mut weights = weights.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-        named && weights.all(|(_, weight)| weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0))
-    })
 }
 
 /// The errors of the three endpoints, for OpenAPI.
@@ -208,29 +191,5 @@ impl IntoResponses for Error {
             (status.as_str().to_owned(), response.build().into())
         };
         errors.into_iter().map(response).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn problem_json_is_given_only_to_those_who_ask_for_it_by_name() {
-        for (accept, asked) in [
-            ("application/problem+json", true),
-            ("application/json, Application/Problem+JSON;q=0.5", true),
-            ("application/problem+json; charset=utf-8; q=0.001", true),
-            ("application/problem+json;q=0", false),
-            ("application/problem+json;q=x", false),
-            ("application/json", false),
-            ("application/*, */*", false),
-            ("application/problem+jsonx", false),
-            ("", false),
-        ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(asks_for_problem(&headers), asked, "{accept}");
-        }
-        assert!(!asks_for_problem(&HeaderMap::new()));
     }
 }

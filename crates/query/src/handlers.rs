@@ -15,17 +15,20 @@ use utoipa::ToSchema;
 use crate::{
     access::Org,
     app::App,
+    csv,
     dto::{Cohorts, Transcript, UsageCount, usage_counts},
     error::Error,
+    format::{self, Format},
+    paging::{Cursor, Part},
     params::{OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
     readiness::{Checks, Readiness},
-    stream::{array, items},
+    stream::{list, whole},
 };
 
 /// List conversations
 ///
-/// Conversations whose first message falls in the range, newest first, then by id. Without `page` and
-/// `page_size` the whole list is sent, as a stream.
+/// Conversations whose first message falls in the range, newest first, then by id. Without `page`, `page_size` and
+/// `cursor` the whole list is sent, as a stream.
 #[utoipa::path(
     get,
     path = "/api/ai-analytics/orgs/{org}/users/{user_id}/transcripts/",
@@ -39,7 +42,7 @@ use crate::{
             body = [Transcript],
             headers(
                 ("X-Total-Count" = u64, description = "Of a page: how many conversations all pages hold."),
-                ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page. Left out where it would be longer than 2 KB."),
+                ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page; after a cursor, the next. Left out where it would be longer than 2 KB."),
             )
         ),
         Error,
@@ -49,24 +52,40 @@ use crate::{
 pub(crate) async fn transcripts(
     State(app): State<Arc<App>>,
     Org { name: org, asked }: Org,
-    Params(Transcripts { filter, page }): Params<Transcripts>,
+    Params(Transcripts { filter, part }): Params<Transcripts>,
+    form: format::Asked,
     uri: Uri,
 ) -> Result<Response, Error> {
-    let content_type = [(header::CONTENT_TYPE, "application/json")];
-    let Some(page) = page else {
-        let chunks = app.store.transcripts(&org, &filter);
-        let body = array(items(app.run_each(asked, chunks))).await?;
-        return Ok((content_type, body).into_response());
-    };
-    let found = app
-        .store
-        .transcripts_page(&org, &filter, page.offset(), page.size);
-    let found = app.run(&asked, found.boxed()).await?;
-    let headers = page.headers(&uri, found.total);
-    let rest = found.rest.map(|rest| app.run_each(asked, rest));
-    let chunks = stream::iter([Ok(found.first)]).chain(stream::iter(rest).flatten());
-    let body = array(items(chunks)).await?;
-    Ok((headers, content_type, body).into_response())
+    const NAME: &str = "transcripts";
+    match part {
+        Part::Whole => {
+            let chunks = app.store.transcripts(&org, &filter);
+            let body = list(form.format, app.run_each(asked, chunks)).await?;
+            Ok(form.streamed(NAME, body))
+        }
+        Part::Page(page) => {
+            let found = app
+                .store
+                .transcripts_page(&org, &filter, page.offset(), page.size);
+            let found = app.run(&asked, found.boxed()).await?;
+            let headers = page.headers(&uri, found.total);
+            let Some(rest) = found.rest else {
+                let body = whole(form.format, &found.first);
+                return Ok((headers, form.whole(NAME, body)).into_response());
+            };
+            let chunks = stream::iter([Ok(found.first)]).chain(app.run_each(asked, rest));
+            let body = list(form.format, chunks).await?;
+            Ok((headers, form.streamed(NAME, body)).into_response())
+        }
+        Part::After(Cursor(place), size) => {
+            let found = app.store.transcripts_after(&org, &filter, place, size);
+            let (found, are_last) = app.run(&asked, found.boxed()).await?;
+            let next = found.last().filter(|_| !are_last);
+            let headers = next.map(|last| Cursor::after(last).header(&uri, size));
+            let body = whole(form.format, &found);
+            Ok((headers.unwrap_or_default(), form.whole(NAME, body)).into_response())
+        }
+    }
 }
 
 /// Count active users
@@ -85,11 +104,17 @@ pub(crate) async fn usage_summary(
     State(app): State<Arc<App>>,
     Org { name: org, asked }: Org,
     Params(UsageSummary { range, grain }): Params<UsageSummary>,
-) -> Result<Json<Vec<UsageCount>>, Error> {
+    form: format::Asked,
+) -> Result<Response, Error> {
     let counts = app
         .run(&asked, app.store.usage_summary(&org, range, grain))
         .await?;
-    Ok(Json(usage_counts(range, grain, counts)))
+    let counts = usage_counts(range, grain, counts);
+    let body = match form.format {
+        Format::Json => json(&counts),
+        Format::Csv => csv::usage(&counts),
+    };
+    Ok(form.whole("usage-summary", body))
 }
 
 /// Count new and veteran users over time
@@ -114,7 +139,8 @@ pub(crate) async fn user_cohorts(
         new_users_by,
         mentor,
     }): Params<UserCohorts>,
-) -> Result<Json<Cohorts>, Error> {
+    form: format::Asked,
+) -> Result<Response, Error> {
     let counts = app
         .run(
             &asked,
@@ -123,7 +149,17 @@ pub(crate) async fn user_cohorts(
                 .boxed(),
         )
         .await?;
-    Ok(Json(counts.into()))
+    let cohorts = Cohorts::from(counts);
+    let body = match form.format {
+        Format::Json => json(&cohorts),
+        Format::Csv => csv::cohorts(&cohorts),
+    };
+    Ok(form.whole("user-cohorts-over-time", body))
+}
+
+fn json(answer: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer)
+        .expect("an answer is made of texts, numbers and lists, all of which JSON can write")
 }
 
 /// The process is alive.

@@ -9,7 +9,9 @@
 //! - `handlers`: the three endpoints, and the pages for operators
 //! - `access`: 401, 403 and 404, before anything else is looked at
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
-//! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: an array of unknown length
+//! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: lists, of unknown length too
+//! - `accept`, `format`, [`mod@csv`]: JSON or CSV; `cache`: answers that are sent only where they have changed
+//! - [`cors`]: the pages of other origins that may ask
 //! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
 //! - `app`: what every request shares: the store behind a timeout and bounds on concurrency
 //! - `slots`: those bounds, shared fairly between keys
@@ -17,11 +19,16 @@
 //! - [`observe`]: the metrics of requests
 //! - [`mod@openapi`], `docs`: the description of the interface, and a page to read it
 
+mod accept;
 mod access;
 mod app;
+mod cache;
+pub mod cors;
+mod csv;
 mod docs;
 mod dto;
 mod error;
+mod format;
 mod handlers;
 pub mod keys;
 pub mod observe;
@@ -35,6 +42,7 @@ pub mod settings;
 mod slots;
 mod stream;
 
+pub use cors::{Origins, OriginsError};
 pub use keys::{Keys, KeysError, Scope};
 pub use openapi::openapi;
 pub use readiness::Check;

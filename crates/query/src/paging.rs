@@ -1,7 +1,11 @@
 //! Pages of a list, and the headers that lead from one to another.
 
+use std::{fmt, str::FromStr};
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use events::{Conversation, Place, Timestamp};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
+use uuid::Uuid;
 
 /// How many items all pages hold together.
 pub(crate) const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
@@ -11,9 +15,68 @@ pub(crate) const PAGE: &str = "page";
 /// The parameter that asks for pages of another size.
 pub(crate) const PAGE_SIZE: &str = "page_size";
 
+/// The parameter that asks for what comes after a place.
+pub(crate) const CURSOR: &str = "cursor";
+
 /// The maximum length of `Link`, in bytes. It repeats the address up to four times, and proxies refuse an answer with large
 /// headers: nginx with more than 4 KiB by default.
 const MAX_LINK: usize = 2_048;
+
+/// What of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Whole,
+    Page(Page),
+    /// So many at most that come after a place.
+    After(Cursor, u64),
+}
+
+/// Where a part of a list begins: after a place, or at the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor(pub(crate) Option<Place>);
+
+impl Cursor {
+    /// After a conversation.
+    pub(crate) fn after(conversation: &Conversation) -> Self {
+        Self(Some(Place {
+            inserted_at: conversation.inserted_at,
+            id: conversation.id,
+        }))
+    }
+
+    /// The header that leads to what comes after this, in parts of such a size, of a list at this address.
+    pub(crate) fn header(self, uri: &Uri, size: u64) -> HeaderMap {
+        let (cursor, size) = (self.to_string(), size.to_string());
+        let link = link(uri, "next", &[(CURSOR, &cursor), (PAGE_SIZE, &size)]);
+        links(&[link])
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("*"),
+            Some(place) => write!(f, "{}_{}", place.inserted_at.as_millis(), place.id.simple()),
+        }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "*" {
+            return Ok(Self(None));
+        }
+        let (millis, id) = text.split_once('_').ok_or(())?;
+        let cursor = Self(Some(Place {
+            inserted_at: Timestamp::from_millis(millis.parse().map_err(|_| ())?),
+            id: Uuid::try_parse(id).map_err(|_| ())?,
+        }));
+        // Only as it was given: no signs, no zeros before it.
+        (cursor.to_string() == text).then_some(cursor).ok_or(())
+    }
+}
 
 /// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,33 +111,36 @@ impl Page {
             ("next", (self.number < last).then(|| self.number + 1)),
             ("last", Some(last)),
         ];
-        let path = utf8_percent_encode(uri.path(), CONTROLS);
+        let size = self.size.to_string();
         let link = |(relation, number): (&str, Option<u64>)| {
-            let query = with_page(uri, number?, self.size);
-            Some(format!(r#"<{path}?{query}>; rel="{relation}""#))
+            let number = number?.to_string();
+            Some(link(uri, relation, &[(PAGE, &number), (PAGE_SIZE, &size)]))
         };
-        let links = numbers
-            .into_iter()
-            .filter_map(link)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let mut headers = HeaderMap::from_iter([(X_TOTAL_COUNT, HeaderValue::from(total))]);
-        // A percent-encoded path and query are visible ASCII, so this always adds the header.
-        let links = (links.len() <= MAX_LINK).then(|| HeaderValue::try_from(links));
-        headers.extend(links.and_then(Result::ok).map(|links| (header::LINK, links)));
+        let mut headers = links(&numbers.into_iter().filter_map(link).collect::<Vec<_>>());
+        headers.insert(X_TOTAL_COUNT, HeaderValue::from(total));
         headers
     }
 }
 
-/// The query of a request's address with another page in it: all other parameters stay as they are.
-fn with_page(uri: &Uri, number: u64, size: u64) -> String {
+/// The headers with these links.
+fn links(links: &[String]) -> HeaderMap {
+    let links = links.join(", ");
+    // A percent-encoded path and query are visible ASCII, so this always adds the header.
+    let links = (links.len() <= MAX_LINK).then(|| HeaderValue::try_from(links));
+    let links = links.and_then(Result::ok).map(|links| (header::LINK, links));
+    links.into_iter().collect()
+}
+
+/// A link to the address of a request with another page in it: all other parameters stay as they are.
+fn link(uri: &Uri, relation: &str, page: &[(&str, &String)]) -> String {
+    let path = utf8_percent_encode(uri.path(), CONTROLS);
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let others = pairs.filter(|(name, _)| name != PAGE && name != PAGE_SIZE);
-    form_urlencoded::Serializer::new(String::new())
+    let others = pairs.filter(|(name, _)| ![PAGE, PAGE_SIZE, CURSOR].contains(&name.as_ref()));
+    let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(others)
-        .append_pair(PAGE, &number.to_string())
-        .append_pair(PAGE_SIZE, &size.to_string())
-        .finish()
+        .extend_pairs(page)
+        .finish();
+    format!(r#"<{path}?{query}>; rel="{relation}""#)
 }
 
 #[cfg(test)]
@@ -133,6 +199,42 @@ mod tests {
         let without = headers(longest + 1);
         assert!(!without.contains_key("link"));
         assert_eq!(without["x-total-count"], "30");
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_is_written() {
+        let place = |millis| Place {
+            inserted_at: Timestamp::from_millis(millis),
+            id: Uuid::from_u128(0xff),
+        };
+        for cursor in [None, Some(place(1_709_251_199_999)), Some(place(0))].map(Cursor) {
+            assert_eq!(cursor.to_string().parse(), Ok(cursor), "{cursor}");
+        }
+        let id = "000000000000000000000000000000ff";
+        for broken in [
+            "",
+            "**",
+            "1",
+            "_",
+            "1_",
+            &format!("+1_{id}"),
+            &format!("01_{id}"),
+            &format!("1_{}", id.to_uppercase()),
+            &format!("99999999999999999999_{id}"),
+            &format!("1_{id}0"),
+        ] {
+            assert_eq!(broken.parse::<Cursor>(), Err(()), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_leads_to_what_comes_next() {
+        let uri = Uri::from_static("/a/transcripts/?cursor=*&page_size=7&topics=a%2Cb");
+        let headers = Cursor(None).header(&uri, 7);
+        assert_eq!(
+            headers["link"],
+            r#"</a/transcripts/?topics=a%2Cb&cursor=*&page_size=7>; rel="next""#
+        );
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub(crate) enum ParameterError {
     /// A number is not a number, or zero, or above its maximum.
     #[error("{name} must be a whole number {}", bounds(*.max))]
     NotWhole { name: &'static str, max: Option<u64> },
+    /// A cursor is none that was given.
+    #[error("cursor must be * or one that a Link header gave")]
+    NotACursor,
+    /// A page is asked for by its number and by a place.
+    #[error("page and cursor exclude each other")]
+    PageAndCursor,
     /// The range ends before it starts.
     #[error("start_date must not be after end_date")]
     StartAfterEnd,

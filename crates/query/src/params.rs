@@ -22,7 +22,8 @@ use kind::{Choice, Date, PositiveInteger, Text};
 
 use crate::{
     error::Error,
-    paging::{self, Page},
+    format::Format,
+    paging::{self, Cursor, Page, Part},
     parameter_error::ParameterError,
 };
 
@@ -114,12 +115,25 @@ const PAGE_SIZE: PositiveInteger = PositiveInteger {
     max: Some(Page::MAX_SIZE),
 };
 
+const CURSOR: Text = Text {
+    name: paging::CURSOR,
+    description: "Asks for the conversations after a place in the list, `page_size` at most: `*` for the first, and then what the \
+            `Link` to the next says, until there is none. However far into the list, it takes as long, and nothing that is \
+            inserted meanwhile moves it.",
+};
+
+/// In which form the answer is written, where `Accept` does not say it.
+pub(crate) const EXPORT: Choice<Format> = Choice {
+    name: "export",
+    description: "The form of the answer: `csv` sends a file for spreadsheets, whatever `Accept` says.",
+    options: &[("json", Format::Json), ("csv", Format::Csv)],
+};
+
 /// The parameters of `transcripts`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Transcripts {
     pub(crate) filter: TranscriptFilter,
-    /// The requested page; `None` for the whole list.
-    pub(crate) page: Option<Page>,
+    pub(crate) part: Part,
 }
 
 /// The parameters of `usage-summary`.
@@ -177,10 +191,20 @@ impl FromQuery for Transcripts {
         let mentor = MENTOR.read(query);
         let topics = topics(query)?;
         let (number, size) = (PAGE.read(query)?, PAGE_SIZE.read(query)?);
-        let page = (number.is_some() || size.is_some()).then(|| Page {
-            number: number.unwrap_or(PAGE.default),
-            size: size.unwrap_or(PAGE_SIZE.default),
-        });
+        let part = match (CURSOR.read(query), number, size) {
+            (None, None, None) => Part::Whole,
+            (None, ..) => Part::Page(Page {
+                number: number.unwrap_or(PAGE.default),
+                size: size.unwrap_or(PAGE_SIZE.default),
+            }),
+            (Some(_), Some(_), _) => return Err(ParameterError::PageAndCursor),
+            (Some(cursor), None, _) => Part::After(
+                cursor
+                    .parse::<Cursor>()
+                    .map_err(|()| ParameterError::NotACursor)?,
+                size.unwrap_or(PAGE_SIZE.default),
+            ),
+        };
         Ok(Self {
             filter: TranscriptFilter {
                 start,
@@ -188,7 +212,7 @@ impl FromQuery for Transcripts {
                 mentor,
                 topics,
             },
-            page,
+            part,
         })
     }
 }
@@ -221,6 +245,8 @@ impl IntoParams for Transcripts {
             TOPICS.describe(),
             PAGE.describe(),
             PAGE_SIZE.describe(),
+            CURSOR.describe(),
+            EXPORT.describe(),
         ]
     }
 }
@@ -231,6 +257,7 @@ impl IntoParams for UsageSummary {
             START_DATE.describe(true),
             END_DATE.describe(true),
             GROUP_BY.describe(),
+            EXPORT.describe(),
         ]
     }
 }
@@ -243,6 +270,7 @@ impl IntoParams for UserCohorts {
             AGGREGATION.describe(),
             NEW_USERS_BY.describe(),
             MENTOR_ID.describe(),
+            EXPORT.describe(),
         ]
     }
 }

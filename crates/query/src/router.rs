@@ -9,10 +9,11 @@ use axum::{
     middleware::from_fn,
     routing::{MethodRouter, get},
 };
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
     app::App,
-    docs,
+    cache, docs,
     error::{self, Error},
     handlers::{self, Metrics},
     observe,
@@ -45,7 +46,8 @@ pub fn router(
         ("transcripts", with_options(handlers::transcripts)),
         ("usage-summary", with_options(handlers::usage_summary)),
         ("user-cohorts-over-time", with_options(handlers::user_cohorts)),
-    ];
+    ]
+    .map(|(name, endpoint)| (name, endpoint.layer(from_fn(cache::revalidate))));
     let mut router = Router::new().route("/", with_options(docs::redirect));
     for prefix in &prefixes {
         for (name, endpoint) in &endpoints {
@@ -66,10 +68,13 @@ pub fn router(
                 with_options(docs::swagger_ui),
             );
     }
+    if let Some(cors) = settings.cors_origins.layer() {
+        router = router.layer(cors);
+    }
     let router = router
         .layer(Extension(docs::Description(description.into())))
         .with_state(Arc::new(App::new(settings, store)));
-    observe::register(&endpoints.map(|(name, _)| name));
+    observe::register(&endpoints.each_ref().map(|(name, _)| *name));
     with_common_layers(router.merge(operations(checks, metrics)))
 }
 
@@ -95,6 +100,8 @@ fn with_common_layers(router: Router) -> Router {
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         .layer(from_fn(error::require_host))
         .layer(from_fn(error::negotiate))
+        // At the level that takes the least memory: many may read long lists at once.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn(observe::observe))
 }
 

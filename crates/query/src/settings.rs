@@ -4,13 +4,15 @@ use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
 use serde::Deserialize;
 
-use crate::keys::Keys;
+use crate::{cors::Origins, keys::Keys};
 
 /// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A path prefix that the routes are served under, in addition to being served without it. Default: none.
     pub prefix: Prefix,
+    /// The origins whose pages may read answers. Default: none.
+    pub cors_origins: Origins,
     /// The API keys, and the organisations that each opens. Default: none, so that every request is refused.
     pub keys: Keys,
     /// Organisations that exist even before any event of theirs has arrived. Default: none.
@@ -30,6 +32,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             prefix: Prefix::default(),
+            cors_origins: Origins::default(),
             keys: Keys::default(),
             orgs: BTreeSet::new(),
             query_timeout: Duration::from_secs(30),

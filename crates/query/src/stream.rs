@@ -1,35 +1,50 @@
-//! A JSON array of unknown length, written in constant memory.
+//! Lists of conversations; those of unknown length are written in constant memory.
 
 use axum::body::{Body, Bytes};
 use events::Conversation;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 
-use crate::{dto::Transcript, error::Error};
+use crate::{csv, dto::Transcript, error::Error, format::Format};
 
-/// Writes the items of a JSON array, chunk by chunk.
-pub(crate) fn items<E>(
-    chunks: impl Stream<Item = Result<Vec<Conversation>, E>> + Send + Unpin,
-) -> impl Stream<Item = Result<Bytes, E>> + Send + Unpin {
-    let mut is_first = true;
-    chunks.map_ok(move |chunk| write(&chunk, &mut is_first))
+/// Writes a whole list.
+pub(crate) fn whole(format: Format, conversations: &[Conversation]) -> Vec<u8> {
+    let (begin, end) = brackets(format);
+    [begin, write(format, conversations, &mut true), end.to_vec()].concat()
 }
 
-/// Writes a JSON array while its items are read. The first chunk is awaited, so that a list which cannot be
+/// Writes a list while its items are read. The first chunk is awaited, so that a list which cannot be
 /// read at all is an error and not a body; one that breaks off later is logged, and its body is cut short
 /// without the end that HTTP asks for.
-pub(crate) async fn array(
-    items: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+pub(crate) async fn list(
+    format: Format,
+    mut chunks: impl Stream<Item = Result<Vec<Conversation>, Error>> + Send + Unpin + 'static,
 ) -> Result<Body, Error> {
-    let mut items = Box::pin(items);
-    let first = items.try_next().await?;
-    let rest = stream::iter(first).map(Ok).chain(items);
-    let items = rest.inspect_err(Error::log);
-    let bracket =
-        |bracket: &'static [u8]| stream::once(future::ready(Ok::<_, Error>(Bytes::from_static(bracket))));
-    Ok(Body::from_stream(bracket(b"[").chain(items).chain(bracket(b"]"))))
+    let first = chunks.try_next().await?;
+    let chunks = stream::iter(first).map(Ok).chain(chunks);
+    let mut is_first = true;
+    let items = chunks
+        .map_ok(move |chunk| Bytes::from(write(format, &chunk, &mut is_first)))
+        .inspect_err(Error::log);
+    let (begin, end) = brackets(format);
+    let once = |bytes: Bytes| stream::once(future::ready(Ok(bytes)));
+    let body = once(begin.into())
+        .chain(items)
+        .chain(once(Bytes::from_static(end)));
+    Ok(Body::from_stream(body))
 }
 
-fn write(chunk: &[Conversation], is_first: &mut bool) -> Bytes {
+/// What stands before the items of a list, and after them.
+fn brackets(format: Format) -> (Vec<u8>, &'static [u8]) {
+    match format {
+        Format::Json => (b"[".to_vec(), b"]"),
+        Format::Csv => (csv::conversation_header(), b""),
+    }
+}
+
+fn write(format: Format, chunk: &[Conversation], is_first: &mut bool) -> Vec<u8> {
+    if format == Format::Csv {
+        return csv::conversations(chunk);
+    }
     let mut json = Vec::new();
     for conversation in chunk {
         if !std::mem::take(is_first) {
@@ -38,7 +53,7 @@ fn write(chunk: &[Conversation], is_first: &mut bool) -> Bytes {
         serde_json::to_writer(&mut json, &Transcript::from(conversation))
             .expect("a conversation is made of texts, numbers and lists, all of which JSON can write");
     }
-    json.into()
+    json
 }
 
 #[cfg(test)]
@@ -71,7 +86,7 @@ mod tests {
     }
 
     async fn body(chunks: Vec<Result<Vec<Conversation>, Error>>) -> Result<Bytes, Error> {
-        let body = array(items(stream::iter(chunks))).await?;
+        let body = list(Format::Json, stream::iter(chunks)).await?;
         Ok(body.collect().await.expect("no chunk is an error").to_bytes())
     }
 
@@ -115,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_that_breaks_off_cuts_the_body_short() {
         let chunks = vec![Ok(vec![conversation(1)]), Err(Error::Timeout(Duration::ZERO))];
-        let mut body = array(items(stream::iter(chunks))).await.unwrap();
+        let mut body = list(Format::Json, stream::iter(chunks)).await.unwrap();
         let mut read = Vec::new();
         let end = loop {
             match body.frame().await {
@@ -136,7 +151,7 @@ mod tests {
                 chunk
             })
         };
-        let router = Router::new().route("/", get(move || array(items(Box::pin(delayed())))));
+        let router = Router::new().route("/", get(move || list(Format::Json, Box::pin(delayed()))));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut server = JoinSet::new();

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use config::Environment;
-use query::{Keys, Prefix};
+use query::{Keys, Origins, Prefix};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{api::parse_addr, cli::CommonOptions, ready::Ready};
@@ -70,6 +70,8 @@ pub(crate) struct HttpSettings {
     pub(crate) addr: Option<SocketAddr>,
     /// A path that the API is served under, in addition to being served without it. Default none.
     pub(crate) prefix: Prefix,
+    /// The origins whose pages may read the API's answers, as `https://a.example,https://b.example`, or `*`. Default none.
+    pub(crate) cors_origins: Origins,
     /// How long a request may take, in seconds. Default 30.
     pub(crate) query_timeout_secs: u64,
     /// The maximum number of requests that ask ClickHouse at the same time, besides whole lists. Default 32.
@@ -86,6 +88,7 @@ impl Default for HttpSettings {
         Self {
             addr: None,
             prefix: query.prefix,
+            cors_origins: query.cors_origins,
             query_timeout_secs: query.query_timeout.as_secs(),
             concurrent_queries: query.concurrent_queries,
             concurrent_lists: query.concurrent_lists,
@@ -186,6 +189,7 @@ impl Settings {
     pub(crate) fn query(&self) -> query::Settings {
         query::Settings {
             prefix: self.http.prefix.clone(),
+            cors_origins: self.http.cors_origins.clone(),
             keys: self.auth.keys.clone(),
             orgs: self.auth.org_names().map(str::to_owned).collect::<BTreeSet<_>>(),
             query_timeout: Duration::from_secs(self.http.query_timeout_secs),

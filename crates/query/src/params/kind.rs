@@ -73,25 +73,37 @@ impl Date {
 }
 
 /// One of a few words, the first of which is the default.
-pub(super) struct Choice<T: 'static> {
+pub(crate) struct Choice<T: 'static> {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) options: &'static [(&'static str, T)],
 }
 
 impl<T: Copy> Choice<T> {
+    /// What is asked for, or the default.
     pub(super) fn read(&self, query: &Query<'_>) -> Result<T, ParameterError> {
-        let given = query.get(self.name);
-        let mut options = self.options.iter();
-        let option = match given {
-            None => options.next(),
-            Some(given) => options.find(|(word, _)| *word == given),
+        let default = self.options.first().map(|(_, option)| *option);
+        let given = self.given(query)?.or(default);
+        given.ok_or_else(|| self.unknown())
+    }
+
+    /// What is asked for; none where nothing is.
+    pub(crate) fn given(&self, query: &Query<'_>) -> Result<Option<T>, ParameterError> {
+        let Some(given) = query.get(self.name) else {
+            return Ok(None);
         };
-        let unknown = || ParameterError::NotAnOption {
+        let option = self.options.iter().find(|(word, _)| *word == given);
+        match option {
+            Some((_, option)) => Ok(Some(*option)),
+            None => Err(self.unknown()),
+        }
+    }
+
+    fn unknown(&self) -> ParameterError {
+        ParameterError::NotAnOption {
             name: self.name,
             options: self.words().join(", "),
-        };
-        option.map(|(_, option)| *option).ok_or_else(unknown)
+        }
     }
 
     pub(super) fn describe(&self) -> Parameter {

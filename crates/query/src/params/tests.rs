@@ -28,20 +28,23 @@ fn parameters_have_defaults() {
     };
     assert_eq!(ask(JANUARY), Ok(cohorts));
     assert_eq!(transcripts(""), Ok(TranscriptFilter::default()));
-    let page = |query| ask::<Transcripts>(query).unwrap().page;
-    for (query, expected) in [
-        ("", None),
-        ("page=3", Some((3, 100))),
-        ("page_size=7", Some((1, 7))),
+    let part = |query| ask::<Transcripts>(query).map(|asked| asked.part);
+    assert_eq!(part(""), Ok(Part::Whole));
+    for (query, number, size) in [
+        ("page=3", 3, 100),
+        ("page_size=7", 1, 7),
         // A page too large to be held is merely past the end.
-        ("page=99999999999999999999999999", Some((u64::MAX, 100))),
+        ("page=99999999999999999999999999", u64::MAX, 100),
     ] {
-        assert_eq!(
-            page(query),
-            expected.map(|(number, size)| Page { number, size }),
-            "{query}"
-        );
+        assert_eq!(part(query), Ok(Part::Page(Page { number, size })), "{query}");
     }
+    assert_eq!(part("cursor=*"), Ok(Part::After(Cursor(None), 100)));
+    assert_eq!(
+        part("cursor=*&page_size=7&page="),
+        Ok(Part::After(Cursor(None), 7))
+    );
+    assert_eq!(part("cursor=**"), Err(ParameterError::NotACursor));
+    assert_eq!(part("cursor=*&page=1"), Err(ParameterError::PageAndCursor));
 }
 
 #[test]
@@ -107,10 +110,10 @@ fn spaces_are_no_mentor_but_other_white_space_is_one() {
 
 #[test]
 fn a_blank_optional_parameter_is_absent() {
-    let blank = "start_date=&end_date=%20&mentor=&topics=+&page=&page_size=%20%20&startDate&endDate=";
+    let blank = "start_date=&end_date=%20&mentor=&topics=+&page=&page_size=%20%20&cursor=&startDate&endDate=";
     let absent = Transcripts {
         filter: TranscriptFilter::default(),
-        page: None,
+        part: Part::Whole,
     };
     assert_eq!(ask(blank), Ok(absent));
     let blank = format!("{JANUARY}&group_by=&aggregation=%20&new_users_by");

@@ -4,7 +4,10 @@ use events::Role;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{Service, World};
+use crate::{
+    http::Answer,
+    world::{Service, World},
+};
 
 /// Conversations 1 to 3; the later two begin at the same instant.
 async fn service(database: &str) -> Service {
@@ -180,6 +183,159 @@ async fn links_lead_through_all_pages_of_a_list() {
         assert!(answer.header("link").contains(r#"rel="last""#), "{path}");
         assert!(!answer.header("link").contains(r#"rel="next""#), "{path}");
     }
+}
+
+/// The address that a `Link` header leads to; none where it has no such relation.
+fn linked<'a>(answer: &'a Answer, relation: &str) -> Option<&'a str> {
+    let end = format!(r#">; rel="{relation}""#);
+    let mut links = answer.header("link").split(", ");
+    let link = links.find_map(|link| link.strip_suffix(&end))?;
+    link.strip_prefix('<')
+}
+
+#[tokio::test]
+async fn a_cursor_leads_through_a_list_from_place_to_place() {
+    let mut world = World::default();
+    for conversation in 1..=10 {
+        // Some began at the same instant, and some go on days later.
+        for day in [1 + conversation / 4, 20] {
+            let time = format!("2024-01-{day:02}T00:{:02}:00Z", conversation / 3);
+            world = world.say(conversation, &time, Role::User, "ada", "euclid");
+        }
+    }
+    let service = world.serve("transcripts_cursors").await;
+    for filter in ["", "&mentor=euclid", "&mentor=nobody", "&end_date=2024-01-02"] {
+        let whole = ids(&service.ask(&format!("transcripts/?{filter}")).await);
+        for size in [1, 3, 10, 1_000] {
+            let first = "/dm/api/ai-analytics/orgs/acme/users/u/transcripts/?cursor=*";
+            let mut next = Some(format!("{first}&page_size={size}{filter}"));
+            let mut parts = Vec::new();
+            while let Some(path) = next {
+                let part = service.send("GET", &path).await;
+                assert_eq!((part.status.as_u16(), part.header("x-total-count")), (200, ""));
+                let listed = ids(&serde_json::from_str(&part.body).unwrap());
+                assert!(listed.len() <= size, "{path}");
+                parts.extend(listed);
+                next = linked(&part, "next").map(str::to_owned);
+            }
+            assert_eq!(parts, whole, "{filter} by {size}");
+        }
+    }
+    for outside in ["-1", "253402300799999", "9223372036854775807"] {
+        let cursor = format!("{outside}_00000000000000000000000000000000");
+        let path = format!("transcripts/?end_date=2024-01-02&cursor={cursor}");
+        let listed = ids(&service.ask(&path).await);
+        assert_eq!(listed.is_empty(), outside == "-1", "{outside}");
+    }
+}
+
+#[tokio::test]
+async fn answers_are_sent_only_where_they_have_changed() {
+    let service = service("transcripts_cached").await;
+    let range = "start_date=2024-01-01&end_date=2024-01-31";
+    for path in [
+        "transcripts/?page=1".to_owned(),
+        "transcripts/?cursor=*".to_owned(),
+        format!("usage-summary/?{range}"),
+        format!("user-cohorts-over-time/?{range}&export=csv"),
+    ] {
+        let path = format!("/api/ai-analytics/orgs/acme/users/u/{path}");
+        let whole = service.send("GET", &path).await;
+        assert_eq!(whole.status.as_u16(), 200, "{}", whole.body);
+        assert_eq!(whole.header("cache-control"), "private, no-cache");
+        let depends_on: Vec<_> = whole.headers.get_all("vary").iter().collect();
+        assert!(
+            depends_on.iter().any(|on| *on == "authorization, accept"),
+            "{depends_on:?}"
+        );
+        let head = service.send("HEAD", &path).await;
+        assert_eq!(
+            (head.body.as_str(), head.header("etag")),
+            ("", whole.header("etag"))
+        );
+
+        let unchanged = service.ask_unless(&path, whole.header("etag")).await;
+        assert_eq!(
+            (unchanged.status.as_u16(), unchanged.body.as_str()),
+            (304, ""),
+            "{path}"
+        );
+        for kept in ["etag", "cache-control", "x-total-count", "link"] {
+            assert_eq!(unchanged.header(kept), whole.header(kept), "{path} {kept}");
+        }
+        let other = service.ask_unless(&path, "W/\"other\"").await;
+        assert_eq!((other.status.as_u16(), &other.body), (200, &whole.body), "{path}");
+    }
+    let streamed = service
+        .send("GET", "/api/ai-analytics/orgs/acme/users/u/transcripts/")
+        .await;
+    assert_eq!(
+        (streamed.header("etag"), streamed.header("cache-control")),
+        ("", "private, no-cache")
+    );
+}
+
+#[tokio::test]
+async fn all_three_are_written_as_csv_for_whoever_asks() {
+    let service = World::default()
+        .say(1, "2024-01-01T10:00:00Z", Role::User, "=ada", "euclid")
+        .annotate(1, &["Sines, cosines", "+1"])
+        .serve("answers_csv")
+        .await;
+    let range = "start_date=2024-01-01&end_date=2024-01-01";
+    let id = Uuid::from_u128(1);
+    for (name, query, expected) in [
+        (
+            "transcripts",
+            "",
+            format!(
+                "id,inserted_at,user_id,first_message,message_count,model,topics,user_sentiment\r\n\
+                 {id},2024-01-01T10:00:00.000Z,'=ada,message 1,1,,\"\"\"Sines, cosines\"\",+1\",positive\r\n"
+            ),
+        ),
+        (
+            "usage-summary",
+            range,
+            "date,user_count\r\n2024-01-01,1\r\n".to_owned(),
+        ),
+        (
+            "user-cohorts-over-time",
+            range,
+            "periods,new_users,veteran_users\r\n2024-01-01T00:00:00Z,1,0\r\n".to_owned(),
+        ),
+    ] {
+        let path = format!("/api/ai-analytics/orgs/acme/users/u/{name}/?{query}");
+        for page in ["", "&page=1", "&cursor=*"] {
+            let exported = service.send("GET", &format!("{path}{page}&export=csv")).await;
+            assert_eq!(exported.body, expected, "{path}{page}");
+            let disposition = format!("attachment; filename=\"{name}.csv\"");
+            assert_eq!(exported.header("content-disposition"), disposition);
+            let accepted = service
+                .ask_for("text/csv, application/json;q=0.9", &format!("{path}{page}"))
+                .await;
+            assert_eq!(
+                (&accepted.body, accepted.header("content-disposition")),
+                (&expected, "")
+            );
+            assert_eq!(
+                accepted.headers["content-type"],
+                "text/csv; charset=utf-8; header=present"
+            );
+        }
+        for accept in ["*/*", "text/csv;q=0.5, application/json", "text/csv;q=0"] {
+            let json = service.ask_for(accept, &path).await;
+            assert_eq!(json.header("content-type"), "application/json", "{accept}");
+        }
+    }
+    let nobody = service.ask("transcripts/?mentor=nobody").await;
+    assert_eq!(nobody, json!([]));
+    let header = service
+        .send(
+            "GET",
+            "/api/ai-analytics/orgs/acme/users/u/transcripts/?mentor=nobody&export=csv",
+        )
+        .await;
+    assert_eq!(header.body.lines().count(), 1, "{}", header.body);
 }
 
 #[tokio::test]

@@ -143,11 +143,26 @@ impl Service {
 
     /// Sends a request with the key of all organisations.
     pub(crate) async fn send(&self, method: &str, path: &str) -> Answer {
+        self.ask_with(method, path, "accept", "application/problem+json, */*")
+            .await
+    }
+
+    /// The same by whoever has an answer with a tag.
+    pub(crate) async fn ask_unless(&self, path: &str, tag: &str) -> Answer {
+        self.ask_with("GET", path, "if-none-match", tag).await
+    }
+
+    /// The same by whoever takes some media types.
+    pub(crate) async fn ask_for(&self, media_types: &str, path: &str) -> Answer {
+        self.ask_with("GET", path, "accept", media_types).await
+    }
+
+    async fn ask_with(&self, method: &str, path: &str, header: &str, value: &str) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("authorization", format!("Api-Token {ALL_KEY}"))
-            .header("accept", "application/problem+json, */*");
+            .header(header, value);
         send(&self.router, request.body(Body::empty()).unwrap()).await
     }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
 mod authorization;
+mod browsers;
 mod description;
 #[path = "../support/http.rs"]
 mod http;

@@ -15,6 +15,8 @@ const NO_AGGREGATION: &str =
     "aggregation must be one of daily, hourly, weekly, monthly, day, hour, week, month";
 const NO_NEW_BY: &str = "new_users_by must be one of registration, activity";
 const NO_PAGE: &str = "page must be a whole number from 1 up";
+const NO_CURSOR: &str = "cursor must be * or one that a Link header gave";
+const NO_EXPORT: &str = "export must be one of json, csv";
 const NO_SIZE: &str = "page_size must be a whole number from 1 to 1000";
 
 fn too_long(periods: &str) -> String {
@@ -46,6 +48,11 @@ async fn transcripts_refuses_what_breaks_a_rule() {
     #[rustfmt::skip]
     let cases = [
         ("start_date=+%09", NOT_A_START),
+        ("cursor=x", NO_CURSOR),
+        ("cursor=-_", NO_CURSOR),
+        ("cursor=*&page=2", "page and cursor exclude each other"),
+        ("export=xml", NO_EXPORT),
+        ("export=CSV&page=0", NO_PAGE),
         ("startDate=+%09", "startDate must be a date as YYYY-MM-DD"),
         ("start_date=2024-13-01", NOT_A_START),
         ("start_date=2023-02-29", NOT_A_START),

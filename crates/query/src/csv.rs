@@ -1,0 +1,159 @@
+//! Answers as CSV (RFC 4180), for spreadsheets.
+
+use std::borrow::Cow;
+
+use csv::{Terminator, WriterBuilder};
+use events::Conversation;
+
+use crate::dto::{Cohorts, UsageCount};
+
+/// The names of the columns of conversations.
+const CONVERSATION: [&str; 8] = [
+    "id",
+    "inserted_at",
+    "user_id",
+    "first_message",
+    "message_count",
+    "model",
+    "topics",
+    "user_sentiment",
+];
+
+/// The first line of a list of conversations.
+pub(crate) fn conversation_header() -> Vec<u8> {
+    rows([CONVERSATION.map(Cow::Borrowed)])
+}
+
+/// A line for each conversation. The names of topics are written as the parameter `topics` takes them.
+pub(crate) fn conversations(conversations: &[Conversation]) -> Vec<u8> {
+    rows(conversations.iter().map(|conversation| {
+        [
+            conversation.id.to_string().into(),
+            conversation.inserted_at.to_rfc3339().into(),
+            text(&conversation.user_id),
+            text(&conversation.first_message),
+            conversation.message_count.to_string().into(),
+            text(&conversation.model),
+            topics(&conversation.topics),
+            conversation.user_sentiment.into(),
+        ]
+    }))
+}
+
+/// A line for each period, after the names of the columns.
+pub(crate) fn usage(counts: &[UsageCount]) -> Vec<u8> {
+    let counts = counts
+        .iter()
+        .map(|count| [count.date.as_str().into(), count.user_count.to_string().into()]);
+    rows(
+        [["date", "user_count"].map(Cow::Borrowed)]
+            .into_iter()
+            .chain(counts),
+    )
+}
+
+/// A line for each period, after the names of the columns.
+pub(crate) fn cohorts(cohorts: &Cohorts) -> Vec<u8> {
+    let counts = cohorts
+        .periods
+        .iter()
+        .zip(&cohorts.new_users)
+        .zip(&cohorts.veteran_users);
+    let counts = counts.map(|((period, new_users), veteran_users)| {
+        [
+            period.as_str().into(),
+            new_users.to_string().into(),
+            veteran_users.to_string().into(),
+        ]
+    });
+    rows(
+        [["periods", "new_users", "veteran_users"].map(Cow::Borrowed)]
+            .into_iter()
+            .chain(counts),
+    )
+}
+
+fn rows<'a, const N: usize>(rows: impl IntoIterator<Item = [Cow<'a, str>; N]>) -> Vec<u8> {
+    let mut writer = WriterBuilder::new()
+        .terminator(Terminator::CRLF)
+        .from_writer(Vec::new());
+    for row in rows {
+        writer
+            .write_record(row.iter().map(|field| field.as_bytes()))
+            .expect("a vector takes whatever is written, and all rows have as many fields");
+    }
+    writer.into_inner().expect("a vector takes whatever is written")
+}
+
+/// A text of somebody else's. One that a spreadsheet would take for a formula begins with an apostrophe.
+fn text(text: &str) -> Cow<'_, str> {
+    let is_formula = text.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ]);
+    if is_formula {
+        format!("'{text}").into()
+    } else {
+        text.into()
+    }
+}
+
+fn topics(names: &[String]) -> Cow<'_, str> {
+    let names: Vec<_> = names
+        .iter()
+        .map(|name| {
+            if name.contains([',', '"']) {
+                format!("\"{}\"", name.replace('"', "\"\"")).into()
+            } else {
+                Cow::Borrowed(name.as_str())
+            }
+        })
+        .collect();
+    text(&names.join(",")).into_owned().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_take_for_a_formula_is_a_text() {
+        for (given, written) in [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\tx", "'\tx"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("1=1", "1=1"),
+            ("'=1", "'=1"),
+            ("", ""),
+        ] {
+            assert_eq!(text(given), written);
+        }
+    }
+
+    #[test]
+    fn topics_are_written_as_they_are_asked_for() {
+        for (names, written) in [
+            (&[][..], ""),
+            (&["a"], "a"),
+            (&["a", "sines, cosines"], "a,\"sines, cosines\""),
+            (&["say \"hi\""], "\"say \"\"hi\"\"\""),
+            (&["=1", "b"], "'=1,b"),
+        ] {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(topics(&names), written);
+        }
+    }
+
+    #[test]
+    fn lines_end_as_rfc_4180_has_it_and_fields_are_quoted_where_they_must_be() {
+        let counts = [UsageCount {
+            date: "2024-01-01".to_owned(),
+            user_count: 3,
+        }];
+        assert_eq!(usage(&counts), b"date,user_count\r\n2024-01-01,3\r\n");
+        let written = rows([["a,b".into(), "say \"hi\"\nagain".into(), Cow::Borrowed("")]]);
+        assert_eq!(written, b"\"a,b\",\"say \"\"hi\"\"\nagain\",\r\n");
+    }
+}
