@@ -2,13 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use clickhouse::Row;
-use events::{Conversation, Sentiment, Timestamp};
-use futures::future::try_join;
+use clickhouse::{Row, query::Query};
+use events::{Conversation, ConversationMessage, Sentiment, Timestamp};
+use futures::{
+    StreamExt, TryStreamExt,
+    future::try_join,
+    stream::{self, BoxStream},
+};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{connection::Connection, error::Error};
+use crate::{connection::Connection, error::Error, store::Store};
 
 /// The number of conversations that are read at once. A statement that names their ids, of 39 digits at most, stays within
 /// ClickHouse's default `http_max_field_value_size` of 128 KiB.
@@ -22,6 +26,24 @@ const CHUNK_BYTES: u64 = 4 << 20;
 struct TextSize {
     conversation_id: u128,
     bytes: u64,
+}
+
+/// The size of the longest text of a message.
+#[derive(Debug, Row, Deserialize)]
+struct MessageSize {
+    message_id: u128,
+    bytes: u64,
+}
+
+#[derive(Debug, Row, Deserialize)]
+struct MessageRow {
+    message_id: u128,
+    created_at: i64,
+    content: String,
+    role: String,
+    user_id: String,
+    mentor_id: String,
+    model: String,
 }
 
 /// What a conversation shows of its messages.
@@ -65,20 +87,43 @@ impl Connection {
             .into_iter()
             .map(|size| (size.conversation_id, size.bytes))
             .collect();
-        let (mut groups, mut group, mut bytes) = (VecDeque::new(), Vec::new(), 0);
-        for id in ids {
-            let size = sizes.get(&id).copied().unwrap_or_default();
-            if bytes + size > CHUNK_BYTES && !group.is_empty() {
-                groups.push_back(std::mem::take(&mut group));
-                bytes = 0;
-            }
-            group.push(id);
-            bytes += size;
-        }
-        if !group.is_empty() {
-            groups.push_back(group);
-        }
-        Ok(groups)
+        let sized = ids
+            .into_iter()
+            .map(|id| (id, sizes.get(&id).copied().unwrap_or_default()));
+        Ok(grouped(sized))
+    }
+
+    /// A group of the messages of a conversation, in the order of time.
+    async fn messages(
+        &self,
+        org: &str,
+        conversation: Uuid,
+        ids: &[u128],
+    ) -> Result<Vec<ConversationMessage>, Error> {
+        let rows = self
+            .about_messages(
+                include_str!("../sql/messages_of_conversation.sql"),
+                org,
+                conversation,
+            )
+            .bind(id_array_literal(ids));
+        let rows = self.rows::<MessageRow>(rows).await?;
+        let messages = rows.into_iter().map(|row| ConversationMessage {
+            id: Uuid::from_u128(row.message_id),
+            role: row.role,
+            user_id: row.user_id,
+            mentor_id: row.mentor_id,
+            content: row.content,
+            model: row.model,
+            created_at: Timestamp::from_millis(row.created_at),
+        });
+        Ok(messages.collect())
+    }
+
+    fn about_messages(&self, sql: &str, org: &str, conversation: Uuid) -> Query {
+        self.query(sql, org)
+            .param("messages", self.settings.spread_over_shards("messages"))
+            .param("conversation", conversation.as_u128().to_string())
     }
 
     /// The details of conversations, at most [`CHUNK`]; none where they are more than [`CHUNK_BYTES`].
@@ -151,6 +196,47 @@ impl Connection {
         });
         Ok(details.collect())
     }
+}
+
+impl Store {
+    /// The messages of a conversation, in the order of time, in chunks of bounded size; of several records of a message the
+    /// latest. No chunk: there is no such conversation.
+    pub fn messages(
+        &self,
+        org: &str,
+        conversation: Uuid,
+    ) -> BoxStream<'static, Result<Vec<ConversationMessage>, Error>> {
+        let (clickhouse, org) = (Connection::clone(&self.clickhouse), org.to_owned());
+        let groups = async move {
+            let sizes =
+                clickhouse.about_messages(include_str!("../sql/message_sizes.sql"), &org, conversation);
+            let sizes = clickhouse.rows::<MessageSize>(sizes).await?;
+            let groups = grouped(sizes.into_iter().map(|size| (size.message_id, size.bytes)));
+            let chunks = stream::iter(groups.into_iter().map(Ok)).and_then(move |ids| {
+                let (clickhouse, org) = (clickhouse.clone(), org.clone());
+                async move { clickhouse.messages(&org, conversation, &ids).await }
+            });
+            Ok::<_, Error>(chunks)
+        };
+        stream::once(groups).try_flatten().boxed()
+    }
+}
+
+/// Items with their sizes in bytes, in groups of [`CHUNK`] and [`CHUNK_BYTES`] at most, unless one is larger.
+fn grouped(sized: impl Iterator<Item = (u128, u64)>) -> VecDeque<Vec<u128>> {
+    let (mut groups, mut group, mut bytes) = (VecDeque::new(), Vec::new(), 0);
+    for (id, size) in sized {
+        if (bytes + size > CHUNK_BYTES && !group.is_empty()) || group.len() == CHUNK {
+            groups.push_back(std::mem::take(&mut group));
+            bytes = 0;
+        }
+        group.push(id);
+        bytes += size;
+    }
+    if !group.is_empty() {
+        groups.push_back(group);
+    }
+    groups
 }
 
 /// A condition that a conversation is one of these.

@@ -20,6 +20,7 @@
 //! - `layout`: where rows lie in a cluster
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
+//! - `values`: the mentors and topics of an organisation, with counts
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
@@ -51,6 +52,7 @@ pub mod store;
 mod tables;
 mod tls;
 mod transcripts;
+mod values;
 pub mod verify;
 
 pub use batch::{Batch, SealedBatch};

@@ -122,6 +122,10 @@ impl Listing {
         (!days.is_empty()).then(|| self.on(days))
     }
 
+    pub(crate) fn days(&self) -> RangeInclusive<u16> {
+        self.days.clone()
+    }
+
     pub(crate) const fn first_day(&self) -> u16 {
         *self.days.start()
     }

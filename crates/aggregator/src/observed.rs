@@ -49,7 +49,7 @@ impl By {
     }
 
     /// What changes the counts.
-    const fn changed_by(self) -> Of {
+    pub(crate) const fn changed_by(self) -> Of {
         match self {
             Self::Mentor => Of::Messages,
             Self::Topic => Of::Annotations,
@@ -70,18 +70,31 @@ impl By {
     }
 }
 
+/// For whom it is counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Urgency {
+    /// Somebody waits for the answer.
+    Asked,
+    Maintenance,
+}
+
 /// A count of a period.
-#[derive(Debug, Row, Deserialize)]
-struct ObservedCount {
+#[derive(Debug, Clone, Row, Deserialize)]
+pub(crate) struct ObservedCount {
     /// The mentor or the topic; empty: any or none.
-    value: String,
+    pub(crate) value: String,
     seconds: u32,
     period: u32,
-    conversations: u64,
+    pub(crate) conversations: u64,
     seen: u64,
 }
 
 impl ObservedCount {
+    /// The day that it is of, since 1970.
+    pub(crate) fn day(&self) -> u16 {
+        day(self.start())
+    }
+
     fn start(&self) -> i64 {
         self.period.into()
     }
@@ -112,7 +125,7 @@ pub(crate) struct Observed {
 
 impl Observed {
     /// What holds of counts with a value and with any, in the order of time, after these changes.
-    fn of(by: By, changes: &Changes, mut counts: Vec<ObservedCount>, value: &str) -> Option<Self> {
+    pub(crate) fn of(by: By, changes: &Changes, mut counts: Vec<ObservedCount>, value: &str) -> Option<Self> {
         counts.retain(|count| count.seen == changes.mark(count.end()));
         let with_value: HashMap<_, _> = counts
             .iter()
@@ -145,6 +158,16 @@ impl Observed {
             }
         }
         Some(observed)
+    }
+
+    /// Whether a count of any value is a part of it, and holds.
+    pub(crate) fn has(&self, by: By, changes: &Changes, count: &ObservedCount) -> bool {
+        let time = match i64::from(count.seconds) {
+            DAY => self.first..self.days_until,
+            seconds if seconds == by.period() => self.days_until..self.until,
+            _ => return false,
+        };
+        time.contains(&count.start()) && count.seen == changes.mark(count.end())
     }
 }
 
@@ -198,9 +221,20 @@ impl Connection {
         Ok(mentors)
     }
 
-    /// How many conversations began in each period of this length, by mentor or topic, and with any or none.
-    async fn count_begun(
+    /// The counts of an organisation, of each value and of any.
+    pub(crate) async fn observed_of_org(&self, org: &str, by: By) -> Result<Vec<ObservedCount>, Error> {
+        let counts = self
+            .query(include_str!("../sql/observed_of_org.sql"), org)
+            .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))
+            .param("by", by.as_str());
+        self.rows(counts).await
+    }
+
+    /// How many conversations began in each period of this length, by mentor or topic, and with any or none; counted by
+    /// whoever observes or by whoever asks.
+    pub(crate) async fn count_begun(
         &self,
+        urgency: Urgency,
         org: &str,
         by: By,
         time: &Range<i64>,
@@ -211,8 +245,11 @@ impl Connection {
             .counted()
             .replace("${beginnings}", &beginnings(&seen))
             .replace("${seen}", &seen);
-        let begun = self
-            .maintenance(&sql)
+        let (begun, limit) = match urgency {
+            Urgency::Asked => (self.question(&sql), self.settings.query_timeout()),
+            Urgency::Maintenance => (self.maintenance(&sql), self.settings.maintenance_timeout()),
+        };
+        let begun = begun
             .param("org", org)
             .param("mentor", "")
             .param("first_day", day(time.start))
@@ -221,7 +258,6 @@ impl Connection {
             .param("since", time.start * 1_000)
             .param("until", time.end * 1_000);
         let mut counts: BTreeMap<u32, HashMap<String, u64>> = BTreeMap::new();
-        let limit = self.settings.maintenance_timeout();
         for begun in self.within(limit, begun.fetch_all::<Begun>()).await? {
             let of_period = counts.entry(begun.period).or_default();
             *of_period.entry(begun.value).or_default() += begun.conversations;
@@ -340,15 +376,7 @@ impl Store {
 
     async fn strays_of_org(&self, org: &str, by: By) -> Result<Vec<u128>, Error> {
         let changes = self.clickhouse.changes(org, by.changed_by()).await?;
-        let counts = self
-            .clickhouse
-            .query(include_str!("../sql/observed_of_org.sql"), org)
-            .param(
-                "observed",
-                self.clickhouse.settings.spread_over_shards(OBSERVED_TABLE),
-            )
-            .param("by", by.as_str());
-        let mut counts = self.clickhouse.rows::<ObservedCount>(counts).await?;
+        let mut counts = self.clickhouse.observed_of_org(org, by).await?;
         counts.retain(|count| count.seen == changes.mark(count.end()));
         let mut strays = Vec::new();
         for counts in
@@ -360,7 +388,7 @@ impl Store {
             let time = first.start()..last.end();
             let begun = self
                 .clickhouse
-                .count_begun(org, by, &time, first.seconds.into())
+                .count_begun(Urgency::Maintenance, org, by, &time, first.seconds.into())
                 .await?;
             let differ = counts.iter().filter(|count| {
                 let begun = begun.get(&count.period).and_then(|begun| begun.get(&count.value));
@@ -378,7 +406,10 @@ impl Store {
         time: Range<i64>,
         period: i64,
     ) -> Result<u64, Error> {
-        let counts = self.clickhouse.count_begun(org, by, &time, period).await?;
+        let counts = self
+            .clickhouse
+            .count_begun(Urgency::Maintenance, org, by, &time, period)
+            .await?;
         let (mut of_values, mut of_any) = (ObservedRows::default(), ObservedRows::default());
         let mut periods = 0;
         let mut start = time.start;

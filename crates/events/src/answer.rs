@@ -41,6 +41,25 @@ pub struct Conversation {
     pub user_sentiment: &'static str,
 }
 
+/// A message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationMessage {
+    /// Its id.
+    pub id: Uuid,
+    /// `user`, `assistant`, `system` or `tool`.
+    pub role: String,
+    /// Whose it is; empty if nobody is named.
+    pub user_id: String,
+    /// The mentor; empty if none is named.
+    pub mentor_id: String,
+    /// Its text.
+    pub content: String,
+    /// The model; empty if none is named.
+    pub model: String,
+    /// When it was sent.
+    pub created_at: Timestamp,
+}
+
 /// The place of a conversation in the list of `transcripts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

@@ -16,7 +16,10 @@ pub mod event;
 pub mod period;
 pub mod timestamp;
 
-pub use answer::{CohortCount, Conversation, NewUsersBy, Place, TranscriptFilter, folded_topic, topic_key};
+pub use answer::{
+    CohortCount, Conversation, ConversationMessage, NewUsersBy, Place, TranscriptFilter, folded_topic,
+    topic_key,
+};
 pub use day::Day;
 pub use decode::{Decoded, Rejection, decode};
 pub use event::{Annotation, Body, Event, Message, Registration, Role, Sentiment};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request};
 use percent_encoding::percent_decode_str;
+use uuid::Uuid;
 
 use crate::{
     app::{App, Asked},
@@ -35,15 +36,25 @@ impl FromRequestParts<Arc<App>> for Org {
     }
 }
 
-/// The organisation in `…/orgs/{org}/users/{user_id}/{endpoint}`, with or without a closing slash.
+/// What stands before the organisation in every path that asks about one.
+const ORGS: &str = "/api/ai-analytics/orgs/";
+
+/// The organisation in `…/orgs/{org}/users/{user_id}/…`.
 ///
 /// It is read here and not by the router's extractor because that refuses a whole path whose `user_id` is not
 /// UTF-8, although nothing depends on the `user_id`. What cannot be decoded becomes a name that no organisation
 /// can have.
 fn asked_org(path: &str) -> String {
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let org = path.rsplit('/').nth(3).unwrap_or_default();
+    let rest = path.split_once(ORGS).map_or("", |(_, rest)| rest);
+    let org = rest.split('/').next().unwrap_or_default();
     percent_decode_str(org).decode_utf8_lossy().into_owned()
+}
+
+/// The conversation in `…/users/{user_id}/conversations/{id}/messages`, with or without a closing slash; none where that
+/// is no UUID.
+pub(crate) fn asked_conversation(path: &str) -> Option<Uuid> {
+    let rest = path.split_once(ORGS)?.1;
+    rest.split('/').nth(4)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -61,8 +72,28 @@ mod tests {
             ),
             ("/api/ai-analytics/orgs/a%2Fb/users/orgs/transcripts", "a/b"),
             ("/api/ai-analytics/orgs/%ff/users/u/transcripts", "\u{fffd}"),
+            (
+                "/api/ai-analytics/orgs/acme/users/u/conversations/x/messages/",
+                "acme",
+            ),
         ] {
             assert_eq!(asked_org(path), org, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_conversation_is_a_uuid() {
+        let id = Uuid::from_u128(0xff);
+        for (asked, found) in [
+            (id.to_string(), Some(id)),
+            ("x".to_owned(), None),
+            (String::new(), None),
+        ] {
+            for end in ["", "/"] {
+                let path =
+                    format!("/dm/api/ai-analytics/orgs/acme/users/u/conversations/{asked}/messages{end}");
+                assert_eq!(asked_conversation(&path), found, "{path}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use csv::{Terminator, WriterBuilder};
 use events::Conversation;
 
-use crate::dto::{Cohorts, UsageCount};
+use crate::dto::{Cohorts, MentorCount, TopicCount, UsageCount};
 
 /// The names of the columns of conversations.
 const CONVERSATION: [&str; 8] = [
@@ -34,7 +34,7 @@ pub(crate) fn conversations(conversations: &[Conversation]) -> Vec<u8> {
             text(&conversation.first_message),
             conversation.message_count.to_string().into(),
             text(&conversation.model),
-            topics(&conversation.topics),
+            topic_names(&conversation.topics),
             conversation.user_sentiment.into(),
         ]
     }))
@@ -73,6 +73,27 @@ pub(crate) fn cohorts(cohorts: &Cohorts) -> Vec<u8> {
     )
 }
 
+/// A line for each mentor, after the names of the columns.
+pub(crate) fn mentors(mentors: &[MentorCount]) -> Vec<u8> {
+    let mentors = mentors.iter().map(|mentor| {
+        [
+            text(&mentor.mentor_id),
+            mentor.conversation_count.to_string().into(),
+        ]
+    });
+    let header = ["mentor_id", "conversation_count"].map(Cow::Borrowed);
+    rows([header].into_iter().chain(mentors))
+}
+
+/// A line for each topic, after the names of the columns.
+pub(crate) fn topics(topics: &[TopicCount]) -> Vec<u8> {
+    let topics = topics
+        .iter()
+        .map(|topic| [text(&topic.name), topic.conversation_count.to_string().into()]);
+    let header = ["name", "conversation_count"].map(Cow::Borrowed);
+    rows([header].into_iter().chain(topics))
+}
+
 fn rows<'a, const N: usize>(rows: impl IntoIterator<Item = [Cow<'a, str>; N]>) -> Vec<u8> {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
@@ -97,7 +118,7 @@ fn text(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn topics(names: &[String]) -> Cow<'_, str> {
+fn topic_names(names: &[String]) -> Cow<'_, str> {
     let names: Vec<_> = names
         .iter()
         .map(|name| {
@@ -142,7 +163,7 @@ mod tests {
             (&["=1", "b"], "'=1,b"),
         ] {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            assert_eq!(topics(&names), written);
+            assert_eq!(topic_names(&names), written);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The bodies of answers, which Serde writes: the rest of the crate uses the types of `events`.
 
-use events::{CohortCount, Conversation, DateRange, Grain, Timestamp};
+use events::{CohortCount, Conversation, ConversationMessage, DateRange, Grain, Timestamp};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -47,6 +47,56 @@ pub(crate) struct Transcript<'a> {
     inserted_at: String,
     /// How its user felt by its latest annotation: positive, negative or neutral; unknown until there is one.
     user_sentiment: &'a str,
+}
+
+/// A mentor, and how many conversations began with it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MentorCount {
+    pub(crate) mentor_id: String,
+    /// Those whose earliest message is to the mentor, and falls in the range.
+    pub(crate) conversation_count: u64,
+}
+
+/// A topic, and how many conversations have it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TopicCount {
+    /// As topics are compared: trimmed, and by Unicode case folding.
+    pub(crate) name: String,
+    /// Those whose latest annotation has it, and whose earliest message falls in the range.
+    pub(crate) conversation_count: u64,
+}
+
+/// A message of a conversation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
+pub(crate) struct MessageModel<'a> {
+    id: Uuid,
+    /// Who speaks: user, assistant, system or tool.
+    role: &'a str,
+    /// Empty if nobody is named.
+    user_id: &'a str,
+    /// Empty if none is named.
+    mentor_id: &'a str,
+    content: &'a str,
+    /// Empty if none is named.
+    model: &'a str,
+    /// When it was sent, in UTC.
+    #[schema(format = DateTime, example = "2024-02-29T23:59:59.999Z")]
+    created_at: String,
+}
+
+impl<'a> From<&'a ConversationMessage> for MessageModel<'a> {
+    fn from(message: &'a ConversationMessage) -> Self {
+        Self {
+            id: message.id,
+            role: &message.role,
+            user_id: &message.user_id,
+            mentor_id: &message.mentor_id,
+            content: &message.content,
+            model: &message.model,
+            created_at: message.created_at.to_rfc3339(),
+        }
+    }
 }
 
 /// How many users were active in a period.

@@ -39,6 +39,9 @@ pub(crate) enum Error {
     /// No event of the organisation has arrived and no setting names it.
     #[error("org does not exist")]
     NoSuchOrg,
+    /// The organisation has no message of the conversation.
+    #[error("conversation does not exist")]
+    NoSuchConversation,
     /// A request of HTTP/1.1 has no `Host`, or several.
     #[error("the request must have one Host header")]
     Host,
@@ -72,7 +75,7 @@ impl Error {
         match self {
             Self::KeyMissing | Self::KeyUnknown => StatusCode::UNAUTHORIZED,
             Self::KeyOfAnotherOrg => StatusCode::FORBIDDEN,
-            Self::NoSuchOrg | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NoSuchOrg | Self::NoSuchConversation | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Host | Self::Parameter(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -161,7 +164,10 @@ impl IntoResponses for Error {
                 StatusCode::FORBIDDEN,
                 "The API key opens other organisations than the one asked for.",
             ),
-            (StatusCode::NOT_FOUND, "The organisation does not exist."),
+            (
+                StatusCode::NOT_FOUND,
+                "The organisation, or the conversation, does not exist.",
+            ),
             (
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests with this API key are waiting for an answer; try again later.",

@@ -1,6 +1,6 @@
 //! The three endpoints, and the pages for operators.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use axum::{
     Extension, Json,
@@ -8,21 +8,21 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream::iter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    access::Org,
+    access::{Org, asked_conversation},
     app::App,
     csv,
-    dto::{Cohorts, Transcript, UsageCount, usage_counts},
+    dto::{Cohorts, MentorCount, MessageModel, TopicCount, Transcript, UsageCount, usage_counts},
     error::Error,
     format::{self, Format},
     paging::{Cursor, Part},
-    params::{OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
+    params::{Days, OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
     readiness::{Checks, Readiness},
-    stream::{list, whole},
+    stream::{self, list, whole},
 };
 
 /// List conversations
@@ -73,7 +73,7 @@ pub(crate) async fn transcripts(
                 let body = whole(form.format, &found.first);
                 return Ok((headers, form.whole(NAME, body)).into_response());
             };
-            let chunks = stream::iter([Ok(found.first)]).chain(app.run_each(asked, rest));
+            let chunks = iter([Ok(found.first)]).chain(app.run_each(asked, rest));
             let body = list(form.format, chunks).await?;
             Ok((headers, form.streamed(NAME, body)).into_response())
         }
@@ -155,6 +155,99 @@ pub(crate) async fn user_cohorts(
         Format::Csv => csv::cohorts(&cohorts),
     };
     Ok(form.whole("user-cohorts-over-time", body))
+}
+
+/// List mentors
+///
+/// The mentors that conversations of the range began with, most first; 1,000 at most.
+#[utoipa::path(
+    get,
+    path = "/api/ai-analytics/orgs/{org}/users/{user_id}/mentors/",
+    operation_id = "ai_analytics_orgs_users_mentors_list",
+    tag = "discovery",
+    params(OrgAndUser, Days),
+    responses((status = OK, description = "The mentors.", body = [MentorCount]), Error),
+    security(("PlatformApiKeyAuthentication" = []))
+)]
+pub(crate) async fn mentors(
+    State(app): State<Arc<App>>,
+    Org { name: org, asked }: Org,
+    Params(Days(range)): Params<Days>,
+    form: format::Asked,
+) -> Result<Response, Error> {
+    let mentors = app.run(&asked, app.store.mentors(&org, &range).boxed()).await?;
+    let mentors: Vec<_> = mentors
+        .into_iter()
+        .map(|(mentor_id, conversation_count)| MentorCount {
+            mentor_id,
+            conversation_count,
+        })
+        .collect();
+    let body = match form.format {
+        Format::Json => json(&mentors),
+        Format::Csv => csv::mentors(&mentors),
+    };
+    Ok(form.whole("mentors", body))
+}
+
+/// List topics
+///
+/// The topics of conversations of the range, most first; 1,000 at most.
+#[utoipa::path(
+    get,
+    path = "/api/ai-analytics/orgs/{org}/users/{user_id}/topics/",
+    operation_id = "ai_analytics_orgs_users_topics_list",
+    tag = "discovery",
+    params(OrgAndUser, Days),
+    responses((status = OK, description = "The topics.", body = [TopicCount]), Error),
+    security(("PlatformApiKeyAuthentication" = []))
+)]
+pub(crate) async fn topics(
+    State(app): State<Arc<App>>,
+    Org { name: org, asked }: Org,
+    Params(Days(range)): Params<Days>,
+    form: format::Asked,
+) -> Result<Response, Error> {
+    let topics = app.run(&asked, app.store.topics(&org, &range).boxed()).await?;
+    let topics: Vec<_> = topics
+        .into_iter()
+        .map(|(name, conversation_count)| TopicCount {
+            name,
+            conversation_count,
+        })
+        .collect();
+    let body = match form.format {
+        Format::Json => json(&topics),
+        Format::Csv => csv::topics(&topics),
+    };
+    Ok(form.whole("topics", body))
+}
+
+/// List the messages of a conversation
+///
+/// In the order of time. Of several records of a message the latest is shown.
+#[utoipa::path(
+    get,
+    path = "/api/ai-analytics/orgs/{org}/users/{user_id}/conversations/{id}/messages/",
+    operation_id = "ai_analytics_orgs_users_conversations_messages_list",
+    tag = "discovery",
+    params(OrgAndUser, ("id" = Uuid, Path, description = "The conversation.")),
+    responses((status = OK, description = "The messages.", body = [MessageModel]), Error),
+    security(("PlatformApiKeyAuthentication" = []))
+)]
+pub(crate) async fn messages(
+    State(app): State<Arc<App>>,
+    Org { name: org, asked }: Org,
+    uri: Uri,
+) -> Result<Response, Error> {
+    let id = asked_conversation(uri.path()).ok_or(Error::NoSuchConversation)?;
+    let chunks = app.store.messages(&org, id);
+    let mut chunks = app.run_each(asked, chunks).peekable();
+    if Pin::new(&mut chunks).peek().await.is_none() {
+        return Err(Error::NoSuchConversation);
+    }
+    let body = stream::messages(chunks).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 fn json(answer: &impl Serialize) -> Vec<u8> {

@@ -139,11 +139,15 @@ impl HttpBody for ObservedBody {
 /// The name of a route: the same for all forms of its path.
 fn label(matched: &str) -> String {
     let path = matched.strip_suffix("/{*file}").unwrap_or(matched);
-    let path = path.strip_suffix('/').unwrap_or(path);
-    match path.rsplit('/').next().unwrap_or_default() {
+    match last_part(path.strip_suffix('/').unwrap_or(path)) {
         "" => "other".to_owned(),
         name => name.to_owned(),
     }
+}
+
+/// What stands behind the last slash of a path.
+pub(crate) fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]

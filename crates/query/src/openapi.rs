@@ -28,12 +28,16 @@ pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
     ),
     tags(
         (name = "ai-analytics", description = "The three analytics endpoints."),
+        (name = "discovery", description = "What can be asked about: mentors, topics, and the messages of a conversation."),
         (name = "operations", description = "For operators; no key is needed."),
     ),
     paths(
         handlers::transcripts,
         handlers::usage_summary,
         handlers::user_cohorts,
+        handlers::mentors,
+        handlers::topics,
+        handlers::messages,
         handlers::healthz,
         handlers::readyz,
         handlers::metrics,

@@ -152,6 +152,10 @@ pub(crate) struct UserCohorts {
     pub(crate) mentor: Option<String>,
 }
 
+/// The parameters of `mentors` and `topics`: a range of days, which may be open.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Days(pub(crate) TranscriptFilter);
+
 /// The parameters in the path of the three endpoints.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -183,11 +187,7 @@ impl<P: FromQuery, S: Sync> FromRequestParts<S> for Params<P> {
 
 impl FromQuery for Transcripts {
     fn from_query(query: &Query<'_>) -> Result<Self, ParameterError> {
-        let start = START_DATE.optional(query)?;
-        let end = END_DATE.optional(query)?;
-        if let (Some(start), Some(end)) = (start, end) {
-            date_range(start, end)?;
-        }
+        let (start, end) = optional_days(query)?;
         let mentor = MENTOR.read(query);
         let topics = topics(query)?;
         let (number, size) = (PAGE.read(query)?, PAGE_SIZE.read(query)?);
@@ -214,6 +214,17 @@ impl FromQuery for Transcripts {
             },
             part,
         })
+    }
+}
+
+impl FromQuery for Days {
+    fn from_query(query: &Query<'_>) -> Result<Self, ParameterError> {
+        let (start, end) = optional_days(query)?;
+        Ok(Self(TranscriptFilter {
+            start,
+            end,
+            ..TranscriptFilter::default()
+        }))
     }
 }
 
@@ -251,6 +262,12 @@ impl IntoParams for Transcripts {
     }
 }
 
+impl IntoParams for Days {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![START_DATE.describe(false), END_DATE.describe(false)]
+    }
+}
+
 impl IntoParams for UsageSummary {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![
@@ -284,6 +301,15 @@ fn periods(query: &Query<'_>, grain: &Choice<Grain>) -> Result<(DateRange, Grain
         return Err(ParameterError::TooManyPeriods { count, max });
     }
     Ok((range, grain))
+}
+
+/// The ends of a range that may be open.
+fn optional_days(query: &Query<'_>) -> Result<(Option<Day>, Option<Day>), ParameterError> {
+    let (start, end) = (START_DATE.optional(query)?, END_DATE.optional(query)?);
+    if let (Some(start), Some(end)) = (start, end) {
+        date_range(start, end)?;
+    }
+    Ok((start, end))
 }
 
 fn date_range(start: Day, end: Day) -> Result<DateRange, ParameterError> {

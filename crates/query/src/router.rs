@@ -46,6 +46,9 @@ pub fn router(
         ("transcripts", with_options(handlers::transcripts)),
         ("usage-summary", with_options(handlers::usage_summary)),
         ("user-cohorts-over-time", with_options(handlers::user_cohorts)),
+        ("mentors", with_options(handlers::mentors)),
+        ("topics", with_options(handlers::topics)),
+        ("conversations/{id}/messages", with_options(handlers::messages)),
     ]
     .map(|(name, endpoint)| (name, endpoint.layer(from_fn(cache::revalidate))));
     let mut router = Router::new().route("/", with_options(docs::redirect));
@@ -74,7 +77,7 @@ pub fn router(
     let router = router
         .layer(Extension(docs::Description(description.into())))
         .with_state(Arc::new(App::new(settings, store)));
-    observe::register(&endpoints.each_ref().map(|(name, _)| *name));
+    observe::register(&endpoints.each_ref().map(|(name, _)| observe::last_part(name)));
     with_common_layers(router.merge(operations(checks, metrics)))
 }
 

@@ -1,10 +1,16 @@
 //! Lists of conversations; those of unknown length are written in constant memory.
 
 use axum::body::{Body, Bytes};
-use events::Conversation;
+use events::{Conversation, ConversationMessage};
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
+use serde::Serialize;
 
-use crate::{csv, dto::Transcript, error::Error, format::Format};
+use crate::{
+    csv,
+    dto::{MessageModel, Transcript},
+    error::Error,
+    format::Format,
+};
 
 /// Writes a whole list.
 pub(crate) fn whole(format: Format, conversations: &[Conversation]) -> Vec<u8> {
@@ -12,20 +18,51 @@ pub(crate) fn whole(format: Format, conversations: &[Conversation]) -> Vec<u8> {
     [begin, write(format, conversations, &mut true), end.to_vec()].concat()
 }
 
+/// Writes a list of conversations while they are read: see [`body`].
+pub(crate) async fn list(
+    format: Format,
+    chunks: impl Stream<Item = Result<Vec<Conversation>, Error>> + Send + Unpin + 'static,
+) -> Result<Body, Error> {
+    let (begin, end) = brackets(format);
+    let mut is_first = true;
+    body(
+        begin,
+        chunks,
+        move |chunk| write(format, chunk, &mut is_first),
+        end,
+    )
+    .await
+}
+
+/// Writes the messages of a conversation while they are read: see [`body`].
+pub(crate) async fn messages(
+    chunks: impl Stream<Item = Result<Vec<ConversationMessage>, Error>> + Send + Unpin + 'static,
+) -> Result<Body, Error> {
+    let (begin, end) = brackets(Format::Json);
+    let mut is_first = true;
+    body(
+        begin,
+        chunks,
+        move |chunk| json(chunk.iter().map(MessageModel::from), &mut is_first),
+        end,
+    )
+    .await
+}
+
 /// Writes a list while its items are read. The first chunk is awaited, so that a list which cannot be
 /// read at all is an error and not a body; one that breaks off later is logged, and its body is cut short
 /// without the end that HTTP asks for.
-pub(crate) async fn list(
-    format: Format,
-    mut chunks: impl Stream<Item = Result<Vec<Conversation>, Error>> + Send + Unpin + 'static,
+async fn body<T: Send + 'static>(
+    begin: Vec<u8>,
+    mut chunks: impl Stream<Item = Result<Vec<T>, Error>> + Send + Unpin + 'static,
+    mut write: impl FnMut(&[T]) -> Vec<u8> + Send + 'static,
+    end: &'static [u8],
 ) -> Result<Body, Error> {
     let first = chunks.try_next().await?;
     let chunks = stream::iter(first).map(Ok).chain(chunks);
-    let mut is_first = true;
     let items = chunks
-        .map_ok(move |chunk| Bytes::from(write(format, &chunk, &mut is_first)))
+        .map_ok(move |chunk| Bytes::from(write(&chunk)))
         .inspect_err(Error::log);
-    let (begin, end) = brackets(format);
     let once = |bytes: Bytes| stream::once(future::ready(Ok(bytes)));
     let body = once(begin.into())
         .chain(items)
@@ -42,16 +79,21 @@ fn brackets(format: Format) -> (Vec<u8>, &'static [u8]) {
 }
 
 fn write(format: Format, chunk: &[Conversation], is_first: &mut bool) -> Vec<u8> {
-    if format == Format::Csv {
-        return csv::conversations(chunk);
+    match format {
+        Format::Json => json(chunk.iter().map(Transcript::from), is_first),
+        Format::Csv => csv::conversations(chunk),
     }
+}
+
+/// Writes items of a JSON array.
+fn json(items: impl Iterator<Item: Serialize>, is_first: &mut bool) -> Vec<u8> {
     let mut json = Vec::new();
-    for conversation in chunk {
+    for item in items {
         if !std::mem::take(is_first) {
             json.push(b',');
         }
-        serde_json::to_writer(&mut json, &Transcript::from(conversation))
-            .expect("a conversation is made of texts, numbers and lists, all of which JSON can write");
+        serde_json::to_writer(&mut json, &item)
+            .expect("an item is made of texts, numbers and lists, all of which JSON can write");
     }
     json
 }

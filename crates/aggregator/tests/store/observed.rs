@@ -1,7 +1,12 @@
 //! Counts of periods that have ended, as they were observed: exact at every moment.
 
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
+
 use aggregator::{Batch, OBSERVED_TABLE, SealedBatch, Settings, Store};
-use events::{Body, Event, Timestamp, TranscriptFilter};
+use events::{Body, Event, Timestamp, TranscriptFilter, folded_topic};
 use oracle::Oracle;
 use uuid::Uuid;
 
@@ -107,6 +112,46 @@ async fn compare(store: &Store, oracle: &Oracle) {
     }
 }
 
+/// Holds the mentors and topics that are told against those of the oracle's conversations.
+async fn compare_values(store: &Store, oracle: &Oracle) {
+    for (start, end) in [(None, None), (Some("2024-03-05"), Some("2024-03-06"))] {
+        let range = TranscriptFilter {
+            start: start.map(|day: &str| day.parse().unwrap()),
+            end: end.map(|day: &str| day.parse().unwrap()),
+            ..TranscriptFilter::default()
+        };
+        let topics = store.topics("org", &range).await.unwrap();
+        let mut expected: HashMap<String, u64> = HashMap::new();
+        for conversation in oracle.transcripts("org", &range) {
+            let names: BTreeSet<_> = conversation
+                .topics
+                .iter()
+                .map(|name| folded_topic(name))
+                .collect();
+            for name in names {
+                *expected.entry(name).or_default() += 1;
+            }
+        }
+        assert_eq!(topics, most_first(expected), "{range:?}");
+        let mentors = store.mentors("org", &range).await.unwrap();
+        let expected = ["mentor-1", "mentor-2"].map(|mentor| {
+            let filter = TranscriptFilter {
+                mentor: Some(mentor.to_owned()),
+                ..range.clone()
+            };
+            let conversations = oracle.transcripts("org", &filter).len();
+            (mentor.to_owned(), u64::try_from(conversations).unwrap())
+        });
+        assert_eq!(mentors, most_first(HashMap::from(expected)), "{range:?}");
+    }
+}
+
+fn most_first(counts: HashMap<String, u64>) -> Vec<(String, u64)> {
+    let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    counts.sort_by_key(|(name, count)| (Reverse(*count), name.clone()));
+    counts
+}
+
 /// Numbers that look random and are the same each time.
 struct Random(u64);
 
@@ -174,6 +219,7 @@ pub(crate) async fn interleave(store: &Store, seed: u64, steps: u64) {
         }
         if unfinished.is_none() && step % 4 == 3 {
             compare(store, &oracle).await;
+            compare_values(store, &oracle).await;
             assert_eq!(store.verify(OBSERVED_TABLE).await.unwrap(), None);
         }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
 mod activity;
+mod discovery;
 mod engine;
 mod hostile;
 #[path = "../support/http.rs"]

@@ -59,6 +59,23 @@ impl World {
         )
     }
 
+    /// The latest message comes again with another text.
+    pub(crate) fn again(self, conversation: u128, time: &str, content: &str) -> Self {
+        let message_id = Uuid::from_u128(self.messages);
+        self.add(
+            time,
+            Fact::Message(Message {
+                message_id,
+                conversation_id: Uuid::from_u128(conversation),
+                role: Role::User,
+                user_id: Some("ada".into()),
+                mentor_id: None,
+                content: content.to_owned().into(),
+                model: None,
+            }),
+        )
+    }
+
     /// A user writes in a conversation of their own.
     pub(crate) fn active(self, time: &str, user: &str, mentor: &str) -> Self {
         let conversation = 1_000 + self.messages;

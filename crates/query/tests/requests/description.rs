@@ -8,6 +8,9 @@ use crate::service::{get, service};
 
 const TRANSCRIPTS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/transcripts/";
 const USAGE: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/usage-summary/";
+const MENTORS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/mentors/";
+const TOPICS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/topics/";
+const MESSAGES: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/conversations/{id}/messages/";
 const COHORTS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/user-cohorts-over-time/";
 
 async fn description() -> Value {
@@ -54,6 +57,9 @@ async fn every_route_is_described_under_the_name_that_the_page_of_reference_give
         (TRANSCRIPTS, "ai_analytics_orgs_users_transcripts_list"),
         (USAGE, "ai_analytics_orgs_users_usage_summary_list"),
         (COHORTS, "ai_analytics_orgs_users_user_cohorts_over_time_retrieve"),
+        (MENTORS, "ai_analytics_orgs_users_mentors_list"),
+        (TOPICS, "ai_analytics_orgs_users_topics_list"),
+        (MESSAGES, "ai_analytics_orgs_users_conversations_messages_list"),
         ("/healthz", "healthz"),
         ("/readyz", "readyz"),
         ("/metrics", "metrics"),
@@ -64,7 +70,7 @@ async fn every_route_is_described_under_the_name_that_the_page_of_reference_give
     let schemes = &description["components"]["securitySchemes"];
     assert_eq!(schemes["PlatformApiKeyAuthentication"]["in"], "header");
     assert_eq!(schemes["PlatformApiKeyAuthentication"]["name"], "Authorization");
-    for path in [TRANSCRIPTS, USAGE, COHORTS] {
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
         let security = &paths[path]["get"]["security"];
         assert_eq!(*security, json!([{"PlatformApiKeyAuthentication": []}]), "{path}");
     }
@@ -151,9 +157,19 @@ async fn parameters_are_described_as_they_are_read() {
             ),
         ])
     );
-    for path in [TRANSCRIPTS, USAGE, COHORTS] {
+    for path in [MENTORS, TOPICS] {
+        let days = expected([("start_date", false, date()), ("end_date", false, date())]);
+        assert_eq!(parameters(&description, path, "query"), days, "{path}");
+    }
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
         let in_path = parameters(&description, path, "path");
-        assert_eq!(in_path.keys().collect::<Vec<_>>(), ["org", "user_id"], "{path}");
+        let names: Vec<_> = in_path.keys().map(String::as_str).collect();
+        let of_conversation = (path == MESSAGES).then_some("id").into_iter();
+        assert_eq!(
+            names,
+            of_conversation.chain(["org", "user_id"]).collect::<Vec<_>>(),
+            "{path}"
+        );
         assert!(in_path.values().all(|(required, _)| *required), "{path}");
     }
 }
@@ -161,7 +177,7 @@ async fn parameters_are_described_as_they_are_read() {
 #[tokio::test]
 async fn every_error_is_described_with_its_body() {
     let description = description().await;
-    for path in [TRANSCRIPTS, USAGE, COHORTS] {
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
         let responses = description["paths"][path]["get"]["responses"]
             .as_object()
             .unwrap();
@@ -200,7 +216,13 @@ async fn the_bodies_of_answers_are_described_with_every_field_required() {
     let body = |path: &str| {
         &description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     };
-    for (path, name) in [(TRANSCRIPTS, "Transcript"), (USAGE, "UsageCount")] {
+    for (path, name) in [
+        (TRANSCRIPTS, "Transcript"),
+        (USAGE, "UsageCount"),
+        (MENTORS, "MentorCount"),
+        (TOPICS, "TopicCount"),
+        (MESSAGES, "Message"),
+    ] {
         let list = json!({"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")}});
         assert_eq!(*body(path), list);
     }
@@ -211,6 +233,9 @@ async fn the_bodies_of_answers_are_described_with_every_field_required() {
             "first_message id inserted_at message_count model topics user_id user_sentiment",
         ),
         ("TopicModel", "name"),
+        ("MentorCount", "conversation_count mentor_id"),
+        ("TopicCount", "conversation_count name"),
+        ("Message", "content created_at id mentor_id model role user_id"),
         ("UsageCount", "date user_count"),
         ("Cohorts", "new_users periods veteran_users"),
     ] {
