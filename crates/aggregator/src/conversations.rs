@@ -87,10 +87,10 @@ impl Connection {
             .into_iter()
             .map(|size| (size.conversation_id, size.bytes))
             .collect();
-        let sized = ids
+        let with_sizes = ids
             .into_iter()
             .map(|id| (id, sizes.get(&id).copied().unwrap_or_default()));
-        Ok(grouped(sized))
+        Ok(grouped(with_sizes))
     }
 
     /// A group of the messages of a conversation, in the order of time.
@@ -223,9 +223,9 @@ impl Store {
 }
 
 /// Items with their sizes in bytes, in groups of [`CHUNK`] and [`CHUNK_BYTES`] at most, unless one is larger.
-fn grouped(sized: impl Iterator<Item = (u128, u64)>) -> VecDeque<Vec<u128>> {
+fn grouped(items: impl Iterator<Item = (u128, u64)>) -> VecDeque<Vec<u128>> {
     let (mut groups, mut group, mut bytes) = (VecDeque::new(), Vec::new(), 0);
-    for (id, size) in sized {
+    for (id, size) in items {
         if (bytes + size > CHUNK_BYTES && !group.is_empty()) || group.len() == CHUNK {
             groups.push_back(std::mem::take(&mut group));
             bytes = 0;

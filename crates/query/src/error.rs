@@ -8,10 +8,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde_json::json;
 use utoipa::{
     IntoResponses, ToSchema,
     openapi::{
-        Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder, response,
+        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder, response,
         schema::{SchemaType, Type},
     },
 };
@@ -153,39 +154,42 @@ impl IntoResponses for Error {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
         let errors = [
             (
-                StatusCode::BAD_REQUEST,
                 "A parameter is missing, blank, malformed or contradicts another.",
+                Self::Parameter(ParameterError::Missing("start_date")),
             ),
             (
-                StatusCode::UNAUTHORIZED,
                 "No API key was given, or one that is not valid.",
+                Self::KeyUnknown,
             ),
             (
-                StatusCode::FORBIDDEN,
                 "The API key opens other organisations than the one asked for.",
+                Self::KeyOfAnotherOrg,
             ),
             (
-                StatusCode::NOT_FOUND,
                 "The organisation, or the conversation, does not exist.",
+                Self::NoSuchOrg,
             ),
             (
-                StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests with this API key are waiting for an answer; try again later.",
+                Self::TooManyRequests,
             ),
             (
-                StatusCode::SERVICE_UNAVAILABLE,
                 "The analytics store failed or timed out; try again later.",
+                Self::Timeout(Duration::from_secs(30)),
             ),
         ];
-        let body = || Content::new(Some(Ref::from_schema_name(ErrorBody::name())));
-        let response = |(status, description): (StatusCode, &str)| {
+        let response = |(description, error): (&str, Self)| {
+            let body = || {
+                ContentBuilder::new()
+                    .schema(Some(Ref::from_schema_name(ErrorBody::name())))
+                    .example(Some(json!({"detail": error.to_string()})))
+                    .build()
+            };
             let response = ResponseBuilder::new()
                 .description(description)
                 .content("application/json", body())
                 .content(PROBLEM_JSON, body());
-            let is_temporary =
-                [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
-            let response = if is_temporary {
+            let response = if error.retry_after().is_some() {
                 let seconds = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
                 let retry_after = HeaderBuilder::new()
                     .schema(Some(seconds))
@@ -194,7 +198,7 @@ impl IntoResponses for Error {
             } else {
                 response
             };
-            (status.as_str().to_owned(), response.build().into())
+            (error.status().as_str().to_owned(), response.build().into())
         };
         errors.into_iter().map(response).collect()
     }

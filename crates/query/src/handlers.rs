@@ -39,7 +39,19 @@ use crate::{
         (
             status = OK,
             description = "The conversations.",
-            body = [Transcript],
+            content(
+                ([Transcript] = "application/json", example = json!([{
+                    "first_message": "what is a group?",
+                    "topics": [{"name": "algebra"}],
+                    "id": "0855d97f-6033-411a-b1ae-d8cb596c412a",
+                    "user_id": "ada",
+                    "message_count": 2,
+                    "model": "tutor-1",
+                    "inserted_at": "2026-11-23T09:30:00.120Z",
+                    "user_sentiment": "positive"
+                }])),
+                (String = "text/csv", example = "id,inserted_at,user_id,first_message,message_count,model,topics,user_sentiment\r\n"),
+            ),
             headers(
                 ("X-Total-Count" = u64, description = "Of a page: how many conversations all pages hold."),
                 ("Link" = String, description = "Of a page (RFC 8288): the first, prev, next and last page; after a cursor, the next. Left out where it would be longer than 2 KB."),
@@ -97,7 +109,17 @@ pub(crate) async fn transcripts(
     operation_id = "ai_analytics_orgs_users_usage_summary_list",
     tag = "ai-analytics",
     params(OrgAndUser, UsageSummary),
-    responses((status = OK, description = "A count for every period, in order.", body = [UsageCount]), Error),
+    responses(
+        (
+            status = OK,
+            description = "A count for every period, in order.",
+            content(
+                ([UsageCount] = "application/json", example = json!([{"date": "2026-11-23", "user_count": 1}])),
+                (String = "text/csv", example = "date,user_count\r\n2026-11-23,1\r\n"),
+            )
+        ),
+        Error,
+    ),
     security(("PlatformApiKeyAuthentication" = []))
 )]
 pub(crate) async fn usage_summary(
@@ -127,7 +149,21 @@ pub(crate) async fn usage_summary(
     operation_id = "ai_analytics_orgs_users_user_cohorts_over_time_retrieve",
     tag = "ai-analytics",
     params(OrgAndUser, UserCohorts),
-    responses((status = OK, description = "Three lists with an item for every period.", body = Cohorts), Error),
+    responses(
+        (
+            status = OK,
+            description = "Three lists with an item for every period.",
+            content(
+                (Cohorts = "application/json", example = json!({
+                    "periods": ["2026-11-23T00:00:00Z"],
+                    "new_users": [1],
+                    "veteran_users": [0]
+                })),
+                (String = "text/csv", example = "periods,new_users,veteran_users\r\n2026-11-23T00:00:00Z,1,0\r\n"),
+            )
+        ),
+        Error,
+    ),
     security(("PlatformApiKeyAuthentication" = []))
 )]
 pub(crate) async fn user_cohorts(
@@ -166,7 +202,17 @@ pub(crate) async fn user_cohorts(
     operation_id = "ai_analytics_orgs_users_mentors_list",
     tag = "discovery",
     params(OrgAndUser, Days),
-    responses((status = OK, description = "The mentors.", body = [MentorCount]), Error),
+    responses(
+        (
+            status = OK,
+            description = "The mentors.",
+            content(
+                ([MentorCount] = "application/json", example = json!([{"mentor_id": "euclid", "conversation_count": 12}])),
+                (String = "text/csv", example = "mentor_id,conversation_count\r\neuclid,12\r\n"),
+            )
+        ),
+        Error,
+    ),
     security(("PlatformApiKeyAuthentication" = []))
 )]
 pub(crate) async fn mentors(
@@ -199,7 +245,17 @@ pub(crate) async fn mentors(
     operation_id = "ai_analytics_orgs_users_topics_list",
     tag = "discovery",
     params(OrgAndUser, Days),
-    responses((status = OK, description = "The topics.", body = [TopicCount]), Error),
+    responses(
+        (
+            status = OK,
+            description = "The topics.",
+            content(
+                ([TopicCount] = "application/json", example = json!([{"name": "algebra", "conversation_count": 12}])),
+                (String = "text/csv", example = "name,conversation_count\r\nalgebra,12\r\n"),
+            )
+        ),
+        Error,
+    ),
     security(("PlatformApiKeyAuthentication" = []))
 )]
 pub(crate) async fn topics(
@@ -232,7 +288,23 @@ pub(crate) async fn topics(
     operation_id = "ai_analytics_orgs_users_conversations_messages_list",
     tag = "discovery",
     params(OrgAndUser, ("id" = Uuid, Path, description = "The conversation.")),
-    responses((status = OK, description = "The messages.", body = [MessageModel]), Error),
+    responses(
+        (
+            status = OK,
+            description = "The messages.",
+            body = [MessageModel],
+            example = json!([{
+                "id": "5e0d1a5e-3d3c-4d9c-9a53-0c4ffb3ad8d4",
+                "role": "user",
+                "user_id": "ada",
+                "mentor_id": "euclid",
+                "content": "what is a group?",
+                "model": "",
+                "created_at": "2026-11-23T09:30:00.120Z"
+            }])
+        ),
+        Error,
+    ),
     security(("PlatformApiKeyAuthentication" = []))
 )]
 pub(crate) async fn messages(

@@ -195,6 +195,11 @@ async fn every_error_is_described_with_its_body() {
                     json!({"$ref": "#/components/schemas/ErrorBody"}),
                     "{path} {status}"
                 );
+                let example = &response["content"][content_type]["example"]["detail"];
+                assert!(
+                    example.as_str().is_some_and(|detail| !detail.is_empty()),
+                    "{path} {status}"
+                );
             }
         }
         for status in ["429", "503"] {
@@ -227,6 +232,15 @@ async fn the_bodies_of_answers_are_described_with_every_field_required() {
         assert_eq!(*body(path), list);
     }
     assert_eq!(*body(COHORTS), json!({"$ref": "#/components/schemas/Cohorts"}));
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
+        let content = &description["paths"][path]["get"]["responses"]["200"]["content"];
+        assert!(!content["application/json"]["example"].is_null(), "{path}");
+        assert_eq!(
+            content["text/csv"]["example"].is_string(),
+            path != MESSAGES,
+            "{path}"
+        );
+    }
     for (name, fields) in [
         (
             "Transcript",
@@ -297,6 +311,17 @@ async fn the_page_needs_no_other_server() {
     for base in ["/docs/", "/dm/docs/"] {
         let page = get(&service, base).await;
         assert_eq!(page.header("content-type"), "text/html");
+        assert!(
+            page.header("content-security-policy")
+                .starts_with("default-src 'none'; ")
+        );
+        for (header, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(page.header(header), value);
+        }
         let attributes = page.body.split(['"', '\'']).collect::<Vec<_>>();
         let links: Vec<_> = attributes
             .windows(2)
@@ -313,6 +338,8 @@ async fn the_page_needs_no_other_server() {
         let script = get(&service, &format!("{base}swagger-initializer.js")).await.body;
         assert!(script.contains(r#""../openapi.json""#), "{script}");
         assert!(script.contains(r#""validatorUrl": "none""#), "{script}");
+        // The key is forgotten with the page.
+        assert!(!script.contains("persistAuthorization"), "{script}");
         assert!(!script.contains("http"), "{script}");
     }
 }
