@@ -18,7 +18,7 @@ use crate::error::Error;
 pub(crate) struct Description(pub(crate) Bytes);
 
 /// What keeps a page to itself: it loads and asks only what it came with, and no other page frames it.
-const SAFETY: [(HeaderName, &str); 4] = [
+pub(crate) const SAFETY: [(HeaderName, &str); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -34,7 +34,7 @@ pub(crate) async fn openapi_json(Extension(Description(json)): Extension<Descrip
     ([(header::CONTENT_TYPE, "application/json")], json)
 }
 
-/// Redirects from the root and from `/docs` to the page, by an address that is relative to both.
+/// Redirects from `/docs` to the page, by an address that is relative.
 pub(crate) async fn redirect() -> impl IntoResponse {
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "docs/")])
 }

@@ -18,6 +18,7 @@
 //! - [`readiness`]: the checks of `/readyz`
 //! - [`observe`]: the metrics of requests
 //! - [`mod@openapi`], `docs`: the description of the interface, and a page to read it
+//! - `dashboard`: a page that shows the answers
 
 mod accept;
 mod access;
@@ -25,6 +26,7 @@ mod app;
 mod cache;
 pub mod cors;
 mod csv;
+mod dashboard;
 mod docs;
 mod dto;
 mod error;

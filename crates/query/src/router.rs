@@ -13,7 +13,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
     app::App,
-    cache, docs,
+    cache, dashboard, docs,
     error::{self, Error},
     handlers::{self, Metrics},
     observe,
@@ -23,6 +23,9 @@ use crate::{
 };
 
 const USER_PATH: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}";
+
+/// Pages at the root. Where one has the path of the prefix, the dashboard is at the root alone.
+const PAGES: [&str; 5] = ["/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"];
 
 /// The whole service. `metrics` writes the metrics of the process in the text format of Prometheus.
 ///
@@ -51,8 +54,11 @@ pub fn router(
         ("conversations/{id}/messages", with_options(handlers::messages)),
     ]
     .map(|(name, endpoint)| (name, endpoint.layer(from_fn(cache::revalidate))));
-    let mut router = Router::new().route("/", with_options(docs::redirect));
+    let mut router = Router::new();
     for prefix in &prefixes {
+        if !PAGES.contains(&prefix.as_str()) {
+            router = dashboard(router, prefix);
+        }
         for (name, endpoint) in &endpoints {
             let path = format!("{prefix}{USER_PATH}/{name}");
             router = router
@@ -79,6 +85,18 @@ pub fn router(
         .with_state(Arc::new(App::new(settings, store)));
     observe::register(&endpoints.each_ref().map(|(name, _)| observe::last_part(name)));
     with_common_layers(router.merge(operations(checks, metrics)))
+}
+
+/// Adds the dashboard below a prefix.
+fn dashboard(mut router: Router<Arc<App>>, prefix: &str) -> Router<Arc<App>> {
+    if !prefix.is_empty() {
+        router = router.route(prefix, with_options(dashboard::redirect));
+    }
+    for path in dashboard::paths() {
+        let file = with_options(dashboard::file).layer(from_fn(cache::revalidate));
+        router = router.route(&format!("{prefix}{path}"), file);
+    }
+    router
 }
 
 /// Only the routes for operators: for a process that does not serve the endpoints.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 
-use crate::service::{get, service};
+use crate::service::{get, send, service};
 
 const TRANSCRIPTS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/transcripts/";
 const USAGE: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/usage-summary/";
@@ -298,9 +299,45 @@ async fn whatever_is_referred_to_is_there() {
 }
 
 #[tokio::test]
+async fn the_dashboard_is_served_at_the_root_and_below_the_prefix() {
+    let service = service();
+    for base in ["/", "/dm/"] {
+        let page = get(&service, base).await;
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        let attributes = page.body.split('"').collect::<Vec<_>>();
+        let links = attributes
+            .windows(2)
+            .filter(|pair| pair[0].ends_with("src=") || pair[0].ends_with("href="))
+            .map(|pair| pair[1])
+            .filter(|link| !link.starts_with("data:"));
+        let mut files = vec![base.to_owned()];
+        for link in links {
+            let name = link.strip_prefix("./").expect("an address that is relative");
+            files.push(format!("{base}{name}"));
+        }
+        assert_eq!(files.len(), 3);
+        for path in files {
+            let file = get(&service, &path).await;
+            assert_eq!(
+                (file.status.as_u16(), file.body.is_empty()),
+                (200, false),
+                "{path}"
+            );
+            assert!(
+                file.header("content-security-policy")
+                    .starts_with("default-src 'none'; ")
+            );
+            let request = Request::get(&path).header("if-none-match", file.header("etag"));
+            let again = send(&service, request.body(Body::empty()).unwrap()).await;
+            assert_eq!(again.status.as_u16(), 304, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_page_needs_no_other_server() {
     let service = service();
-    for (path, to) in [("/", "docs/"), ("/docs", "docs/"), ("/dm/docs", "docs/")] {
+    for (path, to) in [("/dm", "dm/"), ("/docs", "docs/"), ("/dm/docs", "docs/")] {
         let answer = get(&service, path).await;
         assert_eq!(
             (answer.status.as_u16(), answer.header("location")),

@@ -188,8 +188,9 @@ impl Demo {
         );
         request("The latest conversations", "transcripts", "&page=1&page_size=3");
         println!(
-            "Read the API at {url}/docs/\nPublish your own events to Kafka at {}, topic {}\n\
+            "Look at it all, with the key {key}: {url}/?org={}\nRead the API at {url}/docs/\nPublish your own events to Kafka at {}, topic {}\n\
              Live traffic continues at {} events a second. Ctrl-C stops it.",
+            example.org,
             self.ready.bootstrap_servers.as_deref().unwrap_or_default(),
             self.ready.topic.as_deref().unwrap_or_default(),
             self.rate
