@@ -2,16 +2,11 @@
 
 use axum::{
     body::Body,
-    extract::FromRequestParts,
-    http::{HeaderValue, header, request},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 
-use crate::{
-    accept, cache,
-    error::Error,
-    params::{EXPORT, Query},
-};
+use crate::{accept, cache};
 
 /// In which form an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,25 +23,21 @@ pub(crate) struct Asked {
     is_export: bool,
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Error> {
-        let export = EXPORT.given(&Query::of(&parts.uri))?;
-        let weight = |media_type| accept::weight(&parts.headers, media_type).unwrap_or_default();
+impl Asked {
+    /// What `export` says, if it is given, or else these headers.
+    pub(crate) fn by(export: Option<Format>, headers: &HeaderMap) -> Self {
+        let weight = |media_type| accept::weight(headers, media_type).unwrap_or_default();
         let format = export.unwrap_or(if weight("text/csv") > weight("application/json") {
             Format::Csv
         } else {
             Format::Json
         });
-        Ok(Self {
+        Self {
             format,
             is_export: export == Some(Format::Csv),
-        })
+        }
     }
-}
 
-impl Asked {
     /// A response with a whole answer, whose file would have this name.
     pub(crate) fn whole(self, name: &str, body: Vec<u8>) -> Response {
         let tag = cache::tag(&body);

@@ -22,7 +22,7 @@ use kind::{Choice, Date, PositiveInteger, Text};
 
 use crate::{
     error::Error,
-    format::Format,
+    format::{Asked, Format},
     paging::{self, Cursor, Page, Part},
     parameter_error::ParameterError,
 };
@@ -123,7 +123,7 @@ const CURSOR: Text = Text {
 };
 
 /// In which form the answer is written, where `Accept` does not say it.
-pub(crate) const EXPORT: Choice<Format> = Choice {
+const EXPORT: Choice<Format> = Choice {
     name: "export",
     description: "The form of the answer: `csv` sends a file for spreadsheets, whatever `Accept` says.",
     options: &[("json", Format::Json), ("csv", Format::Csv)],
@@ -182,6 +182,15 @@ impl<P: FromQuery, S: Sync> FromRequestParts<S> for Params<P> {
 
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Error> {
         Ok(Self(P::from_query(&Query::of(&parts.uri))?))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Error> {
+        let export = EXPORT.given(&Query::of(&parts.uri))?;
+        Ok(Self::by(export, &parts.headers))
     }
 }
 

@@ -73,7 +73,7 @@ impl Date {
 }
 
 /// One of a few words, the first of which is the default.
-pub(crate) struct Choice<T: 'static> {
+pub(super) struct Choice<T: 'static> {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) options: &'static [(&'static str, T)],
@@ -88,7 +88,7 @@ impl<T: Copy> Choice<T> {
     }
 
     /// What is asked for; none where nothing is.
-    pub(crate) fn given(&self, query: &Query<'_>) -> Result<Option<T>, ParameterError> {
+    pub(super) fn given(&self, query: &Query<'_>) -> Result<Option<T>, ParameterError> {
         let Some(given) = query.get(self.name) else {
             return Ok(None);
         };
