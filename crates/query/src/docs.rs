@@ -42,7 +42,7 @@ pub(crate) async fn redirect() -> impl IntoResponse {
 /// Sends a file of Swagger UI; without a name, its page.
 pub(crate) async fn swagger_ui(uri: Uri) -> Result<Response, Error> {
     let name = uri.path().rsplit("/docs/").next().unwrap_or_default();
-    // Without a validator the page asks no other server for anything.
+    // Without a validator the page asks no other server for anything, and without a bar it describes nothing but this.
     let config = Config::from("../openapi.json").validator_url("none");
     let file = utoipa_swagger_ui::serve(name, Arc::new(config))
         .ok()
