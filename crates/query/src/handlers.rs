@@ -4,8 +4,9 @@ use std::{pin::Pin, sync::Arc};
 
 use axum::{
     Extension, Json,
-    extract::State,
-    http::{StatusCode, Uri, header},
+    extract::{Request, State},
+    http::{Method, StatusCode, Uri, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::{FutureExt, StreamExt, stream::iter};
@@ -395,4 +396,16 @@ pub(crate) async fn metrics(Extension(write): Extension<Metrics>) -> impl IntoRe
 /// Lists the methods of a path.
 pub(crate) async fn options() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,OPTIONS")])
+}
+
+/// A layer that answers who asks for the methods of a route and is no browser. The layer of CORS, which comes after it, takes
+/// every `OPTIONS` for a browser's question and names no methods in `Allow`.
+pub(crate) async fn plain_options(request: Request, next: Next) -> Response {
+    let is_plain = !request
+        .headers()
+        .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() == Method::OPTIONS && is_plain {
+        return options().await.into_response();
+    }
+    next.run(request).await
 }

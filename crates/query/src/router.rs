@@ -78,7 +78,7 @@ pub fn router(
             );
     }
     if let Some(cors) = settings.cors_origins.layer() {
-        router = router.layer(cors);
+        router = router.layer(cors).layer(from_fn(handlers::plain_options));
     }
     let router = router
         .layer(Extension(docs::Description(description.into())))

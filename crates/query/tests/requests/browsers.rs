@@ -78,6 +78,11 @@ async fn pages_of_the_origins_in_the_settings_may_read_answers_and_errors() {
         ]
     );
     assert!(words(&refused.headers, "vary").contains(&"origin".to_owned()));
+    let plain = send(&service, Request::options(&path).body(Body::empty()).unwrap()).await;
+    assert_eq!(
+        (plain.status.as_u16(), plain.header("allow")),
+        (204, "GET,HEAD,OPTIONS")
+    );
     let other = preflight(&service, "https://other.example", &path).await;
     assert_eq!(other.header("access-control-allow-origin"), "");
 }
