@@ -125,6 +125,18 @@ CREATE TABLE incoming_users_all
 ENGINE = Distributed('rollcall', 'rollcall', 'incoming_users', sipHash64(reinterpretAsUInt128(sipHash128(user_id))))
 COMMENT 'what the messages of a batch add to users: each user once';
 
+CREATE TABLE ingestion_progress_all
+(
+    `run` UInt64 COMMENT 'a random number of a run of ingestion',
+    `latest` SimpleAggregateFunction(max, Tuple(
+        as_of Int64,
+        newest_event_at Int64,
+        lag UInt64,
+        rejected UInt64)) COMMENT 'when it reported last, and the time of the newest event that it has settled (0: none), both in milliseconds since 1970; how many records its partitions hold that are not settled, and how many it has rejected'
+)
+ENGINE = Distributed('rollcall', 'rollcall', 'ingestion_progress', sipHash64(run, latest))
+COMMENT 'how far ingestion is, as it reports it';
+
 CREATE TABLE latest_annotations_all
 (
     `org` LowCardinality(String) COMMENT 'organisation',

@@ -1,6 +1,6 @@
 //! Events to be inserted, with what their messages add to the rollups.
 
-use events::{Body, Event, topic_key};
+use events::{Body, Event, Timestamp, topic_key};
 
 use crate::{
     messages::Messages,
@@ -25,6 +25,8 @@ pub struct Batch {
     registered: Vec<(Symbol, Symbol, i64)>,
     /// The organisation and the conversation of each annotation.
     annotated: Vec<(Symbol, u128)>,
+    /// The time of the newest event.
+    newest: Option<Timestamp>,
 }
 
 impl Batch {
@@ -35,6 +37,7 @@ impl Batch {
 
     /// Adds an event.
     pub fn append(&mut self, event: &Event<'_>) {
+        self.newest = self.newest.max(Some(event.time));
         match &event.body {
             Body::Message(message) => self.messages.append(&mut self.names, event, message),
             Body::Annotation(annotation) => {
@@ -106,6 +109,7 @@ impl Batch {
             self.registrations.into_insert(),
         ];
         SealedBatch {
+            newest: self.newest,
             earliest: sorted.earliest(),
             facts: facts.into_iter().flatten().collect(),
             rollups: rollups.into_iter().flatten().collect(),
@@ -138,4 +142,12 @@ pub struct SealedBatch {
     pub(crate) registrations: Vec<(String, String, i64)>,
     /// The conversations that are annotated.
     pub(crate) annotated: Vec<(String, u128)>,
+    newest: Option<Timestamp>,
+}
+
+impl SealedBatch {
+    /// The time of its newest event.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
 }

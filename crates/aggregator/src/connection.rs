@@ -91,7 +91,7 @@ impl Connection {
     }
 
     /// A statement that may insert what it selects, on whichever shards that belongs.
-    fn spreading(&self, sql: &str) -> Query {
+    pub(crate) fn spreading(&self, sql: &str) -> Query {
         self.client
             .query_raw(&self.settings.of_shards(sql))
             .param("db", &self.settings.database)

@@ -20,6 +20,7 @@
 //! - `layout`: where rows lie in a cluster
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
+//! - `progress`: how far ingestion is, as it reports it
 //! - `values`: the mentors and topics of an organisation, with counts
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
@@ -42,6 +43,7 @@ mod nodes;
 mod observe_users;
 mod observed;
 mod observed_users;
+mod progress;
 pub mod rebuild;
 mod registered;
 mod registrations;
@@ -60,6 +62,7 @@ pub use changes::LastLook;
 pub use error::Error;
 pub use observed::OBSERVED_TABLE;
 pub use observed_users::OBSERVED_USERS_TABLE;
+pub use progress::Report;
 pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
 pub use store::Store;

@@ -36,4 +36,4 @@ pub use kafka::rights::{missing_rights, note as note_missing_right};
 pub use kafka::topics::ensure_topics;
 pub use replay::{LeftAlone, Replay, Replayed, Selection};
 pub use settings::{GroupProtocol, Settings};
-pub use sink::{Rows, Sink, SinkError};
+pub use sink::{Progress, Rows, Sink, SinkError};

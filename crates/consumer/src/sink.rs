@@ -24,6 +24,9 @@ pub trait Sink: Send + Sync + 'static {
     /// Closes the rows of a batch.
     fn seal(&self, rows: Self::Rows) -> Self::Sealed;
 
+    /// Notes how far ingestion is, with each commit.
+    fn note_progress(&self, progress: Progress);
+
     /// Notes why nothing is written until somebody changes something; none once it is again.
     fn note_blocked(&self, reason: Option<&str>);
 
@@ -35,6 +38,15 @@ pub trait Sink: Send + Sync + 'static {
     /// Writes of the rows what may be [`SinkError::Refused`], and no more: one of many that is at fault is found by a dozen
     /// attempts, most of which are accepted. What is accepted here is written afterwards.
     fn check(&self, rows: &Self::Sealed) -> impl Future<Output = Result<(), SinkError>> + Send;
+}
+
+/// How far a run of ingestion is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many records its partitions hold that are not settled.
+    pub lag: u64,
+    /// How many it has rejected.
+    pub rejected: u64,
 }
 
 /// Rows of one batch, in memory.

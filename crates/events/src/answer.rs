@@ -41,6 +41,21 @@ pub struct Conversation {
     pub user_sentiment: &'static str,
 }
 
+/// How far ingestion is, of all organisations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The time of the newest event that is settled.
+    pub newest_event_at: Option<Timestamp>,
+    /// How long ago that was, in milliseconds.
+    pub age_millis: Option<u64>,
+    /// How many records wait that are not settled.
+    pub lag: u64,
+    /// How many records were rejected so far.
+    pub rejected: u64,
+    /// When ingestion has reported this; none where it never has.
+    pub as_of: Option<Timestamp>,
+}
+
 /// A message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversationMessage {

@@ -11,6 +11,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
     error::Error,
+    freshness::Freshness,
     keys::Keys,
     settings::Settings,
     slots::{Lane, Limits},
@@ -23,6 +24,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) store: Store,
+    pub(crate) freshness: Freshness,
     configured: BTreeSet<String>,
     timeout: Duration,
     limits: Limits,
@@ -44,6 +46,7 @@ impl App {
         Self {
             keys: settings.keys,
             store,
+            freshness: Freshness::default(),
             configured: settings.orgs,
             timeout: settings.query_timeout,
             limits: Limits::new(settings.requests_per_key.get(), keys),

@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use crate::paging::X_TOTAL_COUNT;
+use crate::{freshness::X_NEWEST_EVENT_AGE, paging::X_TOTAL_COUNT};
 
 /// How long a browser may remember what a preflight said; no browser does for longer than a day.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,9 +20,10 @@ const ALLOWED: [HeaderName; 4] = [
 ];
 
 /// What a page may read besides the body.
-const EXPOSED: [HeaderName; 5] = [
+const EXPOSED: [HeaderName; 6] = [
     header::LINK,
     X_TOTAL_COUNT,
+    X_NEWEST_EVENT_AGE,
     header::ETAG,
     header::RETRY_AFTER,
     header::CONTENT_DISPOSITION,

@@ -1,6 +1,6 @@
 //! The bodies of answers, which Serde writes: the rest of the crate uses the types of `events`.
 
-use events::{CohortCount, Conversation, ConversationMessage, DateRange, Grain, Timestamp};
+use events::{CohortCount, Conversation, ConversationMessage, DateRange, Grain, Progress, Timestamp};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -64,6 +64,32 @@ pub(crate) struct TopicCount {
     pub(crate) name: String,
     /// Those whose latest annotation has it, and whose earliest message falls in the range.
     pub(crate) conversation_count: u64,
+}
+
+/// How far ingestion is, of all organisations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Pipeline {
+    /// The time of the newest event that is settled, in UTC; null until there is one.
+    #[schema(format = DateTime)]
+    newest_event_at: Option<String>,
+    /// How many records wait in Kafka that are not settled.
+    lag: u64,
+    /// How many records were rejected so far.
+    rejected: u64,
+    /// When ingestion has reported this, in UTC; null if it never has.
+    #[schema(format = DateTime)]
+    as_of: Option<String>,
+}
+
+impl From<Progress> for Pipeline {
+    fn from(progress: Progress) -> Self {
+        Self {
+            newest_event_at: progress.newest_event_at.map(Timestamp::to_rfc3339),
+            lag: progress.lag,
+            rejected: progress.rejected,
+            as_of: progress.as_of.map(Timestamp::to_rfc3339),
+        }
+    }
 }
 
 /// A message of a conversation.

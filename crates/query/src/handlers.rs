@@ -17,7 +17,7 @@ use crate::{
     access::{Org, asked_conversation},
     app::App,
     csv,
-    dto::{Cohorts, MentorCount, MessageModel, TopicCount, Transcript, UsageCount, usage_counts},
+    dto::{Cohorts, MentorCount, MessageModel, Pipeline, TopicCount, Transcript, UsageCount, usage_counts},
     error::Error,
     format::{self, Format},
     paging::{Cursor, Part},
@@ -321,6 +321,39 @@ pub(crate) async fn messages(
     }
     let body = stream::messages(chunks).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Show how far ingestion is
+///
+/// Of all organisations, as ingestion reports it every few seconds.
+#[utoipa::path(
+    get,
+    path = "/api/ai-analytics/orgs/{org}/users/{user_id}/pipeline/",
+    operation_id = "ai_analytics_orgs_users_pipeline_retrieve",
+    tag = "discovery",
+    params(OrgAndUser),
+    responses(
+        (
+            status = OK,
+            description = "How far it is.",
+            body = Pipeline,
+            example = json!({
+                "newest_event_at": "2026-11-23T09:30:00.120Z",
+                "lag": 12,
+                "rejected": 3,
+                "as_of": "2026-11-23T09:30:02.481Z"
+            })
+        ),
+        Error,
+    ),
+    security(("PlatformApiKeyAuthentication" = []))
+)]
+pub(crate) async fn pipeline(
+    State(app): State<Arc<App>>,
+    Org { asked, .. }: Org,
+) -> Result<Json<Pipeline>, Error> {
+    let progress = app.run(&asked, app.freshness.progress(&app.store)).await?;
+    Ok(Json(progress.into()))
 }
 
 fn json(answer: &impl Serialize) -> Vec<u8> {

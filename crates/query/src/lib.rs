@@ -11,6 +11,7 @@
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
 //! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: lists, of unknown length too
 //! - `accept`, `format`, [`mod@csv`]: JSON or CSV; `cache`: answers that are sent only where they have changed
+//! - `freshness`: how old the newest settled event is, in a header of each answer
 //! - [`cors`]: the pages of other origins that may ask
 //! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
 //! - `app`: what every request shares: the store behind a timeout and bounds on concurrency
@@ -31,6 +32,7 @@ mod docs;
 mod dto;
 mod error;
 mod format;
+mod freshness;
 mod handlers;
 pub mod keys;
 pub mod observe;

@@ -28,7 +28,7 @@ pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
     ),
     tags(
         (name = "ai-analytics", description = "The three analytics endpoints."),
-        (name = "discovery", description = "What can be asked about: mentors, topics, and the messages of a conversation."),
+        (name = "discovery", description = "What can be asked about: mentors, topics, and the messages of a conversation; and how far ingestion is."),
         (name = "operations", description = "For operators; no key is needed."),
     ),
     paths(
@@ -38,6 +38,7 @@ pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
         handlers::mentors,
         handlers::topics,
         handlers::messages,
+        handlers::pipeline,
         handlers::healthz,
         handlers::readyz,
         handlers::metrics,

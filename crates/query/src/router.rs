@@ -6,7 +6,7 @@ use aggregator::Store;
 use axum::{
     Extension, Router,
     handler::Handler,
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, get},
 };
 use tower_http::{CompressionLevel, compression::CompressionLayer};
@@ -15,6 +15,7 @@ use crate::{
     app::App,
     cache, dashboard, docs,
     error::{self, Error},
+    freshness,
     handlers::{self, Metrics},
     observe,
     openapi::openapi,
@@ -45,6 +46,9 @@ pub fn router(
     let mut prefixes = vec![settings.prefix.as_str().to_owned(), String::new()];
     prefixes.dedup();
 
+    let cors = settings.cors_origins.layer();
+    let app = Arc::new(App::new(settings, store));
+
     let endpoints = [
         ("transcripts", with_options(handlers::transcripts)),
         ("usage-summary", with_options(handlers::usage_summary)),
@@ -52,8 +56,14 @@ pub fn router(
         ("mentors", with_options(handlers::mentors)),
         ("topics", with_options(handlers::topics)),
         ("conversations/{id}/messages", with_options(handlers::messages)),
+        ("pipeline", with_options(handlers::pipeline)),
     ]
-    .map(|(name, endpoint)| (name, endpoint.layer(from_fn(cache::revalidate))));
+    .map(|(name, endpoint)| {
+        let endpoint = endpoint
+            .layer(from_fn_with_state(Arc::clone(&app), freshness::tell))
+            .layer(from_fn(cache::revalidate));
+        (name, endpoint)
+    });
     let mut router = Router::new();
     for prefix in &prefixes {
         if !PAGES.contains(&prefix.as_str()) {
@@ -77,12 +87,12 @@ pub fn router(
                 with_options(docs::swagger_ui),
             );
     }
-    if let Some(cors) = settings.cors_origins.layer() {
+    if let Some(cors) = cors {
         router = router.layer(cors).layer(from_fn(handlers::plain_options));
     }
     let router = router
         .layer(Extension(docs::Description(description.into())))
-        .with_state(Arc::new(App::new(settings, store)));
+        .with_state(app);
     observe::register(&endpoints.each_ref().map(|(name, _)| observe::last_part(name)));
     with_common_layers(router.merge(operations(checks, metrics)))
 }

@@ -8,16 +8,16 @@ use std::{
 };
 
 use aggregator::{
-    Batch, LastLook, SealedBatch, Store,
+    Batch, LastLook, Report, SealedBatch, Store,
     migrate::{Access, SchemaState},
 };
-use consumer::{Probe, Rows, Sink, SinkError, metric};
-use events::Event;
+use consumer::{Probe, Progress, Rows, Sink, SinkError, metric};
+use events::{Event, Timestamp};
 use metrics::{Unit, counter, describe_counter, gauge};
 use query::Check;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock;
 
@@ -44,7 +44,7 @@ struct Reasons {
 
 impl InsertProblem {
     fn reasons(&self) -> MutexGuard<'_, Reasons> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// A check for `/readyz`: ClickHouse takes batches, as far as is known.
@@ -58,11 +58,23 @@ impl InsertProblem {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The store as the sink of the consumer.
 struct StoreSink {
     store: Store,
     database: String,
     problem: InsertProblem,
+    progress: Arc<Mutex<Reached>>,
+}
+
+/// How far a run of ingestion is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reached {
+    newest: Option<Timestamp>,
+    progress: Progress,
 }
 
 /// A batch of the store as rows of the sink.
@@ -98,12 +110,19 @@ impl Sink for StoreSink {
         rows.0.seal()
     }
 
+    fn note_progress(&self, progress: Progress) {
+        lock(&self.progress).progress = progress;
+    }
+
     fn note_blocked(&self, reason: Option<&str>) {
         self.problem.reasons().records = reason.map(str::to_owned);
     }
 
     async fn write(&self, rows: &SealedBatch) -> Result<(), SinkError> {
-        self.judge(self.store.insert(rows, clock::now).await)
+        self.judge(self.store.insert(rows, clock::now).await)?;
+        let mut reached = lock(&self.progress);
+        reached.newest = reached.newest.max(rows.newest());
+        Ok(())
     }
 
     async fn check(&self, rows: &SealedBatch) -> Result<(), SinkError> {
@@ -168,7 +187,9 @@ pub(crate) async fn run(
             return Ok(());
         };
         *problem.reasons() = Reasons::default();
+        let progress = Arc::default();
         let sink = StoreSink {
+            progress: Arc::clone(&progress),
             store: store.clone(),
             database: database?,
             problem: problem.clone(),
@@ -183,6 +204,7 @@ pub(crate) async fn run(
                 return Err(newer);
             }
             never = observe(&store) => match never {},
+            never = report(&store, &progress) => match never {},
         };
         match ended {
             // What is missing is logged by then.
@@ -212,6 +234,28 @@ pub(crate) async fn run(
         "ingestion ended"
     );
     Ok(())
+}
+
+/// How often it is reported how far a run is.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Reports how far a run is, for ever. What cannot be reported is with the next report.
+async fn report(store: &Store, reached: &Mutex<Reached>) -> Infallible {
+    let run = rand::random();
+    loop {
+        let Reached { newest, progress } = *lock(reached);
+        let report = Report {
+            run,
+            as_of: clock::now(),
+            newest_event_at: newest,
+            lag: progress.lag,
+            rejected: progress.rejected,
+        };
+        if let Err(error) = store.report(report).await {
+            debug!("the progress is not reported: {:#}", anyhow::Error::from(error));
+        }
+        sleep(REPORT_INTERVAL).await;
+    }
 }
 
 /// How many periods of the past were counted.

@@ -18,6 +18,15 @@ use crate::metric;
 /// How long the brokers may take to return where the logs start and end.
 const WATERMARKS_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What the brokers said of the logs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reach {
+    /// How many records were lost in the gaps that were met until then.
+    pub(crate) lost: u64,
+    /// How many records the assigned partitions hold that are not settled.
+    pub(crate) lag: u64,
+}
+
 /// The logs of the assigned partitions, as the brokers describe them.
 pub(crate) struct Logs {
     topic: String,
@@ -52,24 +61,24 @@ impl Logs {
     }
 
     /// Asks the brokers where the logs start and end, and waits for them. Sets the lag, and counts the records that were
-    /// lost in the gaps that were met until now; returns how many.
+    /// lost in the gaps that were met until now.
     ///
     /// What the client knows by itself is of its last fetch, and nothing is fetched while partitions are paused.
     pub(crate) fn ask<'a, C: ConsumerContext>(
         &self,
         consumer: &impl Consumer<C>,
         ledger: impl Fn() -> MutexGuard<'a, Ledger>,
-    ) -> u64 {
+    ) -> Reach {
         let mut gaps = mem::take(&mut *self.gaps());
         let assigned: Vec<_> = ledger().frontiers().map(|(partition, _)| partition).collect();
         let asked: BTreeSet<_> = assigned.into_iter().chain(gaps.partitions()).collect();
         let numbers = asked.iter().map(|partition| partition.0);
         let logs = self.extents(consumer, numbers);
-        let mut lost = 0;
+        let mut reach = Reach::default();
         for (partition, log) in &logs {
             if let Some(gap) = gaps.take_lost(Partition(*partition), Offset(log.start)) {
                 self.count_lost(*partition, gap);
-                lost += gap.offsets;
+                reach.lost += gap.offsets;
             }
         }
         self.gaps().extend(gaps);
@@ -79,9 +88,10 @@ impl Logs {
             if let Some(log) = logs.get(&partition.0) {
                 let settled = frontier.map_or(log.start, |frontier| frontier.0.max(log.start));
                 set_records(metric::LAG, partition, log.end - settled);
+                reach.lag += u64::try_from(log.end - settled).unwrap_or_default();
             }
         }
-        lost
+        reach
     }
 
     /// Notes in the ledger where the logs of its partitions start, as far as the brokers say, which are waited for.

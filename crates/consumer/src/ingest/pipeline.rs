@@ -23,6 +23,7 @@ use crate::ingest::batch::TypeCounts;
 use crate::ingest::batcher::{Batcher, Limits};
 use crate::ingest::dead_letters::{DeadLetter, DeadLetters};
 use crate::ingest::delivery::{BatchWriter, Delivered};
+use crate::ingest::lag::Reach;
 use crate::ingest::ledger::{Arrival, Jump, Span};
 use crate::ingest::record::{Outcome, outcome};
 use crate::ingest::rejections::Rejections;
@@ -35,7 +36,7 @@ use crate::kafka::reader::OffsetRange;
 use crate::kafka::rights;
 use crate::metric;
 use crate::settings::Settings;
-use crate::sink::Sink;
+use crate::sink::{Progress, Sink};
 
 /// How often settled offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -155,8 +156,8 @@ struct Pipeline<'a, S: Sink, C> {
     writer: Arc<BatchWriter<S>>,
     deliveries: JoinSet<Result<Delivered, Stop>>,
     in_flight_bytes: usize,
-    /// The commit that is on its way, at most one. It returns how many records were lost before it.
-    commits: JoinSet<u64>,
+    /// The commit that is on its way, at most one. It returns how far the logs reached before it.
+    commits: JoinSet<Reach>,
     reading: Reading,
     search: Search,
     rejections: Rejections,
@@ -385,27 +386,35 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
     /// Asks how far the logs reach and commits what is settled, unless the commit before is still on its way. What was lost is
     /// counted before the offsets behind it are committed.
     fn commit(&mut self) {
-        while let Some(lost) = self.commits.try_join_next() {
-            self.summary.lost += lost.unwrap_or(0);
+        while let Some(reach) = self.commits.try_join_next() {
+            self.note(reach.unwrap_or_default());
         }
         if self.commits.is_empty() {
             self.source.note_positions();
             let (ask, commit) = (self.source.ask_logs(), self.source.commit());
             self.commits.spawn_blocking(move || {
-                let lost = ask();
+                let reach = ask();
                 if let Some(commit) = commit {
                     commit();
                 }
-                lost
+                reach
             });
         }
+    }
+
+    fn note(&mut self, Reach { lost, lag }: Reach) {
+        self.summary.lost += lost;
+        self.sink.note_progress(Progress {
+            lag,
+            rejected: self.summary.rejected,
+        });
     }
 
     /// Waits for the commit that is on its way, until the deadline, and counts what was lost since it began.
     async fn count_lost(&mut self, deadline: Instant) {
         for _ in 0..2 {
-            while let Ok(Some(lost)) = timeout_at(deadline, self.commits.join_next()).await {
-                self.summary.lost += lost.unwrap_or(0);
+            while let Ok(Some(reach)) = timeout_at(deadline, self.commits.join_next()).await {
+                self.note(reach.unwrap_or_default());
             }
             if self.commits.is_empty() && self.source.has_gaps() {
                 self.commits.spawn_blocking(self.source.ask_logs());

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use crate::error::{Error, Right};
-use crate::ingest::lag::{self, Logs};
+use crate::ingest::lag::{self, Logs, Reach};
 use crate::ingest::ledger::{Arrival, Committable, Ledger, Offset, Partition, Receipt, Span};
 use crate::ingest::protocol;
 use crate::ingest::unreadable::{Positions, Standstill};
@@ -132,7 +132,7 @@ impl Source {
     }
 
     /// Asks how far the logs reach, where it may block: see [`Logs::ask`].
-    pub(crate) fn ask_logs(&self) -> impl FnOnce() -> u64 + Send + use<> {
+    pub(crate) fn ask_logs(&self) -> impl FnOnce() -> Reach + Send + use<> {
         let consumer = Arc::clone(&self.consumer);
         move || {
             let membership = consumer.context();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use consumer::{Error, Probe, Publisher, Rows, Settings, Sink, SinkError, Summary};
+use consumer::{Error, Probe, Progress, Publisher, Rows, Settings, Sink, SinkError, Summary};
 use events::{Event, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -142,6 +142,7 @@ struct State {
     max_answered: AtomicUsize,
     too_large: Mutex<Option<String>>,
     blocked: Mutex<Option<String>>,
+    progress: Mutex<Progress>,
 }
 
 #[derive(Default)]
@@ -179,6 +180,10 @@ impl Sink for Memory {
 
     fn seal(&self, rows: Ids) -> Ids {
         rows
+    }
+
+    fn note_progress(&self, progress: Progress) {
+        *self.0.progress.lock().unwrap() = progress;
     }
 
     fn note_blocked(&self, reason: Option<&str>) {
@@ -314,6 +319,10 @@ impl Memory {
     }
 
     /// Why it was noted that nothing is written.
+    pub(crate) fn progress(&self) -> Progress {
+        *self.0.progress.lock().unwrap()
+    }
+
     pub(crate) fn blocked(&self) -> Option<String> {
         self.0.blocked.lock().unwrap().clone()
     }

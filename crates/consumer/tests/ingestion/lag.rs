@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroUsize};
 
-use consumer::{PartitionProgress, Probe, Settings};
+use consumer::{PartitionProgress, Probe, Progress, Settings};
 
 use crate::harness::{Broker, Memory, Run, TIMEOUT, event, ids, metrics, until};
 
@@ -47,9 +47,17 @@ async fn lag_rises_while_partitions_are_paused_and_is_zero_once_all_is_settled()
         let expected = probed(&settings).await;
         assert!(expected.iter().all(|lag| *lag > Some(0)), "{expected:?}");
         until("the lag to be that of the log", async || measured() == expected).await;
+        let lag = broker.lag().await;
+        until("the sink to know it", async || sink.progress().lag == lag).await;
     }
     sink.close(false);
     until("the lag to be zero", async || measured() == [Some(0); 3]).await;
+    broker.publish(["no event".to_owned()]).await;
+    let all = Progress { lag: 0, rejected: 1 };
+    until("the sink to know that all is settled", async || {
+        sink.progress() == all
+    })
+    .await;
     assert_eq!(run.stop().await.kept, 1_000);
     assert_eq!(broker.lag().await, 0);
 }

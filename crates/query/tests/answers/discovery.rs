@@ -1,10 +1,14 @@
 //! `mentors`, `topics`, and the messages of a conversation.
 
-use events::Role;
+use aggregator::Report;
+use events::{Role, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::{
+    engine,
+    world::{Service, World},
+};
 
 fn messages_of(conversation: u128) -> String {
     format!("conversations/{}/messages", Uuid::from_u128(conversation))
@@ -130,4 +134,53 @@ async fn of_several_records_of_a_message_the_latest_is_shown() {
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!(listed[0]["content"], "edited");
     assert_eq!(listed[0]["created_at"], "2024-01-01T10:00:01.000Z");
+}
+
+#[tokio::test]
+async fn how_far_ingestion_is_comes_with_each_answer_and_by_itself() {
+    let (store, engine) = engine::store("discovery_progress").await;
+    let service = Service::idle(store.clone(), engine);
+    let path = "/api/ai-analytics/orgs/idle/users/u/pipeline/";
+    let before = service.send("GET", path).await;
+    let nothing = json!({"newest_event_at": null, "lag": 0, "rejected": 0, "as_of": null});
+    assert_eq!(serde_json::from_str::<Value>(&before.body).unwrap(), nothing);
+    assert_eq!(before.header("x-newest-event-age"), "");
+
+    let at = |text| Timestamp::parse_rfc3339(text).unwrap();
+    let report = Report {
+        run: 1,
+        as_of: at("2024-01-01T10:00:05Z"),
+        newest_event_at: Some(at("2024-01-01T10:00:00Z")),
+        lag: 7,
+        rejected: 2,
+    };
+    store.report(report).await.unwrap();
+    let of_another = Report {
+        run: 2,
+        lag: 1,
+        newest_event_at: None,
+        ..report
+    };
+    store.report(of_another).await.unwrap();
+    // What comes later than it was reported is not what holds.
+    let earlier = Report {
+        as_of: at("2024-01-01T10:00:01Z"),
+        lag: 100,
+        ..report
+    };
+    store.report(earlier).await.unwrap();
+    let expected = json!({
+        "newest_event_at": "2024-01-01T10:00:00.000Z",
+        "lag": 8,
+        "rejected": 4,
+        "as_of": "2024-01-01T10:00:05.000Z",
+    });
+    let service = Service::idle(store, service.end());
+    let after = service.send("GET", path).await;
+    assert_eq!(serde_json::from_str::<Value>(&after.body).unwrap(), expected);
+    let usage =
+        "/api/ai-analytics/orgs/idle/users/u/usage-summary/?start_date=2024-01-01&end_date=2024-01-01";
+    let answer = service.send("GET", usage).await;
+    let age: u64 = answer.header("x-newest-event-age").parse().unwrap();
+    assert!(age > 365 * 24 * 3_600, "{age}");
 }

@@ -25,7 +25,7 @@ pub(crate) struct World {
 /// The service over a world in a database of its own. idle is configured, but nothing ever happens there.
 pub(crate) struct Service {
     router: Router,
-    _engine: ClickHouse,
+    engine: ClickHouse,
 }
 
 fn at(text: &str) -> Timestamp {
@@ -154,8 +154,18 @@ impl Service {
         };
         Self {
             router: query::router(settings, store, Vec::new(), String::new),
-            _engine: engine,
+            engine,
         }
+    }
+
+    /// A service over a store in which nothing happened.
+    pub(crate) fn idle(store: Store, engine: ClickHouse) -> Self {
+        Self::new(store, engine, Settings::default().query_timeout)
+    }
+
+    /// Its engine, for another.
+    pub(crate) fn end(self) -> ClickHouse {
+        self.engine
     }
 
     /// Sends a request with the key of all organisations.

@@ -74,6 +74,7 @@ async fn pages_of_the_origins_in_the_settings_may_read_answers_and_errors() {
             "etag",
             "link",
             "retry-after",
+            "x-newest-event-age",
             "x-total-count"
         ]
     );

@@ -12,6 +12,7 @@ const USAGE: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/usage-summary/
 const MENTORS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/mentors/";
 const TOPICS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/topics/";
 const MESSAGES: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/conversations/{id}/messages/";
+const PIPELINE: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/pipeline/";
 const COHORTS: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}/user-cohorts-over-time/";
 
 async fn description() -> Value {
@@ -61,6 +62,7 @@ async fn every_route_is_described_under_the_name_that_the_page_of_reference_give
         (MENTORS, "ai_analytics_orgs_users_mentors_list"),
         (TOPICS, "ai_analytics_orgs_users_topics_list"),
         (MESSAGES, "ai_analytics_orgs_users_conversations_messages_list"),
+        (PIPELINE, "ai_analytics_orgs_users_pipeline_retrieve"),
         ("/healthz", "healthz"),
         ("/readyz", "readyz"),
         ("/metrics", "metrics"),
@@ -71,7 +73,7 @@ async fn every_route_is_described_under_the_name_that_the_page_of_reference_give
     let schemes = &description["components"]["securitySchemes"];
     assert_eq!(schemes["PlatformApiKeyAuthentication"]["in"], "header");
     assert_eq!(schemes["PlatformApiKeyAuthentication"]["name"], "Authorization");
-    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES, PIPELINE] {
         let security = &paths[path]["get"]["security"];
         assert_eq!(*security, json!([{"PlatformApiKeyAuthentication": []}]), "{path}");
     }
@@ -162,7 +164,7 @@ async fn parameters_are_described_as_they_are_read() {
         let days = expected([("start_date", false, date()), ("end_date", false, date())]);
         assert_eq!(parameters(&description, path, "query"), days, "{path}");
     }
-    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES, PIPELINE] {
         let in_path = parameters(&description, path, "path");
         let names: Vec<_> = in_path.keys().map(String::as_str).collect();
         let of_conversation = (path == MESSAGES).then_some("id").into_iter();
@@ -178,7 +180,7 @@ async fn parameters_are_described_as_they_are_read() {
 #[tokio::test]
 async fn every_error_is_described_with_its_body() {
     let description = description().await;
-    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES, PIPELINE] {
         let responses = description["paths"][path]["get"]["responses"]
             .as_object()
             .unwrap();
@@ -232,15 +234,13 @@ async fn the_bodies_of_answers_are_described_with_every_field_required() {
         let list = json!({"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")}});
         assert_eq!(*body(path), list);
     }
+    assert_eq!(*body(PIPELINE), json!({"$ref": "#/components/schemas/Pipeline"}));
     assert_eq!(*body(COHORTS), json!({"$ref": "#/components/schemas/Cohorts"}));
-    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES] {
+    for path in [TRANSCRIPTS, USAGE, COHORTS, MENTORS, TOPICS, MESSAGES, PIPELINE] {
         let content = &description["paths"][path]["get"]["responses"]["200"]["content"];
         assert!(!content["application/json"]["example"].is_null(), "{path}");
-        assert_eq!(
-            content["text/csv"]["example"].is_string(),
-            path != MESSAGES,
-            "{path}"
-        );
+        let has_csv = ![MESSAGES, PIPELINE].contains(&path);
+        assert_eq!(content["text/csv"]["example"].is_string(), has_csv, "{path}");
     }
     for (name, fields) in [
         (
