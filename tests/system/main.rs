@@ -13,6 +13,7 @@ mod deployment;
 mod drift;
 mod engine;
 mod fairness;
+mod freshness;
 mod groups;
 mod harness;
 mod history;

@@ -1,16 +1,18 @@
 //! The three endpoints, and the pages for operators.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
     extract::{Request, State},
-    http::{Method, StatusCode, Uri, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures::{FutureExt, StreamExt, stream::iter};
+use events::Progress;
+use futures::{FutureExt, StreamExt, future::join, stream::iter};
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     dto::{Cohorts, MentorCount, MessageModel, Pipeline, TopicCount, Transcript, UsageCount, usage_counts},
     error::Error,
     format::{self, Format},
+    freshness::X_NEWEST_EVENT_AGE,
     paging::{Cursor, Part},
     params::{Days, OrgAndUser, Params, Transcripts, UsageSummary, UserCohorts},
     readiness::{Checks, Readiness},
@@ -441,4 +444,22 @@ pub(crate) async fn plain_options(request: Request, next: Next) -> Response {
         return options().await.into_response();
     }
     next.run(request).await
+}
+
+/// A layer that says with each answer how fresh it is, unless that takes longer than the answer.
+pub(crate) async fn tell_freshness(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    /// How long an answer may wait for it.
+    const TIMEOUT: Duration = Duration::from_millis(200);
+    let progress = timeout(TIMEOUT, app.freshness.progress(&app.store));
+    let (mut response, progress) = join(next.run(request), progress).await;
+    if response.status().is_success()
+        && let Ok(Ok(Progress {
+            age_millis: Some(age),
+            ..
+        })) = progress
+    {
+        let headers = response.headers_mut();
+        headers.insert(X_NEWEST_EVENT_AGE, HeaderValue::from(age / 1_000));
+    }
+    response
 }

@@ -15,7 +15,6 @@ use crate::{
     app::App,
     cache, dashboard, docs,
     error::{self, Error},
-    freshness,
     handlers::{self, Metrics},
     observe,
     openapi::openapi,
@@ -60,7 +59,7 @@ pub fn router(
     ]
     .map(|(name, endpoint)| {
         let endpoint = endpoint
-            .layer(from_fn_with_state(Arc::clone(&app), freshness::tell))
+            .layer(from_fn_with_state(Arc::clone(&app), handlers::tell_freshness))
             .layer(from_fn(cache::revalidate));
         (name, endpoint)
     });
