@@ -19,6 +19,9 @@ const POM: &[u8] = include_bytes!("zookeeper/pom.xml");
 /// How long it may take to start.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A node on loopback that runs. Dropping it ends it and deletes its data.
 #[derive(Debug)]
 pub struct ZooKeeper {
@@ -83,6 +86,8 @@ impl ZooKeeper {
 fn serves(address: SocketAddr) -> bool {
     let asked = || -> io::Result<String> {
         let mut connection = TcpStream::connect(address)?;
+        // A connection that it accepts while it starts is never answered.
+        connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         connection.write_all(b"srvr")?;
         let mut answer = String::new();
         connection.read_to_string(&mut answer)?;

@@ -3,7 +3,11 @@
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    time::Duration,
 };
+
+/// How long an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a right is a right to.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +69,7 @@ fn ask(broker: SocketAddr, request: i16, right: Right<'_>) -> io::Result<()> {
     body.extend(ALLOW.to_be_bytes());
 
     let mut connection = TcpStream::connect(broker)?;
+    connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     let length = i32::try_from(body.len()).map_err(io::Error::other)?;
     connection.write_all(&length.to_be_bytes())?;
     connection.write_all(&body)?;
