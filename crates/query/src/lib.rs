@@ -10,7 +10,7 @@
 //! - `access`: 401, 403 and 404, before anything else is looked at
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
 //! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: lists, of unknown length too
-//! - `accept`, `format`, [`mod@csv`]: JSON or CSV; `cache`: answers that are sent only where they have changed
+//! - `accept`, `format`, `csv`: JSON or CSV; `cache`: answers that are sent only where they have changed
 //! - `freshness`: how old the newest settled event is, in a header of each answer
 //! - [`cors`]: the pages of other origins that may ask
 //! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
