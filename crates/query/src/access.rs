@@ -36,7 +36,7 @@ impl FromRequestParts<Arc<App>> for Org {
     }
 }
 
-/// What stands before the organisation in every path that asks about one.
+/// What stands before the organisation in every path that asks about one; a prefix may have it, too.
 const ORGS: &str = "/api/ai-analytics/orgs/";
 
 /// The organisation in `…/orgs/{org}/users/{user_id}/…`.
@@ -45,16 +45,18 @@ const ORGS: &str = "/api/ai-analytics/orgs/";
 /// UTF-8, although nothing depends on the `user_id`. What cannot be decoded becomes a name that no organisation
 /// can have.
 fn asked_org(path: &str) -> String {
-    let rest = path.split_once(ORGS).map_or("", |(_, rest)| rest);
-    let org = rest.split('/').next().unwrap_or_default();
+    let org = after_orgs(path).split('/').next().unwrap_or_default();
     percent_decode_str(org).decode_utf8_lossy().into_owned()
 }
 
 /// The conversation in `…/users/{user_id}/conversations/{id}/messages`, with or without a closing slash; none where that
 /// is no UUID.
 pub(crate) fn asked_conversation(path: &str) -> Option<Uuid> {
-    let rest = path.split_once(ORGS)?.1;
-    rest.split('/').nth(4)?.parse().ok()
+    after_orgs(path).split('/').nth(4)?.parse().ok()
+}
+
+fn after_orgs(path: &str) -> &str {
+    path.rsplit_once(ORGS).map_or("", |(_, rest)| rest)
 }
 
 #[cfg(test)]
@@ -72,6 +74,10 @@ mod tests {
             ),
             ("/api/ai-analytics/orgs/a%2Fb/users/orgs/transcripts", "a/b"),
             ("/api/ai-analytics/orgs/%ff/users/u/transcripts", "\u{fffd}"),
+            (
+                "/api/ai-analytics/orgs/other/users/u/api/ai-analytics/orgs/acme/users/u/transcripts",
+                "acme",
+            ),
             (
                 "/api/ai-analytics/orgs/acme/users/u/conversations/x/messages/",
                 "acme",

@@ -45,11 +45,7 @@ pub(crate) fn usage(counts: &[UsageCount]) -> Vec<u8> {
     let counts = counts
         .iter()
         .map(|count| [count.date.as_str().into(), count.user_count.to_string().into()]);
-    rows(
-        [["date", "user_count"].map(Cow::Borrowed)]
-            .into_iter()
-            .chain(counts),
-    )
+    table(["date", "user_count"], counts)
 }
 
 /// A line for each period, after the names of the columns.
@@ -66,11 +62,7 @@ pub(crate) fn cohorts(cohorts: &Cohorts) -> Vec<u8> {
             veteran_users.to_string().into(),
         ]
     });
-    rows(
-        [["periods", "new_users", "veteran_users"].map(Cow::Borrowed)]
-            .into_iter()
-            .chain(counts),
-    )
+    table(["periods", "new_users", "veteran_users"], counts)
 }
 
 /// A line for each mentor, after the names of the columns.
@@ -81,8 +73,7 @@ pub(crate) fn mentors(mentors: &[MentorCount]) -> Vec<u8> {
             mentor.conversation_count.to_string().into(),
         ]
     });
-    let header = ["mentor_id", "conversation_count"].map(Cow::Borrowed);
-    rows([header].into_iter().chain(mentors))
+    table(["mentor_id", "conversation_count"], mentors)
 }
 
 /// A line for each topic, after the names of the columns.
@@ -90,8 +81,14 @@ pub(crate) fn topics(topics: &[TopicCount]) -> Vec<u8> {
     let topics = topics
         .iter()
         .map(|topic| [text(&topic.name), topic.conversation_count.to_string().into()]);
-    let header = ["name", "conversation_count"].map(Cow::Borrowed);
-    rows([header].into_iter().chain(topics))
+    table(["name", "conversation_count"], topics)
+}
+
+fn table<'a, const N: usize>(
+    columns: [&'a str; N],
+    lines: impl IntoIterator<Item = [Cow<'a, str>; N]>,
+) -> Vec<u8> {
+    rows([columns.map(Cow::Borrowed)].into_iter().chain(lines))
 }
 
 fn rows<'a, const N: usize>(rows: impl IntoIterator<Item = [Cow<'a, str>; N]>) -> Vec<u8> {
