@@ -82,10 +82,10 @@ pub(crate) enum Urgency {
 #[derive(Debug, Clone, Row, Deserialize)]
 pub(crate) struct ObservedCount {
     /// The mentor or the topic; empty: any or none.
-    pub(crate) value: String,
+    value: String,
     seconds: u32,
     period: u32,
-    pub(crate) conversations: u64,
+    conversations: u64,
     seen: u64,
 }
 
@@ -160,7 +160,7 @@ impl Observed {
         Some(observed)
     }
 
-    /// Whether a count of any value is a part of it, and holds.
+    /// Whether a count is a part of it, and holds.
     pub(crate) fn has(&self, by: By, changes: &Changes, count: &ObservedCount) -> bool {
         let time = match i64::from(count.seconds) {
             DAY => self.first..self.days_until,
@@ -195,13 +195,36 @@ impl Connection {
         Ok(Observed::of(by, &changes, counts, value))
     }
 
-    async fn observed_counts(&self, org: &str, by: By, value: &str) -> Result<Vec<ObservedCount>, Error> {
+    pub(crate) async fn observed_counts(
+        &self,
+        org: &str,
+        by: By,
+        value: &str,
+    ) -> Result<Vec<ObservedCount>, Error> {
         let counts = self
             .query(include_str!("../sql/observed_beginnings.sql"), org)
             .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))
             .param("by", by.as_str())
             .param("value", value);
         self.rows(counts).await
+    }
+
+    /// How many began in periods of which these counts are, with each mentor or topic.
+    pub(crate) async fn observed_values(
+        &self,
+        org: &str,
+        by: By,
+        holding: impl Iterator<Item = &ObservedCount>,
+    ) -> Result<HashMap<String, u64>, Error> {
+        let holding: Vec<_> = holding
+            .map(|count| format!("({},{},{})", count.seconds, count.period, count.seen))
+            .collect();
+        let totals = self
+            .query(include_str!("../sql/observed_values.sql"), org)
+            .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))
+            .param("by", by.as_str())
+            .bind(format!("[{}]", holding.join(",")));
+        Ok(self.rows::<(String, u64)>(totals).await?.into_iter().collect())
     }
 
     /// The mentor that each of these conversations began with.
@@ -222,7 +245,7 @@ impl Connection {
     }
 
     /// The counts of an organisation, of each value and of any.
-    pub(crate) async fn observed_of_org(&self, org: &str, by: By) -> Result<Vec<ObservedCount>, Error> {
+    async fn observed_of_org(&self, org: &str, by: By) -> Result<Vec<ObservedCount>, Error> {
         let counts = self
             .query(include_str!("../sql/observed_of_org.sql"), org)
             .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))

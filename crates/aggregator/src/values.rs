@@ -40,22 +40,21 @@ impl Store {
         let Some(days) = Listing::new(org, range).map(|listing| listing.days()) else {
             return Ok(Vec::new());
         };
-        let (changes, counts) = try_join(
+        let (changes, of_any) = try_join(
             self.clickhouse.changes(org, by.changed_by()),
-            self.clickhouse.observed_of_org(org, by),
+            self.clickhouse.observed_counts(org, by, ""),
         )
         .await?;
-        let of_any = counts.iter().filter(|count| count.value.is_empty()).cloned();
-        let observed = Observed::of(by, &changes, of_any.collect(), "");
-        let mut totals: HashMap<String, u64> = HashMap::new();
-        if let Some(observed) = &observed {
-            let counts = counts
-                .into_iter()
-                .filter(|count| days.contains(&count.day()) && observed.has(by, &changes, count));
-            for count in counts {
-                *totals.entry(count.value).or_default() += count.conversations;
+        let observed = Observed::of(by, &changes, of_any.clone(), "");
+        let mut totals = match &observed {
+            Some(observed) => {
+                let holding = of_any
+                    .iter()
+                    .filter(|count| days.contains(&count.day()) && observed.has(by, &changes, count));
+                self.clickhouse.observed_values(org, by, holding).await?
             }
-        }
+            None => HashMap::new(),
+        };
         let since = observed.map_or(0, |observed| observed.until);
         let time = since.max(i64::from(*days.start()) * DAY)..END.min((i64::from(*days.end()) + 1) * DAY);
         if !time.is_empty() {

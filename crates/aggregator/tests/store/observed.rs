@@ -256,6 +256,14 @@ async fn what_is_observed_is_used_until_something_late_comes_and_only_from_there
     );
     compare(&store, &oracle).await;
 
+    // What two have observed is there twice until it is merged.
+    run(&database, "SYSTEM STOP MERGES observed_beginnings").await;
+    let twice = "INSERT INTO observed_beginnings SELECT * FROM observed_beginnings";
+    run(&database, twice).await;
+    compare(&store, &oracle).await;
+    compare_values(&store, &oracle).await;
+    run(&database, "SYSTEM START MERGES observed_beginnings").await;
+
     // It is these counts that answers are made of.
     let change = "ALTER TABLE observed_beginnings UPDATE conversations = conversations + 1000
         WHERE by = 'mentor' AND value = '' AND period = '2024-03-05 00:00:00' SETTINGS mutations_sync = 1";
