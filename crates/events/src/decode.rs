@@ -10,6 +10,7 @@ mod envelope;
 mod json;
 mod quick;
 mod rejection;
+mod schema;
 
 use std::borrow::Cow;
 
@@ -18,6 +19,7 @@ use data::Kind;
 use envelope::{Headers, Mode};
 
 pub use rejection::{Field, Rejection};
+pub use schema::schemas;
 
 /// What a record holds that breaks no rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

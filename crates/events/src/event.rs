@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
@@ -112,8 +113,9 @@ impl Body<'_> {
 }
 
 /// Who wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, JsonSchema)]
 #[strum(serialize_all = "lowercase")]
+#[schemars(rename_all = "lowercase")]
 pub enum Role {
     /// A user.
     User,
@@ -126,8 +128,9 @@ pub enum Role {
 }
 
 /// How the user of a conversation felt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, JsonSchema)]
 #[strum(serialize_all = "lowercase")]
+#[schemars(rename_all = "lowercase")]
 pub enum Sentiment {
     /// `positive`
     Positive,

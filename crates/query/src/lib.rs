@@ -19,6 +19,7 @@
 //! - [`readiness`]: the checks of `/readyz`
 //! - [`observe`]: the metrics of requests
 //! - [`mod@openapi`], `docs`: the description of the interface, and a page to read it
+//! - `schemas`: the JSON Schemas of the events
 //! - `dashboard`: a page that shows the answers
 
 mod accept;
@@ -42,6 +43,7 @@ mod parameter_error;
 mod params;
 pub mod readiness;
 pub mod router;
+mod schemas;
 pub mod settings;
 mod slots;
 mod stream;

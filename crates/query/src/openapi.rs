@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use crate::{dto::ErrorBody, handlers, settings::Prefix};
+use crate::{dto::ErrorBody, handlers, schemas, settings::Prefix};
 
 /// Describes the interface as OpenAPI 3.1. Its first server is the prefix, where there is one.
 pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
@@ -29,6 +29,7 @@ pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
     tags(
         (name = "ai-analytics", description = "The three analytics endpoints."),
         (name = "discovery", description = "What can be asked about: mentors, topics, and the messages of a conversation; and how far ingestion is."),
+        (name = "events", description = "What producers publish; no key is needed."),
         (name = "operations", description = "For operators; no key is needed."),
     ),
     paths(
@@ -39,6 +40,8 @@ pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
         handlers::topics,
         handlers::messages,
         handlers::pipeline,
+        schemas::list,
+        schemas::file,
         handlers::healthz,
         handlers::readyz,
         handlers::metrics,

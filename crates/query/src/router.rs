@@ -19,13 +19,21 @@ use crate::{
     observe,
     openapi::openapi,
     readiness::{Check, Checks},
+    schemas,
     settings::Settings,
 };
 
 const USER_PATH: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}";
 
 /// Pages at the root. Where one has the path of the prefix, the dashboard is at the root alone.
-const PAGES: [&str; 5] = ["/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"];
+const PAGES: [&str; 6] = [
+    "/docs",
+    "/schemas",
+    "/openapi.json",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+];
 
 /// The whole service. `metrics` writes the metrics of the process in the text format of Prometheus.
 ///
@@ -75,6 +83,9 @@ pub fn router(
                 .route(&format!("{path}/"), endpoint.clone());
         }
         router = router
+            .route(&format!("{prefix}/schemas"), with_options(schemas::redirect))
+            .route(&format!("{prefix}/schemas/"), with_options(schemas::list))
+            .route(&format!("{prefix}/schemas/{{file}}"), with_options(schemas::file))
             .route(
                 &format!("{prefix}/openapi.json"),
                 with_options(docs::openapi_json),

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::json::{self, ARRAY, Member, NUMBER, STRING};
 use super::rejection::{Field, Rejection};
+use super::schema::{HyphenatedUuid, Id, IdOrEmpty, Instant, Name};
 use crate::{Annotation, Body, Message, Registration, Role, Sentiment, Timestamp};
 
 /// The data as a whole.
@@ -20,7 +22,7 @@ const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
 const AHEAD_MILLIS: i64 = 5 * 60 * 1000;
 
 /// How many Unicode characters the id of a user or mentor and the name of a topic may have.
-const NAME_LIMIT: usize = 255;
+pub(super) const NAME_LIMIT: usize = 255;
 
 /// A type of event that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +33,21 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// With their names.
+    pub(super) const ALL: [(&str, Self); 3] = [
+        ("chat.message.created.v1", Self::Message),
+        ("chat.conversation.annotated.v1", Self::Annotation),
+        ("chat.user.registered.v1", Self::Registration),
+    ];
+
     /// The kind that an attribute `type` names, with or without a dotted prefix.
     pub(super) fn of(event_type: &str) -> Option<Self> {
-        const KINDS: [(&str, Kind); 3] = [
-            ("chat.message.created.v1", Kind::Message),
-            ("chat.conversation.annotated.v1", Kind::Annotation),
-            ("chat.user.registered.v1", Kind::Registration),
-        ];
         let names = |name| match event_type.strip_suffix(name) {
             Some("") => true,
             Some(prefix) => prefix.len() > 1 && prefix.ends_with('.'),
             None => false,
         };
-        KINDS
+        Self::ALL
             .into_iter()
             .find_map(|(name, kind)| names(name).then_some(kind))
     }
@@ -76,37 +80,73 @@ pub(super) fn timestamp(field: Field, text: &str, now: Timestamp) -> Result<Time
     }
 }
 
-#[derive(Deserialize)]
+/// A message was written in a conversation.
+#[derive(Deserialize, JsonSchema)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct WireMessage<'a> {
+#[schemars(rename = "Message")]
+pub(super) struct WireMessage<'a> {
+    /// Identifies the message within its organisation. What is sent again under the same one is one more record of it.
+    #[schemars(with = "HyphenatedUuid")]
     message_id: Member<'a>,
+    /// The conversation that it belongs to.
+    #[schemars(with = "HyphenatedUuid")]
     conversation_id: Member<'a>,
+    /// Who wrote it.
+    #[schemars(with = "Role")]
     role: Member<'a>,
+    /// The user who wrote it or is answered; absent, null or empty for an anonymous message.
+    #[schemars(with = "Option<IdOrEmpty>")]
     user_id: Member<'a>,
+    /// The mentor of the conversation.
+    #[schemars(with = "Option<Id>")]
     mentor_id: Member<'a>,
+    /// The text.
+    #[schemars(with = "Option<String>")]
     content: Member<'a>,
+    /// The model that wrote it.
+    #[schemars(with = "Option<String>")]
     model: Member<'a>,
 }
 
-#[derive(Deserialize)]
+/// A conversation was annotated. The latest annotation holds, and replaces the ones before as a whole.
+#[derive(Deserialize, JsonSchema)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct WireAnnotation<'a> {
+#[schemars(rename = "Annotation")]
+pub(super) struct WireAnnotation<'a> {
+    /// The conversation that is annotated.
+    #[schemars(with = "HyphenatedUuid")]
     conversation_id: Member<'a>,
+    /// What it is about.
+    #[schemars(with = "Vec<WireTopic<'a>>")]
     topics: Member<'a>,
+    /// How its user felt.
+    #[schemars(with = "Sentiment")]
     user_sentiment: Member<'a>,
+    /// When it was annotated.
+    #[schemars(with = "Instant")]
     annotated_at: Member<'a>,
 }
 
-#[derive(Deserialize)]
+/// What a conversation is about.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Topic")]
 struct WireTopic<'a> {
+    /// Its name.
     #[serde(borrow)]
+    #[schemars(with = "Name")]
     name: Member<'a>,
 }
 
-#[derive(Deserialize)]
+/// A user registered. The earliest registration of a user holds.
+#[derive(Deserialize, JsonSchema)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct WireRegistration<'a> {
+#[schemars(rename = "Registration")]
+pub(super) struct WireRegistration<'a> {
+    /// The user.
+    #[schemars(with = "Id")]
     user_id: Member<'a>,
+    /// When.
+    #[schemars(with = "Instant")]
     registered_at: Member<'a>,
 }
 

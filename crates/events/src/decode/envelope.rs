@@ -11,7 +11,7 @@ use super::data::{self, DATA};
 use super::json::{self, Member, STRING};
 use super::rejection::{Field, Rejection};
 
-const ORG_LIMIT: usize = 64;
+pub(super) const ORG_LIMIT: usize = 64;
 
 const VALUE: Field = Field::Named("value");
 

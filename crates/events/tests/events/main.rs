@@ -7,4 +7,5 @@ mod generate;
 mod rejected;
 mod robust;
 mod round_trip;
+mod schema;
 mod wire;

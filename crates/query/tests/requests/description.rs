@@ -63,6 +63,8 @@ async fn every_route_is_described_under_the_name_that_the_page_of_reference_give
         (TOPICS, "ai_analytics_orgs_users_topics_list"),
         (MESSAGES, "ai_analytics_orgs_users_conversations_messages_list"),
         (PIPELINE, "ai_analytics_orgs_users_pipeline_retrieve"),
+        ("/schemas/", "schemas_list"),
+        ("/schemas/{file}", "schemas_retrieve"),
         ("/healthz", "healthz"),
         ("/readyz", "readyz"),
         ("/metrics", "metrics"),
@@ -335,9 +337,31 @@ async fn the_dashboard_is_served_at_the_root_and_below_the_prefix() {
 }
 
 #[tokio::test]
+async fn the_schemas_of_events_are_served_at_the_root_and_below_the_prefix() {
+    let service = service();
+    for base in ["/schemas/", "/dm/schemas/"] {
+        let list: Vec<String> = serde_json::from_str(&get(&service, base).await.body).unwrap();
+        assert_eq!(list.len(), 3);
+        for file in list {
+            let schema = get(&service, &format!("{base}{file}")).await;
+            assert_eq!(schema.header("content-type"), "application/schema+json");
+            let schema: Value = serde_json::from_str(&schema.body).unwrap();
+            assert_eq!(format!("{}.json", schema["title"].as_str().unwrap()), file);
+        }
+        let unknown = get(&service, &format!("{base}chat.message.created.v2.json")).await;
+        assert_eq!(unknown.status.as_u16(), 404);
+    }
+}
+
+#[tokio::test]
 async fn the_page_needs_no_other_server() {
     let service = service();
-    for (path, to) in [("/dm", "dm/"), ("/docs", "docs/"), ("/dm/docs", "docs/")] {
+    for (path, to) in [
+        ("/dm", "dm/"),
+        ("/docs", "docs/"),
+        ("/dm/docs", "docs/"),
+        ("/schemas", "schemas/"),
+    ] {
         let answer = get(&service, path).await;
         assert_eq!(
             (answer.status.as_u16(), answer.header("location")),

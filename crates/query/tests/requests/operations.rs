@@ -25,7 +25,14 @@ use crate::{
     service::{ACME, ALL_KEY, get, send, service, settings, unreachable_store},
 };
 
-const ROUTES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/"];
+const ROUTES: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs/",
+    "/schemas/",
+];
 
 async fn with_method(method: &str, path: &str) -> crate::service::Answer {
     let request = Request::builder()
