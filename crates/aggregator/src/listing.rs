@@ -9,7 +9,7 @@ use std::{
 };
 
 use clickhouse::{Row, query::Query};
-use events::{Day, Place, TranscriptFilter};
+use events::{Conversation, Day, Place, TranscriptFilter};
 use futures::future::try_join;
 use serde::Deserialize;
 
@@ -67,8 +67,17 @@ impl Position {
     }
 
     /// Whether it comes after another in a list.
-    fn is_after(&self, other: &Self) -> bool {
+    pub(crate) fn is_after(&self, other: &Self) -> bool {
         (other.began_at, self.conversation_id) > (self.began_at, other.conversation_id)
+    }
+}
+
+impl From<&Conversation> for Position {
+    fn from(conversation: &Conversation) -> Self {
+        Self {
+            conversation_id: conversation.id.as_u128(),
+            began_at: conversation.inserted_at.as_millis(),
+        }
     }
 }
 
@@ -130,14 +139,9 @@ impl Listing {
         *self.days.start()
     }
 
-    /// Whether a conversation is listed that began where it is asked for, up to a position.
-    pub(crate) fn has(&self, details: &Details, until: Position) -> bool {
-        let began = Position {
-            conversation_id: details.conversation.id.as_u128(),
-            began_at: details.conversation.inserted_at.as_millis(),
-        };
-        !began.is_after(&until)
-            && (self.mentor.is_empty() || details.mentor == self.mentor)
+    /// Whether a conversation is listed that began where it is asked for.
+    pub(crate) fn has(&self, details: &Details) -> bool {
+        (self.mentor.is_empty() || details.mentor == self.mentor)
             && (self.topics.is_empty() || details.has_topic)
     }
 
@@ -296,6 +300,8 @@ pub(crate) struct Candidates {
     pub(crate) listing: Listing,
     pub(crate) clickhouse: Connection,
     origin: Origin,
+    /// Whether those of days are held against when they began before they are named.
+    pub(crate) have_begun: bool,
     /// The last one that was named.
     last: Option<Position>,
 }
@@ -345,6 +351,7 @@ impl Candidates {
             listing,
             clickhouse: clickhouse.clone(),
             origin,
+            have_begun: false,
             last,
         }
     }
@@ -361,12 +368,18 @@ impl Candidates {
                     .replace("${on_days}", on_days)
                     .replace("${by_key}", if by_key { "1" } else { "0" })
             };
+            let begun = |beginnings: &str| {
+                include_str!("../sql/listed_begun.sql").replace("${beginnings}", beginnings)
+            };
             let (sql, mut days) = match &self.origin {
                 // Each shard's own: it would be told the value of a subquery, but finds a set itself.
                 Origin::LatestDay => (
                     by_day(&format!("day IN ({LATEST_DAY})"), true),
                     self.listing.days.clone(),
                 ),
+                Origin::Days(days) if self.have_begun => {
+                    (begun(&self.listing.begun(days, 0).0), days.clone())
+                }
                 Origin::Days(days) => (
                     by_day(
                         "day >= toDate({first_day:UInt16}) AND day <= toDate({last_day:UInt16})",
@@ -375,8 +388,7 @@ impl Candidates {
                     days.clone(),
                 ),
                 Origin::Topics => (
-                    include_str!("../sql/listed_by_topic.sql")
-                        .replace("${beginnings}", &beginnings(&is_among(GIVEN_TOPICS))),
+                    begun(&beginnings(&is_among(GIVEN_TOPICS))),
                     self.listing.days.clone(),
                 ),
                 Origin::Nowhere => return Ok(None),
@@ -388,6 +400,7 @@ impl Candidates {
             let named = self
                 .listing
                 .query(&self.clickhouse, &sql, &days)
+                .param("since", 0)
                 .param("after", last.began_at)
                 .param("after_id", last.conversation_id)
                 .param("limit", limit);

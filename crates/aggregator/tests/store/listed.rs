@@ -1,7 +1,7 @@
 //! Lists of conversations, by every filter: as the oracle has them.
 
 use aggregator::Store;
-use events::{Body, Event, Timestamp, TranscriptFilter};
+use events::{Body, Day, Event, Timestamp, TranscriptFilter};
 use futures::{TryStreamExt, future::join_all};
 use oracle::Oracle;
 use uuid::Uuid;
@@ -155,6 +155,30 @@ async fn a_mentor_who_never_begins_a_conversation_has_none() {
         ..TranscriptFilter::default()
     };
     compare(store, &oracle, &[filter, between(None, None)]).await;
+}
+
+#[tokio::test]
+async fn conversations_that_go_on_for_days_are_listed_where_they_began() {
+    const CONVERSATIONS: i64 = 2_500;
+    /// 2024-02-01T00:00:00Z
+    const BEGIN: i64 = 1_706_745_600_000;
+    let database = Database::migrated("listed_long").await;
+    let (store, mut oracle) = (&database.store, Oracle::default());
+    // Most begin on the first day, and a few on each of the others.
+    for day in 0..6 {
+        let said = (0..CONVERSATIONS + day * 10).map(|conversation| {
+            let mentor = ["mentor-1", "mentor-2"][usize::from((conversation + day) % 3 == 0)];
+            let mut event = record(conversation, Some(mentor), "text");
+            event.time = Timestamp::from_millis(BEGIN + conversation * 10_000 + day * Day::MILLIS);
+            if let Body::Message(message) = &mut event.body {
+                message.message_id = Uuid::from_u128(u128::try_from(conversation * 100 + day).unwrap());
+            }
+            event
+        });
+        let noted = (0..60).map(|number| annotation("org", number * 41 + day, number + day));
+        insert(store, &mut [&mut oracle], said.chain(noted)).await;
+    }
+    compare(store, &oracle, &filters()).await;
 }
 
 #[tokio::test]
