@@ -24,20 +24,7 @@ pub(crate) fn python() -> PathBuf {
             "round_trip.py",
             "terminal.py",
         ],
-        |dir| {
-            run("python3", ["-m", "venv", "."], dir, None);
-            let from = [
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--requirement",
-                "requirements.txt",
-            ];
-            run("bin/python", from, dir, None);
-            run("bin/python", ["-m", "pip", "check"], dir, None);
-        },
+        install_for_python,
     )
 }
 
@@ -52,15 +39,34 @@ pub(crate) fn node() -> PathBuf {
             "round_trip.mjs",
             "dclint.json",
         ],
-        |dir| {
-            run(
-                "npm",
-                ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                dir,
-                None,
-            );
-        },
+        install_for_node,
     )
+}
+
+/// Makes a `bin` with Python and the packages of `requirements.txt`.
+pub(crate) fn install_for_python(dir: &Path) {
+    run("python3", ["-m", "venv", "."], dir, None);
+    let from = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--requirement",
+        "requirements.txt",
+    ];
+    run("bin/python", from, dir, None);
+    run("bin/python", ["-m", "pip", "check"], dir, None);
+}
+
+/// Makes a `node_modules` with the packages of `package-lock.json`.
+pub(crate) fn install_for_node(dir: &Path) {
+    run(
+        "npm",
+        ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        dir,
+        None,
+    );
 }
 
 /// The directory of that name in `tests/system`.
@@ -68,10 +74,21 @@ pub(crate) fn sources(name: &str) -> PathBuf {
     root().join("tests/system").join(name)
 }
 
-/// The directory of that name with copies of its files, in which `install` has run since they changed last.
+/// The directory of that name in `tests/system` with copies of its files, in which `install` has run since they changed
+/// last.
 fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
+    installed_from(&sources(name), name, files, install)
+}
+
+/// As [`installed`], from another directory.
+pub(crate) fn installed_from(
+    source: &Path,
+    name: &str,
+    files: &[&str],
+    install: impl FnOnce(&Path),
+) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let read = |file: &&str| std::fs::read(sources(name).join(file)).unwrap();
+    let read = |file: &&str| std::fs::read(source.join(file)).unwrap();
     let contents: Vec<Vec<u8>> = files.iter().map(read).collect();
     let files: Vec<(&str, &[u8])> = files
         .iter()
@@ -82,6 +99,18 @@ fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf
     dir
 }
 
+/// A program, that of the directory if there is one, to be run there.
+pub(crate) fn command(program: &str, dir: &Path) -> Command {
+    let path = dir.join(program);
+    let mut command = Command::new(if path.exists() {
+        path.as_os_str()
+    } else {
+        program.as_ref()
+    });
+    command.current_dir(dir);
+    command
+}
+
 /// Runs a program, that of the directory if there is one, which must succeed; returns what it writes.
 pub(crate) fn run(
     program: &str,
@@ -89,15 +118,9 @@ pub(crate) fn run(
     dir: &Path,
     input: Option<&Value>,
 ) -> Vec<u8> {
-    let path = dir.join(program);
-    let mut command = Command::new(if path.exists() {
-        path.as_os_str()
-    } else {
-        program.as_ref()
-    });
+    let mut command = command(program, dir);
     command
         .args(args)
-        .current_dir(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

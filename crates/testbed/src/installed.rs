@@ -26,7 +26,9 @@ pub fn installed(dir: &Path, files: &[(&str, &[u8])], install: impl FnOnce(&Path
     let _absent = fs::remove_dir_all(dir);
     fs::create_dir_all(dir).expect("a directory can be made");
     for (name, content) in files {
-        fs::write(dir.join(name), content).expect("a file can be written");
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(dir)).expect("a directory can be made");
+        fs::write(path, content).expect("a file can be written");
     }
     install(dir);
     fs::write(dir.join(STAMP), stamp).expect("a file can be written");
@@ -36,7 +38,7 @@ pub fn installed(dir: &Path, files: &[(&str, &[u8])], install: impl FnOnce(&Path
 ///
 /// # Panics
 /// If they cannot be fetched.
-pub(crate) fn installed_by_maven(dir: &Path, pom: &[u8]) {
+pub fn installed_by_maven(dir: &Path, pom: &[u8]) {
     installed(dir, &[("pom.xml", pom)], |dir| {
         let fetched = Command::new("mvn")
             .args(["--quiet", "--batch-mode", "dependency:copy-dependencies"])

@@ -19,6 +19,6 @@ mod zookeeper;
 pub use clickhouse::{ClickHouse, add_users, run_engine};
 pub use cluster::TestCluster;
 pub use front::{Front, TlsFront};
-pub use installed::installed;
+pub use installed::{installed, installed_by_maven};
 pub use kafka::{Kafka, Listener, Resource, SecureKafka, free_ports};
 pub use zookeeper::ZooKeeper;
