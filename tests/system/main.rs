@@ -12,6 +12,7 @@ mod connections;
 mod deployment;
 mod drift;
 mod engine;
+mod exports;
 mod fairness;
 mod freshness;
 mod groups;
