@@ -97,7 +97,7 @@ async fn traces_of_langfuse_are_answered_for_exactly_however_often_they_are_publ
     let anonymous = conversation(id, time, "anonymous", "anyone there?", 1, "");
     let (id, time) = ("6ef554aa-cf77-5fbd-8de5-6bcfe2fb2965", "2026-03-02T09:30:00.120Z");
     let mut ada = conversation(id, time, "ada", "what is a group?", 4, "");
-    ada["topics"] = json!(["group theory", "rings"]);
+    ada["topics"] = json!([{"name": "group theory"}, {"name": "rings"}]);
     ada["user_sentiment"] = "neutral".into();
     let answers = [
         ("transcripts/?mentor=7", json!([bob])),

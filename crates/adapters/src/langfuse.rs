@@ -13,7 +13,7 @@ use crate::{
     AdaptError, Adapted, LeftOut, Mapping, Problem, Tags, dialogue,
     turn::{Ids, Text, Turn},
 };
-use wire::Record;
+use wire::{Record, Session};
 
 const NAMESPACE: Uuid = uuid!("968db2ab-2759-4743-9cf1-aeca8bd2a742");
 const SOURCE: &str = "/langfuse";
@@ -83,7 +83,7 @@ impl Record {
             Some(LeftOut::Nested)
         } else if !CHAT_TYPES.contains(&observation_type) {
             Some(LeftOut::OtherType)
-        } else if self.session_id.is_none() {
+        } else if matches!(self.session_id, Session::Unknown) {
             Some(LeftOut::WithoutSession)
         } else {
             None
@@ -106,9 +106,9 @@ impl Record {
             ),
         };
         let trace_id = trace_id.unwrap_or(&self.id);
-        let conversation_id = match self.session_id() {
-            Some(id) => ids.conversation(id),
-            None => ids.conversation_of_trace(trace_id),
+        let conversation_id = match &self.session_id {
+            Session::Id(id) => ids.conversation(id),
+            Session::None | Session::Unknown => ids.conversation_of_trace(trace_id),
         };
         let (field, began) = began;
         let turn = Turn {

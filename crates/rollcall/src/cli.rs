@@ -179,25 +179,27 @@ pub(crate) enum LineFormat {
     Langfuse,
 }
 
+/// What the options of formats other than CloudEvents are under in the help.
+const OF_EXPORTS: &str = "Options of otel-genai and langfuse";
+
 /// How lines of formats other than CloudEvents become events.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of otel-genai and langfuse")]
 pub(crate) struct MappingOptions {
     /// The organisation of what does not name one itself
-    #[arg(long)]
+    #[arg(long, help_heading = OF_EXPORTS)]
     org: Option<String>,
     /// The attribute that names the organisation: of the span, log record or resource; with langfuse a key of metadata
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = OF_EXPORTS)]
     org_attribute: Option<String>,
     /// The attribute that names the mentor [default: gen_ai.agent.id, with langfuse mentor_id]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = OF_EXPORTS)]
     mentor_attribute: Option<String>,
     /// otel-genai: take the spans of this gen_ai.operation.name; may be repeated [default: chat, generate_content,
     /// text_completion]
-    #[arg(long = "operation", value_name = "NAME")]
+    #[arg(long = "operation", value_name = "NAME", help_heading = OF_EXPORTS)]
     operations: Vec<String>,
     /// langfuse: the tags of a trace are the topics of its conversation, with a neutral sentiment
-    #[arg(long)]
+    #[arg(long, help_heading = OF_EXPORTS)]
     tags_as_topics: bool,
 }
 

@@ -25,9 +25,8 @@ pub(super) struct Record {
     pub(super) environment: Option<String>,
     #[serde(alias = "user_id")]
     pub(super) user_id: Option<String>,
-    /// None where there is no such field, as in the observations of version 3.
-    #[serde(default, alias = "session_id", deserialize_with = "present")]
-    pub(super) session_id: Option<Option<String>>,
+    #[serde(default, alias = "session_id", deserialize_with = "session")]
+    pub(super) session_id: Session,
     #[serde(default)]
     pub(super) input: Value,
     #[serde(default)]
@@ -43,15 +42,21 @@ pub(super) struct Record {
     observations: Value,
 }
 
+/// The session that a trace or an observation belongs to.
+#[derive(Debug, Default)]
+pub(super) enum Session {
+    /// There is no such field, as in the observations of version 3.
+    #[default]
+    Unknown,
+    None,
+    Id(String),
+}
+
 impl Record {
     /// Whether an observation stands for its trace: without a parent, or marked by an SDK.
     pub(super) fn is_root(&self) -> bool {
         let parent = self.parent_observation_id.as_deref().unwrap_or_default();
         self.is_root_observation.unwrap_or(parent.is_empty())
-    }
-
-    pub(super) fn session_id(&self) -> Option<&str> {
-        self.session_id.as_ref()?.as_deref().filter(|id| !id.is_empty())
     }
 
     /// A text of the metadata that is not empty, or the digits of an integer.
@@ -80,7 +85,9 @@ impl Record {
     }
 }
 
-/// A field that is there, even if it is null.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
+/// The session, where the field is there.
+fn session<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Session, D::Error> {
+    let id = Option::<String>::deserialize(deserializer)?;
+    let id = id.filter(|id| !id.is_empty());
+    Ok(id.map_or(Session::None, Session::Id))
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 /// An export request. Signals other than spans and logs are recognised, and not read.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an export request")]
+#[expect(clippy::struct_field_names, reason = "these are the names of the protocol")]
 pub(super) struct Export {
     resource_spans: Option<Vec<ResourceSpans>>,
     resource_logs: Option<Vec<ResourceLogs>>,
@@ -56,6 +57,7 @@ pub(super) struct ScopeLogs {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "these are the names of the protocol")]
 pub(super) struct Span {
     pub(super) trace_id: String,
     pub(super) span_id: String,
@@ -108,6 +110,7 @@ struct KeyValue {
 /// A value of any type; without a field it is null.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "these are the names of the protocol")]
 pub(super) struct AnyValue {
     string_value: Option<String>,
     bool_value: Option<bool>,
