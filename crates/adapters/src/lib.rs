@@ -3,12 +3,12 @@
 //! No I/O and no clock: the events of a line follow from the line and the [`Mapping`] alone, with ids that follow from
 //! those of the line. So exports that overlap, or that are published again, give the same events. In reading order:
 //!
-//! - [`mapping`]: where the organisation and the mentor come from, and what is taken
-//! - [`turn`]: what a user asked and what was answered, and the events of that
-//! - [`dialogue`]: the messages of a chat history, in the shapes that providers give them
-//! - [`otel`]: OTLP JSON with the GenAI semantic conventions
-//! - [`langfuse`]: traces and observations of Langfuse
-//! - [`error`]: why a line cannot be adapted, and what is left out of it
+//! - `mapping`: where the organisation and the mentor come from, and what is taken
+//! - `turn`: what a user asked and what was answered, and the events of that
+//! - `dialogue`: the messages of a chat history, in the shapes that providers give them
+//! - `otel`: OTLP JSON with the GenAI semantic conventions
+//! - `langfuse`: traces and observations of Langfuse
+//! - `error`: why a line cannot be adapted, and what is left out of it
 
 mod dialogue;
 mod error;
