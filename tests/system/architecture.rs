@@ -31,11 +31,20 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("aggregator", &["events"]),
     ("query", &["aggregator", "events"]),
     ("traffic", &["events"]),
+    ("adapters", &["events"]),
     ("oracle", &["events"]),
     ("testbed", &["embedded"]),
     (
         "rollcall",
-        &["aggregator", "consumer", "embedded", "events", "query", "traffic"],
+        &[
+            "adapters",
+            "aggregator",
+            "consumer",
+            "embedded",
+            "events",
+            "query",
+            "traffic",
+        ],
     ),
 ];
 

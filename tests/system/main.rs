@@ -13,6 +13,7 @@ mod deployment;
 mod drift;
 mod engine;
 mod examples;
+mod exports;
 mod fairness;
 mod freshness;
 mod groups;

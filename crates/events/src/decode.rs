@@ -18,6 +18,7 @@ use crate::{Event, Timestamp};
 use data::Kind;
 use envelope::{Headers, Mode};
 
+pub use json::mend_surrogates;
 pub use rejection::{Field, Rejection};
 pub use schema::schemas;
 
@@ -54,7 +55,7 @@ pub fn decode<'a>(
     }
     let decoded = decode_thoroughly(&headers, mode, value, now);
     if matches!(decoded, Err(Rejection::MalformedJson { .. }))
-        && let Some(mended) = value.and_then(json::mend_surrogates)
+        && let Some(mended) = value.and_then(mend_surrogates)
     {
         return decode_thoroughly(&headers, mode, Some(&mended), now).map(Decoded::into_owned);
     }

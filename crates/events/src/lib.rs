@@ -21,7 +21,7 @@ pub use answer::{
     folded_topic, topic_key,
 };
 pub use day::Day;
-pub use decode::{Decoded, Rejection, decode, schemas};
+pub use decode::{Decoded, Rejection, decode, mend_surrogates, schemas};
 pub use event::{Annotation, Body, Event, Message, Registration, Role, Sentiment};
 pub use period::{DateRange, Grain, HOUR_MILLIS, Period};
 pub use timestamp::Timestamp;

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser, value_parser};
+use adapters::{DEFAULT_OPERATIONS, Format, Mapping, Tags};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, value_parser};
 
 use crate::api::parse_addr;
 
@@ -70,11 +71,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientOptions,
     },
-    /// Publish CloudEvents, one JSON object a line
+    /// Publish events, one JSON object a line: CloudEvents, or what OpenTelemetry or Langfuse exported
     #[command(
         after_help = "A file with a line that ingest would reject is not published at all. Standard input is published \
                       up to\nthe first such line. Events of types that are none of Rollcall's are published, with a \
-                      warning."
+                      warning.\nWith the other formats the same export gives the same events, however often it is \
+                      published;\ndocs/events.md has what each field becomes."
     )]
     Produce {
         #[command(flatten)]
@@ -157,9 +159,101 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 pub(crate) struct ProduceOptions {
     /// The file, gzipped or not; `-` is standard input
     pub(crate) file: PathBuf,
-    /// Publish every line, including those that ingest will reject
+    /// Publish every line, including those that ingest will reject; lines that another format has no events for are
+    /// left out
     #[arg(long)]
     pub(crate) force: bool,
+    /// What the lines are: CloudEvents; OTLP JSON with the GenAI conventions, as the OpenTelemetry Collector's file
+    /// exporter writes it; traces or observations of Langfuse
+    #[arg(long, value_enum, default_value_t = LineFormat::Cloudevents)]
+    pub(crate) format: LineFormat,
+    #[command(flatten)]
+    pub(crate) mapping: MappingOptions,
+}
+
+/// What the lines of a file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineFormat {
+    Cloudevents,
+    OtelGenai,
+    Langfuse,
+}
+
+/// What the options of formats other than CloudEvents are under in the help.
+const OF_EXPORTS: &str = "Options of otel-genai and langfuse";
+
+/// How lines of formats other than CloudEvents become events.
+#[derive(Debug, Args)]
+pub(crate) struct MappingOptions {
+    /// The organisation of what does not name one itself
+    #[arg(long, help_heading = OF_EXPORTS)]
+    org: Option<String>,
+    /// The attribute that names the organisation: of the span, log record or resource; with langfuse a key of metadata
+    #[arg(long, value_name = "NAME", help_heading = OF_EXPORTS)]
+    org_attribute: Option<String>,
+    /// The attribute that names the mentor [default: gen_ai.agent.id, with langfuse mentor_id]
+    #[arg(long, value_name = "NAME", help_heading = OF_EXPORTS)]
+    mentor_attribute: Option<String>,
+    /// otel-genai: take the spans of this gen_ai.operation.name; may be repeated [default: chat, generate_content,
+    /// text_completion]
+    #[arg(long = "operation", value_name = "NAME", help_heading = OF_EXPORTS)]
+    operations: Vec<String>,
+    /// langfuse: the tags of a trace are the topics of its conversation, with a neutral sentiment
+    #[arg(long, help_heading = OF_EXPORTS)]
+    tags_as_topics: bool,
+}
+
+impl ProduceOptions {
+    /// How lines become events; none where they are events already.
+    ///
+    /// # Errors
+    /// Where an option says nothing in this format, or none says which organisation the events belong to.
+    pub(crate) fn mapping(&self) -> anyhow::Result<Option<Mapping>> {
+        let options = &self.mapping;
+        let for_otel = ("--operation", !options.operations.is_empty());
+        let for_langfuse = ("--tags-as-topics", options.tags_as_topics);
+        let (format, others) = match self.format {
+            LineFormat::Cloudevents => (
+                None,
+                vec![
+                    ("--org", options.org.is_some()),
+                    ("--org-attribute", options.org_attribute.is_some()),
+                    ("--mentor-attribute", options.mentor_attribute.is_some()),
+                    for_otel,
+                    for_langfuse,
+                ],
+            ),
+            LineFormat::OtelGenai => (Some(Format::OtelGenai), vec![for_langfuse]),
+            LineFormat::Langfuse => (Some(Format::Langfuse), vec![for_otel]),
+        };
+        if let Some((name, _)) = others.into_iter().find(|(_, is_given)| *is_given) {
+            anyhow::bail!("{name} says nothing with this --format");
+        }
+        let Some(format) = format else {
+            return Ok(None);
+        };
+        anyhow::ensure!(
+            options.org.is_some() || options.org_attribute.is_some(),
+            "--org or --org-attribute is missing: lines of this --format name no organisation by themselves"
+        );
+        let operations = if options.operations.is_empty() {
+            DEFAULT_OPERATIONS.map(str::to_owned).to_vec()
+        } else {
+            options.operations.clone()
+        };
+        Ok(Some(Mapping {
+            format,
+            org: options.org.clone(),
+            org_attribute: options.org_attribute.clone(),
+            mentor_attribute: options.mentor_attribute.clone(),
+            operations,
+            tags: if options.tags_as_topics {
+                Tags::Topics
+            } else {
+                Tags::Ignored
+            },
+        }))
+    }
 }
 
 /// The services that run elsewhere; those not named are embedded.

@@ -97,7 +97,7 @@ pub(super) fn string(field: Field, raw: &RawValue) -> Result<Cow<'_, str>, Rejec
 
 /// The JSON with each escape of half a surrogate pair replaced by that of U+FFFD, which is as long. `None` if it has
 /// no such escape.
-pub(super) fn mend_surrogates(json: &[u8]) -> Option<Vec<u8>> {
+pub fn mend_surrogates(json: &[u8]) -> Option<Vec<u8>> {
     const ESCAPE: usize = r"\uXXXX".len();
     let mut mended: Option<Vec<u8>> = None;
     let mut at = 0;

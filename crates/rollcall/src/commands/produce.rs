@@ -1,5 +1,6 @@
 //! `rollcall produce`
 
+mod adapt;
 mod check;
 mod lines;
 
@@ -17,6 +18,7 @@ use crate::{
     settings::Settings,
     shutdown::{GRACE, Tasks},
 };
+use adapt::Adapter;
 use check::Check;
 use lines::Input;
 
@@ -25,15 +27,22 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 /// How many bytes a line may have beyond the size of an accepted record: a record that is too large can be published,
 /// and be rejected.
 const EXTRA_LINE_BYTES: usize = 1 << 20;
+/// The maximum size of a line that holds many events.
+const EXPORT_LINE_BYTES: usize = 256 << 20;
 
 /// Publishes the lines of a file, gzipped or not, or of standard input (`-`). A line that `ingest` would reject is not
-/// published: where the input is a file, nothing of it is, else nothing from that line on.
+/// published: where the input is a file, nothing of it is, else nothing from that line on. Lines of other formats than
+/// that of events are made into events first.
 #[expect(clippy::print_stdout, reason = "what was done is the output of this command")]
 pub(crate) async fn run(settings: &Settings, options: &ProduceOptions) -> anyhow::Result<()> {
     let began = Instant::now();
     let file = options.file.as_path();
     let limit = settings.kafka.max_record_bytes.get();
-    let longest = limit.saturating_add(EXTRA_LINE_BYTES);
+    let mapping = options.mapping()?;
+    let longest = match mapping {
+        Some(_) => EXPORT_LINE_BYTES,
+        None => limit.saturating_add(EXTRA_LINE_BYTES),
+    };
     let tasks = Tasks::new()?;
     let mut check = (!options.force).then(|| Check::new(file, limit));
     // What is not a file, as a pipe, can be read once only.
@@ -41,7 +50,8 @@ pub(crate) async fn run(settings: &Settings, options: &ProduceOptions) -> anyhow
         && file.is_file()
         && let Some(mut check) = check.take()
     {
-        let checked = check.file(Input::open(file, longest, "checking")?);
+        let mut adapter = Adapter::new(file, mapping.as_ref());
+        let checked = check.file(Input::open(file, longest, "checking")?, &mut adapter);
         if tasks.unless_stopped(checked).await?.is_none() {
             return Ok(());
         }
@@ -56,8 +66,9 @@ pub(crate) async fn run(settings: &Settings, options: &ProduceOptions) -> anyhow
     let Some(publisher) = tasks.unless_stopped(opening).await? else {
         return Ok(());
     };
+    let mut adapter = Adapter::new(file, mapping.as_ref());
     let outcome = tasks
-        .unless_stopped(publish(&publisher, input, check, file))
+        .unless_stopped(publish(&publisher, input, &mut adapter, check, file))
         .await;
     let flushed = match tasks.unless_stopped(publisher.flush(FLUSH_TIMEOUT)).await {
         Ok(None) => publisher.flush(GRACE).await,
@@ -74,6 +85,9 @@ pub(crate) async fn run(settings: &Settings, options: &ProduceOptions) -> anyhow
         "published {count} events to {} in {seconds:.1} s",
         settings.kafka.topic
     );
+    for (description, count) in adapter.left_out() {
+        println!("left out {count} {description}");
+    }
     Ok(())
 }
 
@@ -81,24 +95,40 @@ pub(crate) async fn run(settings: &Settings, options: &ProduceOptions) -> anyhow
 async fn publish(
     publisher: &Publisher,
     mut input: Input<'_>,
+    adapter: &mut Adapter<'_>,
     mut check: Option<Check<'_>>,
     file: &Path,
 ) -> anyhow::Result<()> {
     while let Some(chunk) = input.next().await? {
         for line in chunk {
-            if let Some(Err(reason)) = check.as_mut().map(|check| check.line(&line)) {
-                anyhow::bail!(
-                    "{}: line {} is not an event that ingest accepts (--force publishes it all the same): {reason}",
+            let number = line.number;
+            let records = match (adapter.records(line), check.as_mut()) {
+                (Ok(records), None) => Ok(records),
+                (Ok(records), Some(check)) => records
+                    .iter()
+                    .try_for_each(|record| check.record(record))
+                    .map(|()| records),
+                // What is forced and has no events is left out.
+                (Err(reason), None) => {
+                    adapter.leave_out_line(number, &reason);
+                    Ok(Vec::new())
+                }
+                (Err(reason), Some(_)) => Err(reason),
+            };
+            let records = records.map_err(|reason| {
+                anyhow::anyhow!(
+                    "{}: line {number} is not an event that ingest accepts (--force publishes it all the same): {reason}",
                     file.display(),
-                    line.number
-                );
+                )
+            })?;
+            for record in records {
+                let key = record.key();
+                let key = key.as_deref().map(str::as_bytes);
+                publisher
+                    .publish(key, &EVENT_HEADERS, Some(&record.value))
+                    .await
+                    .with_context(|| format!("{}: line {number} is not published", file.display()))?;
             }
-            let key = line.key();
-            let key = key.as_deref().map(str::as_bytes);
-            publisher
-                .publish(key, &EVENT_HEADERS, Some(&line.value))
-                .await
-                .with_context(|| format!("{}: line {} is not published", file.display(), line.number))?;
         }
     }
     Ok(())

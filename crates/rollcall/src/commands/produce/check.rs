@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, path::Path};
 use events::Decoded;
 use tracing::warn;
 
-use super::lines::{Input, Line};
+use super::{
+    adapt::Adapter,
+    lines::{Input, Line},
+};
 use crate::{clock, commands::EVENT_HEADERS};
 
 /// The maximum number of types that are warned of, and of lines that are named.
@@ -28,11 +31,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether `ingest` takes the record of a line. One of an unknown type it skips: each type is warned of once.
+    /// Whether `ingest` takes a record. One of an unknown type it skips: each type is warned of once.
     ///
     /// # Errors
     /// The reason for which it would be rejected.
-    pub(super) fn line(&mut self, line: &Line) -> Result<(), String> {
+    pub(super) fn record(&mut self, line: &Line) -> Result<(), String> {
         let headers: usize = EVENT_HEADERS
             .iter()
             .map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len))
@@ -63,24 +66,34 @@ impl<'a> Check<'a> {
     ///
     /// # Errors
     /// Names those that would be rejected.
-    pub(super) async fn file(&mut self, mut input: Input<'_>) -> anyhow::Result<()> {
+    pub(super) async fn file(
+        &mut self,
+        mut input: Input<'_>,
+        adapter: &mut Adapter<'_>,
+    ) -> anyhow::Result<()> {
         let (mut lines, mut refused, mut named) = (0_u64, 0_u64, Vec::new());
         while let Some(chunk) = input.next().await? {
             for line in chunk {
                 lines += 1;
-                if let Err(reason) = self.line(&line) {
+                let number = line.number;
+                let checked = adapter.records(line).and_then(|records| {
+                    let mut records = records.iter();
+                    records.try_for_each(|record| self.record(record))
+                });
+                if let Err(reason) = checked {
                     refused += 1;
                     if named.len() < MAX_NAMED {
-                        named.push(format!("\n  line {}: {reason}", line.number));
+                        named.push(format!("\n  line {number}: {reason}"));
                     }
                 }
             }
         }
         anyhow::ensure!(
             refused == 0,
-            "{}: nothing is published: ingest would reject {refused} of {lines} lines, each of which must be one event \
+            "{}: nothing is published: ingest would reject {refused} of {lines} lines, each of which must be {} \
              (--force publishes them all the same){}",
             self.file.display(),
+            adapter.line_name(),
             named.concat()
         );
         Ok(())
