@@ -1,5 +1,5 @@
-//! Published clients, producers and linters, to test Rollcall with. They are fetched from their registries when a test needs
-//! them, and kept with the output of the build.
+//! Published clients, producers, linters and what drives a browser, to test Rollcall with. They are fetched from their
+//! registries when a test needs them, and kept with the output of the build.
 
 use std::{
     ffi::OsStr,
@@ -52,15 +52,34 @@ pub(crate) fn node() -> PathBuf {
             "round_trip.mjs",
             "dclint.json",
         ],
-        |dir| {
-            run(
-                "npm",
-                ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                dir,
-                None,
-            );
-        },
+        npm_ci,
     )
+}
+
+/// A directory whose `node_modules` has what the scripts in it need to drive a browser.
+pub(crate) fn browser() -> PathBuf {
+    installed(
+        "browser",
+        &[
+            "package.json",
+            "package-lock.json",
+            "answers.mjs",
+            "api.mjs",
+            "browser.mjs",
+            "dashboard.mjs",
+            "keyboard.mjs",
+            "live.mjs",
+            "readers.mjs",
+            "speed.mjs",
+            "stage.mjs",
+        ],
+        npm_ci,
+    )
+}
+
+fn npm_ci(dir: &Path) {
+    let args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run("npm", args, dir, None);
 }
 
 /// The directory of that name in `tests/system`.
