@@ -9,6 +9,7 @@ mod clients;
 mod cluster;
 mod command_line;
 mod connections;
+mod dashboard;
 mod deployment;
 mod drift;
 mod engine;

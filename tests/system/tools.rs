@@ -1,5 +1,5 @@
-//! Published clients, producers and linters, to test Rollcall with. They are fetched from their registries when a test needs
-//! them, and kept with the output of the build.
+//! Published clients, producers, linters and what drives a browser, to test Rollcall with. They are fetched from their
+//! registries when a test needs them, and kept with the output of the build.
 
 use std::{
     ffi::OsStr,
@@ -38,6 +38,27 @@ pub(crate) fn node() -> PathBuf {
             "ask.mjs",
             "round_trip.mjs",
             "dclint.json",
+        ],
+        install_for_node,
+    )
+}
+
+/// A directory whose `node_modules` has what the scripts in it need to drive a browser.
+pub(crate) fn browser() -> PathBuf {
+    installed(
+        "browser",
+        &[
+            "package.json",
+            "package-lock.json",
+            "answers.mjs",
+            "api.mjs",
+            "browser.mjs",
+            "dashboard.mjs",
+            "keyboard.mjs",
+            "live.mjs",
+            "readers.mjs",
+            "speed.mjs",
+            "stage.mjs",
         ],
         install_for_node,
     )

@@ -2,11 +2,11 @@
 //! Its addresses are relative, so that it works under any prefix.
 
 use axum::{
-    http::{StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::IntoResponse,
 };
 
-use crate::{cache, docs::SAFETY, error::Error, observe::last_part};
+use crate::{cache, docs::SAFETY, observe::last_part};
 
 /// The files by their names; the page has none.
 const FILES: [(&str, &str, &[u8]); 3] = [
@@ -27,27 +27,19 @@ const FILES: [(&str, &str, &[u8]); 3] = [
     ),
 ];
 
-/// The paths of the files, below a prefix.
-pub(crate) fn paths() -> impl Iterator<Item = String> {
-    FILES.iter().map(|(name, ..)| format!("/{name}"))
+/// The files as responses, each with its path below a prefix.
+pub(crate) fn files() -> impl Iterator<Item = (String, impl IntoResponse + Clone + Send + Sync + 'static)> {
+    FILES.into_iter().map(|(name, content_type, content)| {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+            (header::ETAG, cache::tag(content)),
+        ];
+        (format!("/{name}"), (headers, SAFETY, content))
+    })
 }
 
 /// Redirects from a prefix to the page below it, by an address that is relative.
 pub(crate) async fn redirect(uri: Uri) -> impl IntoResponse {
     let location = format!("{}/", last_part(uri.path()));
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)])
-}
-
-/// Sends a file of the dashboard; without a name, its page.
-pub(crate) async fn file(uri: Uri) -> Result<Response, Error> {
-    let name = last_part(uri.path());
-    let file = FILES.iter().find(|(of, ..)| *of == name);
-    let (_, content_type, content) = file.ok_or(Error::NoSuchPath)?;
-    Ok((
-        [(header::CONTENT_TYPE, *content_type)],
-        [(header::ETAG, cache::tag(content))],
-        SAFETY,
-        *content,
-    )
-        .into_response())
 }

@@ -1,6 +1,6 @@
 //! Every route on a page.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use aggregator::Store;
 use axum::{
@@ -112,8 +112,8 @@ fn dashboard(mut router: Router<Arc<App>>, prefix: &str) -> Router<Arc<App>> {
     if !prefix.is_empty() {
         router = router.route(prefix, with_options(dashboard::redirect));
     }
-    for path in dashboard::paths() {
-        let file = with_options(dashboard::file).layer(from_fn(cache::revalidate));
+    for (path, file) in dashboard::files() {
+        let file = with_options(|| ready(file)).layer(from_fn(cache::revalidate));
         router = router.route(&format!("{prefix}{path}"), file);
     }
     router

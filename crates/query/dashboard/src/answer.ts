@@ -1,7 +1,7 @@
 /** Answers that stay up to date while the page is looked at. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, ask, type Reply } from "./api";
-import { useSession } from "./session";
+import { KEY_REFUSED, useSession } from "./session";
 
 const REFRESH_MILLIS = 10_000;
 /** For what changes seldom. */
@@ -66,7 +66,7 @@ export function useAnswer<T>(address: string, parse: (reply: Reply) => T, refres
         if (abort.signal.aborted) return;
         const error = caught instanceof ApiError ? caught : new ApiError(0, "The answer cannot be read.");
         if (error.status === 401) {
-          session.end("The API does not accept this key.");
+          session.end(KEY_REFUSED);
           return;
         }
         failures += 1;

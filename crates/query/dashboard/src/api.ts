@@ -103,15 +103,11 @@ export const paths = {
       aggregation: AGGREGATIONS[grain],
       mentor_id: mentor,
     }),
-  conversations: (view: View, first: string, last: string, page: number) =>
-    path(view.org, "transcripts/", {
-      start_date: first,
-      end_date: last,
-      mentor: view.mentor,
-      topics: view.topics,
-      page: String(page),
-      page_size: String(PAGE_SIZE),
-    }),
+  /** One page, or without a number all of them. */
+  conversations: ({ org, mentor, topics }: View, first: string, last: string, page?: number) => {
+    const place: Record<string, string> = page === undefined ? {} : { page: String(page), page_size: String(PAGE_SIZE) };
+    return path(org, "transcripts/", { start_date: first, end_date: last, mentor, topics, ...place });
+  },
   messages: (org: string, conversation: string) =>
     path(org, `conversations/${encodeURIComponent(conversation)}/messages/`, {}),
   mentors: (org: string, first: string, last: string) => path(org, "mentors/", { start_date: first, end_date: last }),
@@ -121,29 +117,40 @@ export const paths = {
 
 /** Asks the API. Fails with an `ApiError`, or with an `AbortError` once `signal` is aborted. */
 export async function ask(address: string, key: string, signal: AbortSignal): Promise<Reply> {
-  let response: Response;
-  let body: string;
-  try {
-    response = await fetch(address, {
-      headers: { Authorization: `Api-Token ${key}`, Accept: "application/json" },
-      // The browser asks with `If-None-Match`, and takes a 304 for the answer that it still has.
-      cache: "no-cache",
-      credentials: "omit",
-      signal,
-    });
-    body = await response.text();
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new ApiError(0, "The server cannot be reached.");
-  }
-  if (!response.ok) {
-    throw new ApiError(response.status, detailOf(body, response.status), retryAfterMillis(response.headers));
-  }
+  // The browser asks with `If-None-Match`, and takes a 304 for the answer that it still has.
+  const { headers, body } = await request(address, key, { accept: "application/json", cache: "no-cache", signal }, (it) => it.text());
   return {
     body,
-    total: Number(response.headers.get("x-total-count") ?? NaN),
-    servedAt: Date.parse(response.headers.get("date") ?? "") || Date.now(),
+    total: Number(headers.get("x-total-count") ?? NaN),
+    servedAt: Date.parse(headers.get("date") ?? "") || Date.now(),
   };
+}
+
+/** Asks the API for a whole answer as CSV, however long. Fails with an `ApiError`. */
+export async function askFile(address: string, key: string): Promise<Blob> {
+  const { body } = await request(address, key, { accept: "text/csv", cache: "no-store" }, (it) => it.blob());
+  return body;
+}
+
+interface Asking {
+  accept: string;
+  cache: RequestCache;
+  signal?: AbortSignal;
+}
+
+async function request<T>(address: string, key: string, { accept, cache, signal }: Asking, read: (response: Response) => Promise<T>) {
+  let response: Response;
+  let detail: string;
+  try {
+    const headers = { Authorization: `Api-Token ${key}`, Accept: accept };
+    response = await fetch(address, { headers, cache, credentials: "omit", signal });
+    if (response.ok) return { headers: response.headers, body: await read(response) };
+    detail = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "The server cannot be reached.");
+  }
+  throw new ApiError(response.status, detailOf(detail, response.status), retryAfterMillis(response.headers));
 }
 
 function path(org: string, endpoint: string, params: Record<string, string>): string {

@@ -1,10 +1,11 @@
 /** The page: who asks, what for, and the answers. */
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { paths, type Cohorts, type DayCount, type MentorCount, type Reply, type TopicCount } from "./api";
 import { SELDOM_MILLIS, useAnswer } from "./answer";
 import { ActiveUsersCard, activeUsersData, CohortsCard, cohortsData } from "./charts";
 import { useNow } from "./clock";
 import { dayOf } from "./days";
+import { fileName } from "./download";
 import { Filters } from "./filters";
 import { Logo, MoonIcon, SunIcon } from "./icons";
 import { PipelineStatus } from "./pipeline";
@@ -22,7 +23,6 @@ export function App() {
   const [reason, setReason] = useState("");
   const [switching, setSwitching] = useState(false);
   const [theme, toggleTheme] = useTheme();
-  const main = useRef<HTMLElement>(null);
 
   const useKey = (newKey: string, newReason = "") => {
     storeKey(newKey);
@@ -54,7 +54,7 @@ export function App() {
           </button>
         </div>
       </header>
-      <main id="main" tabIndex={-1} ref={main}>
+      <main id="main" tabIndex={-1}>
         {signedIn ? (
           problems.length > 0 ? (
             <Notice
@@ -79,7 +79,6 @@ export function App() {
             onSubmit={(org, newKey) => {
               if (newKey !== "") useKey(newKey);
               setSwitching(false);
-              main.current?.focus();
               // Names of mentors and topics are an organisation's own.
               if (org !== view.org) navigate({ ...view, org, mentor: "", topics: "" });
             }}
@@ -99,8 +98,10 @@ interface DashboardProps {
 function Dashboard({ view, theme, navigate }: DashboardProps) {
   const today = dayOf(useNow());
   const { first, last } = viewRange(view, today);
-  const activeUsers = useAnswer(paths.activeUsers(view.org, first, last, view.groupBy), parseBody<DayCount[]>);
-  const cohorts = useAnswer(paths.cohorts(view.org, first, last, view.groupBy, view.mentor), parseBody<Cohorts>);
+  const activeUsersPath = paths.activeUsers(view.org, first, last, view.groupBy);
+  const activeUsers = useAnswer(activeUsersPath, parseBody<DayCount[]>);
+  const cohortsPath = paths.cohorts(view.org, first, last, view.groupBy, view.mentor);
+  const cohorts = useAnswer(cohortsPath, parseBody<Cohorts>);
   const mentors = useAnswer(paths.mentors(view.org, first, last), parseBody<MentorCount[]>, SELDOM_MILLIS);
   const topics = useAnswer(paths.topics(view.org, first, last), parseBody<TopicCount[]>, SELDOM_MILLIS);
   // With the grain that was asked for: while another is awaited, the numbers are still of that before.
@@ -127,8 +128,10 @@ function Dashboard({ view, theme, navigate }: DashboardProps) {
       <Tiles grain={view.groupBy} activity={activity} newUsers={cohorts.value?.new_users} conversations={total}
         failed={activeUsers.error !== undefined || cohorts.error !== undefined} />
       <div class="charts">
-        <ActiveUsersCard answer={activeUsers} data={activity} grain={view.groupBy} mentor={view.mentor} theme={theme} />
-        <CohortsCard answer={cohorts} data={growth} grain={view.groupBy} mentor={view.mentor} theme={theme} />
+        <ActiveUsersCard answer={activeUsers} address={activeUsersPath} file={fileName(view.org, `active-users-by-${view.groupBy}`, first, last)}
+          data={activity} grain={view.groupBy} mentor={view.mentor} theme={theme} />
+        <CohortsCard answer={cohorts} address={cohortsPath} file={fileName(view.org, `user-cohorts-by-${view.groupBy}`, first, last)}
+          data={growth} grain={view.groupBy} mentor={view.mentor} theme={theme} />
       </div>
       <Transcripts view={view} first={first} last={last} onTotal={setTotal} />
       <footer class="page-footer">

@@ -5,9 +5,8 @@ import type { Cohorts, DayCount } from "./api";
 import type { Answer } from "./answer";
 import { Chart } from "./chart";
 import { chartData, isOpen, latestPeriod, type ChartData } from "./chart_data";
-import { csv, download } from "./csv";
 import { formatNumber, formatPeriod, type Grain } from "./days";
-import { DownloadIcon } from "./icons";
+import { DownloadButton } from "./download";
 import { Ready } from "./states";
 
 export function activeUsersData(counts: DayCount[], grain: Grain): ChartData {
@@ -25,47 +24,44 @@ export function cohortsData({ periods, new_users, veteran_users }: Cohorts, grai
 
 interface CardProps {
   answer: Answer<unknown>;
+  /** Where the answer is from, and the name that it has as a file. */
+  address: string;
+  file: string;
   data?: ChartData;
   grain: Grain;
   mentor: string;
   theme: string;
 }
 
-export function ActiveUsersCard({ answer, data, grain, mentor, theme }: CardProps) {
+export function ActiveUsersCard({ grain, mentor, ...rest }: CardProps) {
   return (
-    <ChartCard id="active-users" title={`Active users by ${grain}`} answer={answer} data={data} theme={theme}
+    <ChartCard id="active-users" title={`Active users by ${grain}`} {...rest}
       note={mentor === "" ? "Users who sent a message in the period" : "With any mentor: this count has no filter"} />
   );
 }
 
-export function CohortsCard({ answer, data, grain, mentor, theme }: CardProps) {
+export function CohortsCard({ grain, mentor, ...rest }: CardProps) {
   return (
-    <ChartCard id="cohorts" title={`New and veteran users by ${grain}`} answer={answer} data={data} theme={theme}
+    <ChartCard id="cohorts" title={`New and veteran users by ${grain}`} {...rest}
       note={mentor === "" ? "New: registered in the period. Veteran: active in it, registered before the range" : `With the mentor ${mentor}`} />
   );
 }
 
-interface ChartCardProps {
+interface ChartCardProps extends Omit<CardProps, "grain" | "mentor"> {
   id: string;
   title: string;
   note: string;
-  answer: Answer<unknown>;
-  data?: ChartData;
-  theme: string;
 }
 
-function ChartCard({ id, title, note, answer, data, theme }: ChartCardProps) {
+function ChartCard({ id, title, note, answer, address, file, data, theme }: ChartCardProps) {
   return (
-    <section class="card" aria-labelledby={`${id}-title`}>
+    <section class="card" aria-labelledby={`${id}-title`} tabIndex={-1}>
       <header class="card-header">
         <div>
           <h2 id={`${id}-title`}>{title}</h2>
           <p class="note">{note}</p>
         </div>
-        <button type="button" class="icon" aria-label={`Download as CSV: ${title}`} title="Download as CSV" disabled={!data}
-          onClick={() => data && download(`${id}.csv`, csv(tableRows(data)))}>
-          <DownloadIcon />
-        </button>
+        <DownloadButton address={address} file={file} what={title} />
       </header>
       <Ready answer={answer} skeleton={<ChartSkeleton />}>
         {() => data && <Figure data={data} theme={theme} title={title} />}
@@ -132,17 +128,6 @@ function Numbers({ data, title }: { data: ChartData; title: string }) {
       )}
     </details>
   );
-}
-
-/** As a program wants them: instants, and numbers without separators. */
-function tableRows(data: ChartData): (string | number)[][] {
-  return [
-    ["period", ...data.series.map((series) => series.label)],
-    ...data.starts.map((start, at) => [
-      new Date(start).toISOString(),
-      ...data.series.map((series) => series.values[at] ?? 0),
-    ]),
-  ];
 }
 
 function ChartSkeleton() {

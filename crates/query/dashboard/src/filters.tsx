@@ -28,7 +28,7 @@ export function Filters({ view, today, mentors, topics, navigate }: FiltersProps
   const flush = () => [start, end, mentor, topic].forEach((draft) => draft.flush());
 
   return (
-    <form class="filters" aria-label="Filters" autocomplete="off" onSubmit={(event) => {
+    <form class="filters" aria-label="Filters" autocomplete="off" tabIndex={-1} onSubmit={(event) => {
       event.preventDefault();
       flush();
     }}>

@@ -4,6 +4,9 @@ import { useContext } from "preact/hooks";
 
 const STORED_KEY = "rollcall.api-key";
 
+/** Why a session ends that nobody has ended. */
+export const KEY_REFUSED = "The API does not accept this key.";
+
 export function storedKey(): string {
   return sessionStorage.getItem(STORED_KEY) ?? "";
 }

@@ -17,7 +17,7 @@ export function Notice({ title, text, action, busy = false, onAction }: NoticePr
     <div class="notice" role="alert">
       <h2>{title}</h2>
       <p>{text}</p>
-      <button type="button" onClick={onAction} disabled={busy}>{busy ? "Asking…" : action}</button>
+      <button type="button" onClick={() => !busy && onAction()} aria-disabled={busy}>{busy ? "Asking…" : action}</button>
     </div>
   );
 }

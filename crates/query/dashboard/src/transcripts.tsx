@@ -1,11 +1,10 @@
 /** The conversations of the range, page by page. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { PAGE_SIZE, paths, type Conversation, type ConversationPage, type Reply, type Topic } from "./api";
 import { useAnswer } from "./answer";
 import { ConversationPanel } from "./conversation";
-import { csv, download } from "./csv";
 import { formatDay, formatHour, formatNumber } from "./days";
-import { DownloadIcon } from "./icons";
+import { DownloadButton, fileName } from "./download";
 import { Ready } from "./states";
 import type { View } from "./view";
 
@@ -27,18 +26,15 @@ export function Transcripts({ view, first, last, onTotal }: TranscriptsProps) {
   const total = answer.value?.total;
   useEffect(() => onTotal(total), [total]);
 
-  const conversations = answer.value?.conversations ?? [];
   return (
-    <section class="card" aria-labelledby="transcripts-title">
+    <section class="card" aria-labelledby="transcripts-title" tabIndex={-1}>
       <header class="card-header">
         <div>
           <h2 id="transcripts-title">Transcripts</h2>
           <p class="note">Conversations that began in this range, newest first</p>
         </div>
-        <button type="button" class="icon" aria-label="Download this page as CSV: Transcripts" title="Download this page as CSV"
-          disabled={conversations.length === 0} onClick={() => download("transcripts.csv", csv(fileRows(conversations)))}>
-          <DownloadIcon />
-        </button>
+        <DownloadButton address={paths.conversations(view, first, last)} file={fileName(view.org, "transcripts", first, last)}
+          what="All transcripts" />
       </header>
       <Ready answer={answer} skeleton={<TableSkeleton />}>
         {(value) =>
@@ -50,7 +46,7 @@ export function Transcripts({ view, first, last, onTotal }: TranscriptsProps) {
           ) : (
             <>
               <ConversationTable conversations={value.conversations} onOpen={setOpened} />
-              <Pager page={page} total={value.total} onPage={(to) => setPlace({ question, page: to })} />
+              <Pager page={page} total={value.total} busy={answer.busy} onPage={(to) => setPlace({ question, page: to })} />
             </>
           )
         }
@@ -114,14 +110,29 @@ function Sentiment({ name }: { name: string }) {
   return known ? <span class={`sentiment ${name}`}>{name}</span> : <>{name === "unknown" ? "–" : name}</>;
 }
 
-function Pager({ page, total, onPage }: { page: number; total: number; onPage(page: number): void }) {
+interface PagerProps {
+  page: number;
+  total: number;
+  /** Whether the list is still that of the page before. */
+  busy: boolean;
+  onPage(page: number): void;
+}
+
+function Pager({ page, total, busy, onPage }: PagerProps) {
+  const nav = useRef<HTMLElement>(null);
+  // A list may be longer than the one before, and would push the button that has just been pressed off the screen.
+  useLayoutEffect(() => {
+    const focused = document.activeElement;
+    if (nav.current?.contains(focused)) focused?.scrollIntoView({ block: "nearest" });
+  }, [page, busy]);
   const pages = Math.max(1, Math.ceil(total / PAGE_SIZE));
   const first = (page - 1) * PAGE_SIZE + 1;
   const to = (label: string, target: number, possible: boolean) => (
-    <button type="button" disabled={!possible} onClick={() => onPage(target)}>{label}</button>
+    // Not `disabled`, which would take the focus away from a button that has just been pressed.
+    <button type="button" aria-disabled={!possible} onClick={() => possible && onPage(target)}>{label}</button>
   );
   return (
-    <nav class="pager" aria-label="Pages of transcripts">
+    <nav ref={nav} class="pager" aria-label="Pages of transcripts">
       <p>
         {formatNumber(Math.min(first, total))}–{formatNumber(Math.min(page * PAGE_SIZE, total))} of {formatNumber(total)}
       </p>
@@ -140,13 +151,4 @@ function TableSkeleton() {
 function parsePage({ body, total }: Reply): ConversationPage {
   const conversations = JSON.parse(body) as Conversation[];
   return { conversations, total: Number.isNaN(total) ? conversations.length : total };
-}
-
-function fileRows(conversations: Conversation[]): (string | number)[][] {
-  return [
-    ["id", "inserted_at", "user_id", "first_message", "topics", "message_count", "model", "user_sentiment"],
-    ...conversations.map((c) => [
-      c.id, c.inserted_at, c.user_id, c.first_message, c.topics.map((topic) => topic.name).join("; "), c.message_count, c.model, c.user_sentiment,
-    ]),
-  ];
 }
