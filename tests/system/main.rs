@@ -14,6 +14,8 @@ mod drift;
 mod engine;
 mod fairness;
 mod freshness;
+mod fuzzing;
+mod generated;
 mod groups;
 mod harness;
 mod history;

@@ -24,21 +24,24 @@ pub(crate) fn python() -> PathBuf {
             "round_trip.py",
             "terminal.py",
         ],
-        |dir| {
-            run("python3", ["-m", "venv", "."], dir, None);
-            let from = [
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--requirement",
-                "requirements.txt",
-            ];
-            run("bin/python", from, dir, None);
-            run("bin/python", ["-m", "pip", "check"], dir, None);
-        },
+        install_python,
     )
+}
+
+/// Makes `bin` in a directory, which has Python with the packages of its `requirements.txt`.
+pub(crate) fn install_python(dir: &Path) {
+    run("python3", ["-m", "venv", "."], dir, None);
+    let from = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--requirement",
+        "requirements.txt",
+    ];
+    run("bin/python", from, dir, None);
+    run("bin/python", ["-m", "pip", "check"], dir, None);
 }
 
 /// A directory whose `node_modules` has the packages of `tests/system/typescript/package-lock.json`.
@@ -52,15 +55,14 @@ pub(crate) fn node() -> PathBuf {
             "round_trip.mjs",
             "dclint.json",
         ],
-        |dir| {
-            run(
-                "npm",
-                ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                dir,
-                None,
-            );
-        },
+        install_node,
     )
+}
+
+/// Makes `node_modules` in a directory, with the packages of its `package-lock.json`.
+pub(crate) fn install_node(dir: &Path) {
+    let from = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run("npm", from, dir, None);
 }
 
 /// The directory of that name in `tests/system`.
@@ -69,8 +71,9 @@ pub(crate) fn sources(name: &str) -> PathBuf {
 }
 
 /// The directory of that name with copies of its files, in which `install` has run since they changed last.
-fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
+pub(crate) fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
     let read = |file: &&str| std::fs::read(sources(name).join(file)).unwrap();
     let contents: Vec<Vec<u8>> = files.iter().map(read).collect();
     let files: Vec<(&str, &[u8])> = files
