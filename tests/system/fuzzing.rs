@@ -4,6 +4,17 @@ use tempfile::TempDir;
 
 use crate::{clients::Running, tools};
 
+/// What must be answered well at least once, as metrics name it.
+const ROUTES: [&str; 7] = [
+    "transcripts",
+    "usage-summary",
+    "user-cohorts-over-time",
+    "mentors",
+    "topics",
+    "messages",
+    "pipeline",
+];
+
 /// Starts a system with events, has Schemathesis send so many requests to each operation besides those that it always sends,
 /// and returns how many it sent.
 async fn fuzz(examples: &str, more: &[&str]) -> u32 {
@@ -31,6 +42,13 @@ async fn fuzz(examples: &str, more: &[&str]) -> u32 {
     let output = tools::run("env", [&command[..], &options, more].concat(), dir.path(), None);
     let output = String::from_utf8(output).unwrap();
     println!("{output}");
+    for route in ROUTES {
+        let sample = format!("rollcall_http_requests_total{{route=\"{route}\",status=\"200\"");
+        assert!(
+            system.process.metric(&sample).await > 0,
+            "{route} never answered 200"
+        );
+    }
     let cases = output
         .lines()
         .find_map(|line| line.trim().split_once(" generated"));
