@@ -1,5 +1,7 @@
 //! Schemathesis, which tests an API with requests that it makes from the description, finds no fault in ours.
 
+#![expect(clippy::print_stdout, reason = "the report of a run is its output")]
+
 use tempfile::TempDir;
 
 use crate::{clients::Running, tools};

@@ -105,9 +105,9 @@ fn write_instants(value: &mut Value) {
                 match (name.as_str(), field) {
                     ("inserted_at", field) => write(field, SecondsFormat::Millis),
                     ("periods", Value::Array(periods)) => {
-                        periods
-                            .iter_mut()
-                            .for_each(|period| write(period, SecondsFormat::AutoSi));
+                        for period in periods {
+                            write(period, SecondsFormat::AutoSi);
+                        }
                     }
                     (_, field) => write_instants(field),
                 }
