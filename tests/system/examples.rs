@@ -106,7 +106,7 @@ async fn the_python_example_publishes_what_the_endpoints_answer() {
         dir: installed(
             "python",
             &["requirements.txt", "publish.py"],
-            tools::install_for_python,
+            tools::install_python,
         ),
     })
     .await;
@@ -117,7 +117,7 @@ async fn the_typescript_example_publishes_what_the_endpoints_answer() {
     let files = ["package.json", "package-lock.json", "tsconfig.json", "publish.ts"];
     publishes_the_events(Example {
         command: &["npm", "start"],
-        dir: installed("typescript", &files, tools::install_for_node),
+        dir: installed("typescript", &files, tools::install_node),
     })
     .await;
 }

@@ -17,6 +17,8 @@ mod examples;
 mod exports;
 mod fairness;
 mod freshness;
+mod fuzzing;
+mod generated;
 mod groups;
 mod harness;
 mod history;

@@ -24,8 +24,24 @@ pub(crate) fn python() -> PathBuf {
             "round_trip.py",
             "terminal.py",
         ],
-        install_for_python,
+        install_python,
     )
+}
+
+/// Makes `bin` in a directory, which has Python with the packages of its `requirements.txt`.
+pub(crate) fn install_python(dir: &Path) {
+    run("python3", ["-m", "venv", "."], dir, None);
+    let from = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--requirement",
+        "requirements.txt",
+    ];
+    run("bin/python", from, dir, None);
+    run("bin/python", ["-m", "pip", "check"], dir, None);
 }
 
 /// A directory whose `node_modules` has the packages of `tests/system/typescript/package-lock.json`.
@@ -39,7 +55,7 @@ pub(crate) fn node() -> PathBuf {
             "round_trip.mjs",
             "dclint.json",
         ],
-        install_for_node,
+        install_node,
     )
 }
 
@@ -60,12 +76,12 @@ pub(crate) fn browser() -> PathBuf {
             "speed.mjs",
             "stage.mjs",
         ],
-        install_for_node,
+        install_node,
     )
 }
 
 /// Makes a `bin` with Python and the packages of `requirements.txt`.
-pub(crate) fn install_for_python(dir: &Path) {
+pub(crate) fn install_python(dir: &Path) {
     run("python3", ["-m", "venv", "."], dir, None);
     let from = [
         "-m",
@@ -81,13 +97,9 @@ pub(crate) fn install_for_python(dir: &Path) {
 }
 
 /// Makes a `node_modules` with the packages of `package-lock.json`.
-pub(crate) fn install_for_node(dir: &Path) {
-    run(
-        "npm",
-        ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        dir,
-        None,
-    );
+pub(crate) fn install_node(dir: &Path) {
+    let from = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run("npm", from, dir, None);
 }
 
 /// The directory of that name in `tests/system`.
@@ -97,7 +109,7 @@ pub(crate) fn sources(name: &str) -> PathBuf {
 
 /// The directory of that name in `tests/system` with copies of its files, in which `install` has run since they changed
 /// last.
-fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
+pub(crate) fn installed(name: &str, files: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
     installed_from(&sources(name), name, files, install)
 }
 
@@ -109,6 +121,7 @@ pub(crate) fn installed_from(
     install: impl FnOnce(&Path),
 ) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
     let read = |file: &&str| std::fs::read(source.join(file)).unwrap();
     let contents: Vec<Vec<u8>> = files.iter().map(read).collect();
     let files: Vec<(&str, &[u8])> = files

@@ -17,9 +17,13 @@ use crate::{
     registered::registered,
 };
 
+const HOUR: i64 = 3_600;
 const DAY: i64 = Day::MILLIS / 1_000;
 /// The last second that a `DateTime` holds.
 const LAST: i64 = 0xffff_ffff;
+
+/// The maximum number of periods in a row that are named one by one.
+const NAMED: usize = 7;
 
 /// The counts of a period, which is given by its position in the range.
 #[derive(Debug, Row, Deserialize)]
@@ -54,8 +58,32 @@ struct Gap {
 #[derive(Debug, PartialEq, Eq)]
 struct Slice {
     table: &'static str,
+    /// How many seconds a period of the table has.
+    length: i64,
     /// By their first second.
     periods: Vec<i64>,
+}
+
+impl Slice {
+    /// A condition that a period is one of these. Longer stretches are given by their ends: a thousand months have so many days
+    /// that a statement which named each would be longer than ClickHouse's `http_max_field_value_size`, 128 KiB.
+    fn within(&self) -> String {
+        let stretches = self.periods.chunk_by(|period, next| next - period == self.length);
+        let (mut named, mut conditions) = (Vec::new(), Vec::new());
+        for stretch in stretches {
+            match stretch {
+                [first, .., last] if stretch.len() > NAMED => conditions.push(format!(
+                    "period BETWEEN toDateTime({first}, 'UTC') AND toDateTime({last}, 'UTC')"
+                )),
+                _ => named.extend(stretch.iter().map(i64::to_string)),
+            }
+        }
+        if !named.is_empty() {
+            let named = named.join(",");
+            conditions.push(format!("period IN CAST([{named}] AS Array(DateTime('UTC')))"));
+        }
+        conditions.join(" OR ")
+    }
 }
 
 /// Which activity is counted, and over which periods.
@@ -182,10 +210,9 @@ impl ActivityQuery<'_> {
             .into_iter()
             .filter(|slice| !slice.periods.is_empty())
             .map(|slice| {
-                let periods: Vec<_> = slice.periods.iter().map(i64::to_string).collect();
                 include_str!("../sql/active_slice.sql")
                     .replace("${table}", slice.table)
-                    .replace("${periods}", &periods.join(","))
+                    .replace("${within}", &slice.within())
             })
             .collect();
         if slices.is_empty() {
@@ -253,12 +280,10 @@ impl ActivityQuery<'_> {
     pub(crate) fn active_users(&self) -> Option<String> {
         let slices = slices(Grain::Week, &gaps(self.range, Grain::Week));
         let users = slices.iter().map(|slice| {
-            let periods: Vec<_> = slice.periods.iter().map(i64::to_string).collect();
             format!(
-                "SELECT user FROM {{db:Identifier}}.{} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} \
-                 AND period IN CAST([{}] AS Array(DateTime('UTC')))",
+                "SELECT user FROM {{db:Identifier}}.{} WHERE org = {{org:String}} AND mentor_id = {{mentor:String}} AND ({})",
                 slice.table,
-                periods.join(",")
+                slice.within()
             )
         });
         (!slices.is_empty()).then(|| users.collect::<Vec<_>>().join(" UNION ALL "))
@@ -306,8 +331,14 @@ fn gaps(range: DateRange, grain: Grain) -> Vec<Gap> {
 /// The periods of the activity tables that gaps are counted from: of weeks the whole ones from the weekly rollup, and the
 /// days of those that the range cuts from the daily one, from which months are made too.
 fn slices(grain: Grain, gaps: &[Gap]) -> Vec<Slice> {
-    let mut slices = ["active_hourly", "active_daily", "active_weekly"].map(|table| Slice {
+    let tables = [
+        ("active_hourly", HOUR),
+        ("active_daily", DAY),
+        ("active_weekly", 7 * DAY),
+    ];
+    let mut slices = tables.map(|(table, length)| Slice {
         table,
+        length,
         periods: Vec::new(),
     });
     for Gap { time, .. } in gaps {
@@ -383,6 +414,27 @@ mod tests {
             days(range((2024, 1, 3), (2024, 1, 10)), Grain::Week),
             [("active_daily", "03 04 05 06 07 08 09 10".into())]
         );
+    }
+
+    #[test]
+    fn stretches_without_a_gap_are_given_by_their_ends() {
+        let slice = |periods: &[i64]| Slice {
+            table: "active_daily",
+            length: DAY,
+            periods: periods.iter().map(|day| day * DAY).collect(),
+        };
+        assert_eq!(
+            slice(&[1, 3, 4]).within(),
+            "period IN CAST([86400,259200,345600] AS Array(DateTime('UTC')))"
+        );
+        assert_eq!(
+            slice(&[1, 3, 4, 5, 6, 7, 8, 9, 10]).within(),
+            "period BETWEEN toDateTime(259200, 'UTC') AND toDateTime(864000, 'UTC') \
+             OR period IN CAST([86400] AS Array(DateTime('UTC')))"
+        );
+        let all = range((1970, 1, 1), (2106, 2, 6));
+        let all = slices(Grain::Month, &gaps(all, Grain::Month));
+        assert!(all[0].periods.len() > 49_000 && all[0].within().len() < 100);
     }
 
     #[test]

@@ -10,10 +10,21 @@ use utoipa::{
 
 use crate::{dto::ErrorBody, handlers, schemas, settings::Prefix};
 
-/// Describes the interface as OpenAPI 3.1. Its first server is the prefix, where there is one.
+/// The routes for operators, which are served without any prefix.
+const AT_THE_ROOT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Describes the interface as OpenAPI 3.1. Its first server is the prefix, where there is one; that of the routes for
+/// operators is the root.
 pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
     let mut description = Description::openapi();
     let prefixed = (!prefix.as_str().is_empty()).then(|| Server::new(prefix.as_str()));
+    if prefixed.is_some() {
+        for path in AT_THE_ROOT {
+            if let Some(item) = description.paths.paths.get_mut(path) {
+                item.servers = Some(vec![Server::new("/")]);
+            }
+        }
+    }
     description.servers = Some(prefixed.into_iter().chain([Server::new("/")]).collect());
     description
 }

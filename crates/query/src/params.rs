@@ -104,13 +104,14 @@ const TOPICS: Text = Text {
 
 const PAGE: PositiveInteger = PositiveInteger {
     name: paging::PAGE,
-    description: "Asks for one page instead of the whole list: which one, from 1 up. A page past the end is empty.",
+    description: "Asks for one page instead of the whole list: which one, from 1 up; the first where `page_size` alone is given. A page past \
+            the end is empty.",
     default: 1,
     max: None,
 };
 const PAGE_SIZE: PositiveInteger = PositiveInteger {
     name: paging::PAGE_SIZE,
-    description: "Asks for one page instead of the whole list: how many conversations it holds.",
+    description: "Asks for one page instead of the whole list: how many conversations it holds; 100 where `page` or `cursor` alone is given.",
     default: Page::DEFAULT_SIZE,
     max: Some(Page::MAX_SIZE),
 };
@@ -273,7 +274,11 @@ impl IntoParams for Transcripts {
 
 impl IntoParams for Days {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![START_DATE.describe(false), END_DATE.describe(false)]
+        vec![
+            START_DATE.describe(false),
+            END_DATE.describe(false),
+            EXPORT.describe(),
+        ]
     }
 }
 

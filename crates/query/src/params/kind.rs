@@ -174,10 +174,11 @@ impl PositiveInteger {
         }
     }
 
+    /// Without its default: that counts only where a page is asked for, and there are clients that send the default of what they
+    /// are not given, which asks for one.
     pub(super) fn describe(&self) -> Parameter {
         let schema = ObjectBuilder::new()
             .schema_type(SchemaType::new(Type::Integer))
-            .default(Some(self.default.into()))
             .minimum(Some(1_u64))
             .maximum(self.max);
         parameter(self.name, self.description, schema).build()

@@ -236,3 +236,35 @@ async fn every_form_of_a_path_answers_alike_and_head_returns_only_the_headers() 
         assert!(bodies[0].len() > 50, "{endpoint}");
     }
 }
+
+#[tokio::test]
+async fn the_longest_range_of_each_period_is_answered() {
+    let service = World::default()
+        .active("2024-01-01T10:00:00Z", "ada", "euclid")
+        .serve("longest_ranges")
+        .await;
+    for (grain, start, end) in [
+        ("hour", "2023-01-01", "2024-02-20"),
+        ("day", "2000-01-01", "2027-05-18"),
+        ("week", "1960-01-01", "2150-12-31"),
+        ("month", "1400-01-01", "2230-12-31"),
+    ] {
+        let days = format!("start_date={start}&end_date={end}");
+        let usage = service
+            .ask(&format!("usage-summary/?{days}&group_by={grain}"))
+            .await;
+        let counts = usage.as_array().unwrap().iter();
+        let users: u64 = counts.map(|count| count["user_count"].as_u64().unwrap()).sum();
+        assert_eq!(users, 1, "{grain}");
+        for more in ["", "&mentor_id=euclid", "&new_users_by=activity"] {
+            let cohorts = service
+                .ask(&format!(
+                    "user-cohorts-over-time/?{days}&aggregation={grain}{more}"
+                ))
+                .await;
+            let new_users = cohorts["new_users"].as_array().unwrap().iter();
+            let new_users: u64 = new_users.map(|count| count.as_u64().unwrap()).sum();
+            assert_eq!(new_users, 1, "{grain}{more}");
+        }
+    }
+}

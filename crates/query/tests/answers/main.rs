@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
 mod activity;
+#[path = "../support/conformance.rs"]
+mod conformance;
 mod discovery;
 mod engine;
 mod hostile;

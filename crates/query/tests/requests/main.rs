@@ -5,6 +5,8 @@
 
 mod authorization;
 mod browsers;
+#[path = "../support/conformance.rs"]
+mod conformance;
 mod description;
 #[path = "../support/http.rs"]
 mod http;

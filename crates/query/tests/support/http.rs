@@ -1,12 +1,14 @@
-//! Requests to the router, without a socket.
+//! Requests to the router, without a socket. Every answer is compared with its description.
 
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
 use tower::ServiceExt;
+
+use crate::conformance;
 
 /// Of acme alone.
 pub(crate) const ACME_KEY: &str = "acme-key";
@@ -35,17 +37,22 @@ pub(crate) async fn send(service: &Router, mut request: Request<Body>) -> Answer
     send_as_it_is(service, request).await
 }
 
-/// Sends a request, with or without a `Host`, and reads all of its response.
+/// Sends a request, with or without a `Host`, and reads all of its response, which must be as it is described.
 pub(crate) async fn send_as_it_is(service: &Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = service.clone().oneshot(request).await.unwrap().into_parts();
     let bytes = body
         .collect()
         .await
         .expect("the body ends as it should")
         .to_bytes();
-    Answer {
+    let answer = Answer {
         status: parts.status,
         headers: parts.headers,
         body: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    if method == Method::GET {
+        conformance::assert_described(&path, &answer);
     }
+    answer
 }
