@@ -28,22 +28,6 @@ pub(crate) fn python() -> PathBuf {
     )
 }
 
-/// Makes `bin` in a directory, which has Python with the packages of its `requirements.txt`.
-pub(crate) fn install_python(dir: &Path) {
-    run("python3", ["-m", "venv", "."], dir, None);
-    let from = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--requirement",
-        "requirements.txt",
-    ];
-    run("bin/python", from, dir, None);
-    run("bin/python", ["-m", "pip", "check"], dir, None);
-}
-
 /// A directory whose `node_modules` has the packages of `tests/system/typescript/package-lock.json`.
 pub(crate) fn node() -> PathBuf {
     installed(
@@ -80,7 +64,7 @@ pub(crate) fn browser() -> PathBuf {
     )
 }
 
-/// Makes a `bin` with Python and the packages of `requirements.txt`.
+/// Makes `bin` in a directory, which has Python with the packages of its `requirements.txt`.
 pub(crate) fn install_python(dir: &Path) {
     run("python3", ["-m", "venv", "."], dir, None);
     let from = [
