@@ -90,6 +90,7 @@ async fn each_route_is_described_where_it_is_served() {
         for server in servers.as_array().unwrap() {
             let base = server["url"].as_str().unwrap().trim_end_matches('/');
             let path = path.replace("{org}", "globex");
+            let path = path.replace("{file}", "chat.message.created.v1.json");
             let answer = get(&service, &format!("{base}{path}")).await;
             // The key is of another organisation, which is found out before the store is asked.
             let expected = if path.contains("globex") { 403 } else { 200 };

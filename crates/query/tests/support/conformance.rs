@@ -23,8 +23,8 @@ const NO_HOST: &str = r#"{"detail":"the request must have one Host header"}"#;
 /// Panics if an answer to `GET` is not as it is described for its path; does nothing if the path is not described.
 pub(crate) fn assert_described(path: &str, answer: &Answer) {
     let status = answer.status.as_u16();
-    // What HTTP itself has answers for, descriptions leave out: not modified, another method, and a request without a host.
-    let is_of_http = [304, 405].contains(&status) || answer.body == NO_HOST;
+    // What HTTP itself has answers for, descriptions leave out: not modified, moved, another method, and a request without a host.
+    let is_of_http = [304, 307, 405].contains(&status) || answer.body == NO_HOST;
     let Some(template) = template_of(path).filter(|_| !is_of_http) else {
         return;
     };
