@@ -67,7 +67,7 @@ impl Position {
     }
 
     /// Whether it comes after another in a list.
-    pub(crate) fn is_after(&self, other: &Self) -> bool {
+    fn is_after(&self, other: &Self) -> bool {
         (other.began_at, self.conversation_id) > (self.began_at, other.conversation_id)
     }
 }
@@ -139,10 +139,15 @@ impl Listing {
         *self.days.start()
     }
 
-    /// Whether a conversation is listed that began where it is asked for.
-    pub(crate) fn has(&self, details: &Details) -> bool {
-        (self.mentor.is_empty() || details.mentor == self.mentor)
-            && (self.topics.is_empty() || details.has_topic)
+    /// Whether a conversation began up to a position, and with the mentor.
+    pub(crate) fn has_begun(&self, details: &Details, until: Position) -> bool {
+        !Position::from(&details.conversation).is_after(&until)
+            && (self.mentor.is_empty() || details.mentor == self.mentor)
+    }
+
+    /// Whether a conversation has one of the topics, if any are asked for.
+    pub(crate) const fn has_topic(&self, details: &Details) -> bool {
+        self.topics.is_empty() || details.has_topic
     }
 
     /// How many match, by the day on which they began: as it was observed, as far as that holds, and from rows since then.

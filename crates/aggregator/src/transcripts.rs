@@ -23,8 +23,8 @@ use crate::{
 /// The first of a page are one chunk and those before it, as long as these have less text than this, in bytes.
 const FIRST_BYTES: usize = 1 << 20;
 
-/// So many candidates that began elsewhere are read in vain, at most.
-const MANY_MISPLACED: u64 = 1_000;
+/// About how many candidates that began elsewhere are read in vain.
+const MANY_ELSEWHERE: u64 = 1_000;
 
 /// Conversations in chunks of bounded size.
 pub type Conversations = BoxStream<'static, Result<Vec<Conversation>, Error>>;
@@ -193,8 +193,8 @@ struct List {
     /// How many candidates were named so far, and how many of them were listed.
     named: u64,
     listed: u64,
-    /// How many of them are named again where they began.
-    misplaced: u64,
+    /// How many of them began elsewhere or with another mentor.
+    begun_elsewhere: u64,
     /// Whether texts were so long that a chunk could not have all that were named.
     is_long: bool,
     /// Of those that were named last, the ones that are still to be read, in groups of bounded size.
@@ -210,7 +210,7 @@ impl List {
             left,
             named: 0,
             listed: 0,
-            misplaced: 0,
+            begun_elsewhere: 0,
             is_long: false,
             groups: VecDeque::new(),
             until: Position::end_of(0),
@@ -268,18 +268,18 @@ impl List {
 
     /// Those that are listed where they were named, in the order of the list.
     fn listed(&mut self, details: Vec<Details>) -> Vec<Conversation> {
-        let (misplaced, details): (Vec<_>, Vec<_>) = details
-            .into_iter()
-            .partition(|details| Position::from(&details.conversation).is_after(&self.until));
-        self.misplaced += count(misplaced.len());
-        if self.misplaced > MANY_MISPLACED && self.misplaced > self.named / 2 {
-            // These conversations go on for days. What is left is held against when they began first.
-            self.candidates.have_begun = true;
-            (self.named, self.listed, self.misplaced) = (0, 0, 0);
-        }
         let listing = &self.candidates.listing;
-        let details = details.into_iter().filter(|details| listing.has(details));
-        let mut listed: Vec<_> = details.map(|details| details.conversation).collect();
+        let (begun, others): (Vec<_>, Vec<_>) = details
+            .into_iter()
+            .partition(|details| listing.has_begun(details, self.until));
+        let on_topic = begun.into_iter().filter(|details| listing.has_topic(details));
+        let mut listed: Vec<_> = on_topic.map(|details| details.conversation).collect();
+        self.begun_elsewhere += count(others.len());
+        if self.begun_elsewhere > MANY_ELSEWHERE && self.begun_elsewhere > self.named / 2 {
+            // These conversations go on for days, or with other mentors. What is left is held against when they began first.
+            self.candidates.have_begun = true;
+            (self.named, self.listed, self.begun_elsewhere) = (0, 0, 0);
+        }
         listed.sort_unstable_by_key(|conversation| (Reverse(conversation.inserted_at), conversation.id));
         listed.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= count(listed.len());

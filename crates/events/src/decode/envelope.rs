@@ -220,7 +220,8 @@ impl<'a> Headers<'a> {
             Attribute::Absent if mode == Mode::Binary && self.structured(false, value).is_ok() => {
                 Err(Rejection::StructuredWithHeaders)
             }
-            Attribute::Header([b'"', .., b'"']) => Err(Rejection::QuotedHeader),
+            // A converter writes `"1.0"`, or `{"schema":…,"payload":"1.0"}`.
+            Attribute::Header([b'"', .., b'"'] | [b'{', .., b'}']) => Err(Rejection::QuotedHeader),
             version if version.text("specversion")? == "1.0" => Ok(()),
             _ => Err(Rejection::UnsupportedSpecVersion),
         }

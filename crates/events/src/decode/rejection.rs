@@ -29,7 +29,7 @@ pub enum Rejection {
     )]
     StructuredWithHeaders,
     /// The header `ce_specversion` was encoded as JSON, and with it probably all others.
-    #[error("header ce_specversion: in quotes, as if encoded as JSON: send headers as plain text")]
+    #[error("header ce_specversion: encoded as JSON, in quotes or with a schema: send headers as plain text")]
     QuotedHeader,
     /// Neither the headers nor the value say that this is a CloudEvent.
     #[error(
