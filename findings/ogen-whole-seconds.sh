@@ -30,6 +30,13 @@ cat >description.json <<'JSON'
   }}}
 }
 JSON
+{
+  go mod init example && go get -tool "github.com/ogen-go/ogen/cmd/ogen@$version" &&
+    go tool ogen --target client --package client --clean description.json
+} >log 2>&1 || {
+  cat log >&2
+  cannot_try "no client is made"
+}
 cat >main.go <<'GO'
 package main
 
@@ -51,10 +58,7 @@ func main() {
 	fmt.Printf("%d ms, written %s\n", moment.At.UnixMilli()%1000, written)
 }
 GO
-{
-  go mod init example && go get "github.com/ogen-go/ogen@$version" &&
-    go run github.com/ogen-go/ogen/cmd/ogen --target client --package client --clean description.json && go mod tidy
-} >/dev/null 2>log || { cat log >&2; cannot_try "no client is made"; }
+go mod tidy >log 2>&1 || cannot_try "the client's modules cannot be fetched"
 saw=$(go run .) || cannot_try "the client is made otherwise"
 echo 'expected: 120 ms, written {"at":"2026-11-23T09:30:00.12Z"}'
 echo "saw: $saw"
