@@ -6,19 +6,18 @@
 use std::ops::Range;
 
 use clickhouse::{Row, query::Query};
-use events::{DateRange, Day, Grain, NewUsersBy};
+use events::{DateRange, Grain, NewUsersBy};
 use futures::future::{try_join, try_join_all};
 use serde::Deserialize;
 
 use crate::{
+    changes::{DAY, HOUR},
     connection::Connection,
     error::Error,
     observed_users::{Asked, Observations, ObservedUsers, end_of, second},
     registered::registered,
 };
 
-const HOUR: i64 = 3_600;
-const DAY: i64 = Day::MILLIS / 1_000;
 /// The last second that a `DateTime` holds.
 const LAST: i64 = 0xffff_ffff;
 
@@ -373,7 +372,7 @@ pub(crate) fn millis(range: DateRange) -> Range<i64> {
 
 #[cfg(test)]
 mod tests {
-    use events::Timestamp;
+    use events::{Day, Timestamp};
 
     use super::*;
 

@@ -2,11 +2,11 @@
 //! Its addresses are relative, so that it works under any prefix.
 
 use axum::{
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderValue, header},
     response::IntoResponse,
 };
 
-use crate::{cache, docs::SAFETY, observe::last_part};
+use crate::{cache, docs::SAFETY};
 
 /// The files by their names; the page has none.
 const FILES: [(&str, &str, &[u8]); 3] = [
@@ -36,10 +36,4 @@ pub(crate) fn files() -> impl Iterator<Item = (String, impl IntoResponse + Clone
         ];
         (format!("/{name}"), (headers, SAFETY, content))
     })
-}
-
-/// Redirects from a prefix to the page below it, by an address that is relative.
-pub(crate) async fn redirect(uri: Uri) -> impl IntoResponse {
-    let location = format!("{}/", last_part(uri.path()));
-    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)])
 }

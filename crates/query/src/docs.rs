@@ -11,7 +11,7 @@ use axum::{
 };
 use utoipa_swagger_ui::Config;
 
-use crate::error::Error;
+use crate::{error::Error, observe::last_part};
 
 /// The description, written once.
 #[derive(Clone)]
@@ -34,9 +34,10 @@ pub(crate) async fn openapi_json(Extension(Description(json)): Extension<Descrip
     ([(header::CONTENT_TYPE, "application/json")], json)
 }
 
-/// Redirects from `/docs` to the page, by an address that is relative.
-pub(crate) async fn redirect() -> impl IntoResponse {
-    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "docs/")])
+/// Redirects to the page of the same path with a closing slash, by an address that is relative.
+pub(crate) async fn redirect(uri: Uri) -> impl IntoResponse {
+    let location = format!("{}/", last_part(uri.path()));
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)])
 }
 
 /// Sends a file of Swagger UI; without a name, its page.

@@ -83,7 +83,7 @@ pub fn router(
                 .route(&format!("{path}/"), endpoint.clone());
         }
         router = router
-            .route(&format!("{prefix}/schemas"), with_options(schemas::redirect))
+            .route(&format!("{prefix}/schemas"), with_options(docs::redirect))
             .route(&format!("{prefix}/schemas/"), with_options(schemas::list))
             .route(&format!("{prefix}/schemas/{{file}}"), with_options(schemas::file))
             .route(
@@ -110,7 +110,7 @@ pub fn router(
 /// Adds the dashboard below a prefix.
 fn dashboard(mut router: Router<Arc<App>>, prefix: &str) -> Router<Arc<App>> {
     if !prefix.is_empty() {
-        router = router.route(prefix, with_options(dashboard::redirect));
+        router = router.route(prefix, with_options(docs::redirect));
     }
     for (path, file) in dashboard::files() {
         let file = with_options(|| ready(file)).layer(from_fn(cache::revalidate));

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use axum::{
     Json,
     body::Bytes,
-    http::{StatusCode, Uri, header},
+    http::{Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
 
-use crate::{dto::ErrorBody, error::Error};
+use crate::{dto::ErrorBody, error::Error, observe::last_part};
 
 /// By the names of their files.
 static FILES: LazyLock<BTreeMap<String, Bytes>> = LazyLock::new(|| {
@@ -18,11 +18,6 @@ static FILES: LazyLock<BTreeMap<String, Bytes>> = LazyLock::new(|| {
         |(event_type, schema): (&str, Value)| (format!("{event_type}.json"), schema.to_string().into());
     events::schemas().map(file).into_iter().collect()
 });
-
-/// Redirects from `/schemas` to the list, by an address that is relative.
-pub(crate) async fn redirect() -> impl IntoResponse {
-    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "schemas/")])
-}
 
 /// List the schemas
 ///
@@ -72,8 +67,7 @@ pub(crate) async fn list() -> Json<Vec<&'static str>> {
     )
 )]
 pub(crate) async fn file(uri: Uri) -> Result<Response, Error> {
-    let name = uri.path().rsplit('/').next().unwrap_or_default();
-    let schema = FILES.get(name).ok_or(Error::NoSuchPath)?;
+    let schema = FILES.get(last_part(uri.path())).ok_or(Error::NoSuchPath)?;
     Ok((
         [(header::CONTENT_TYPE, "application/schema+json")],
         schema.clone(),
