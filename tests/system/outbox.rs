@@ -154,6 +154,7 @@ async fn connect(dir: &Path, servers: &str, connector: &Value) -> Running {
     let child = Command::new("java")
         .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+        .arg(format!("-Djava.io.tmpdir={}", dir.display()))
         .arg("-cp")
         .arg(installation.join("lib/*"))
         .arg("org.apache.kafka.connect.cli.ConnectStandalone")

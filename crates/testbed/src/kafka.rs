@@ -190,6 +190,8 @@ impl Kafka {
         let mut command = Command::new("java");
         command
             .args(self.jvm)
+            // Where its libraries unpack native code, which stays there if it is killed.
+            .arg(format!("-Djava.io.tmpdir={}", self.dir.display()))
             .args(LOGGER.map(|option| format!("-Dorg.slf4j.simpleLogger.{option}")))
             .arg("-cp")
             .arg(self.lib.join("*"))

@@ -51,7 +51,9 @@ impl ZooKeeper {
         fs::write(&file, configuration).expect("a file can be written");
         let output = File::create(&log).expect("a log can be opened");
         let process = Command::new("java")
-            .args(["-Xmx128m", "-cp"])
+            .arg("-Xmx128m")
+            .arg(format!("-Djava.io.tmpdir={}", dir.path().display()))
+            .arg("-cp")
             .arg(installation.join("lib/*"))
             .arg("org.apache.zookeeper.server.ZooKeeperServerMain")
             .arg(&file)
