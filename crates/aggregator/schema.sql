@@ -365,7 +365,8 @@ CREATE TABLE users
     `org` LowCardinality(String) COMMENT 'organisation',
     `user` UInt128 COMMENT 'sipHash128 of the user_id',
     `registered_at` SimpleAggregateFunction(min, Int64) COMMENT 'earliest registration in milliseconds since 1970; the greatest Int64: none',
-    `first_message_at` SimpleAggregateFunction(min, Int64) COMMENT 'earliest user message likewise'
+    `first_message_at` SimpleAggregateFunction(min, Int64) COMMENT 'earliest user message likewise',
+    INDEX known_at (if(registered_at = 9223372036854775807, -9223372036854775808, registered_at), if(first_message_at = 9223372036854775807, -9223372036854775808, first_message_at)) TYPE minmax GRANULARITY 1
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (org, user)

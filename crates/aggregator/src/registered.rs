@@ -9,12 +9,13 @@ pub(crate) fn registered(condition: &str) -> String {
 
 /// A condition that a user may have registered within these milliseconds.
 pub(crate) fn registered_within(ranges: &[Range<i64>]) -> String {
+    let within = |column: &str| {
+        let known = format!("if({column} = {}, {}, {column})", i64::MAX, i64::MIN);
+        within_ranges(&known, ranges)
+    };
     include_str!("../sql/registered_within.sql")
-        .replace("${registered_at_within}", &within_ranges("registered_at", ranges))
-        .replace(
-            "${first_message_at_within}",
-            &within_ranges("first_message_at", ranges),
-        )
+        .replace("${registered_at_within}", &within("registered_at"))
+        .replace("${first_message_at_within}", &within("first_message_at"))
 }
 
 /// A condition that a number is in one of these ranges.

@@ -436,3 +436,42 @@ async fn clocks_may_differ_by_twice_the_margin() {
     insert(&store, &mut oracle, end - 60_000, &last).await;
     compare(&store, &oracle, "inserted").await;
 }
+
+#[tokio::test]
+async fn who_registered_in_the_open_hour_is_found_without_reading_all_who_did_before() {
+    const USERS: u64 = 100_000;
+    let (database, store) = observing("users_known_at").await;
+    let mut oracle = Oracle::default();
+    let now = START + 3 * DAY + 5 * HOUR;
+    let clock = now + HOUR / 2;
+    let mut long_ago: Vec<_> = (0..USERS).map(|user| registered(user, START - 4 * DAY)).collect();
+    long_ago.push(said(0, START - 3 * DAY, 1));
+    insert(&store, &mut oracle, clock, &long_ago).await;
+    assert!(store.observe_users(at(clock)).await.unwrap() > 0);
+    let live = [
+        registered(USERS, now),
+        said(USERS + 1, now, 1),
+        said(USERS + 2, now, 1),
+        registered(USERS + 2, now + 5_000),
+    ];
+    insert(&store, &mut oracle, clock, &live).await;
+
+    let limited = Store::new(&Settings {
+        settings: [("max_rows_to_read".to_owned(), (USERS / 2).to_string())].into(),
+        observe_from: 1,
+        ..database.settings.clone()
+    });
+    let days = range("2024-02-23", "2024-02-29");
+    let asked = |store: Store| async move {
+        let (grain, by) = (Grain::Day, NewUsersBy::Registration);
+        store.cohorts("org", days, grain, None, by).await
+    };
+    let expected = oracle.cohorts("org", days, Grain::Day, None, NewUsersBy::Registration);
+    assert_eq!(expected.last().map(|day| day.new_users), Some(3));
+    assert_eq!(asked(limited.clone()).await.unwrap(), expected);
+
+    run(&database, "ALTER TABLE users DROP INDEX known_at").await;
+    let error = format!("{:?}", asked(limited).await.unwrap_err());
+    assert!(error.contains("TOO_MANY_ROWS"), "{error}");
+    assert_eq!(asked(store).await.unwrap(), expected);
+}
