@@ -1,2 +1,2 @@
-INSERT INTO {into:Identifier} (org, user, registered_at)
+INSERT INTO ${into} (org, user, registered_at)
 SELECT org, user, registered_at FROM (${unentered})

@@ -5,7 +5,7 @@ FROM cluster('rollcall', view(
     WHERE intDiv(began_at, 86400000) = {first_day:UInt16}
         AND (
             {mentor:String} = '' OR (least_mentor = {mentor:String} AND greatest_mentor = {mentor:String})
-            OR conversation_id IN CAST(? AS Array(UInt128))
+            ${or_is_tied}
         )
     ORDER BY began_at DESC, conversation_id
     LIMIT {passed:UInt64} + 1

@@ -83,23 +83,21 @@ impl Connection {
             .with_setting(MAX_EXECUTION_TIME, self.settings.query_timeout_secs.to_string())
     }
 
-    /// A statement that names many users in its text.
+    /// A statement that names many rows in its text. It has no parameters: what has any is sent as a form, and of a field of a
+    /// form ClickHouse takes 128 KiB, whatever a request sets.
     pub(crate) fn lookup(&self, sql: &str) -> Query {
-        /// More than the names of so many users may be, in bytes.
-        const TEXT: &str = "20000000";
-        self.spreading(sql).with_setting("max_query_size", TEXT)
+        /// More than the names of so many rows may be, in bytes, each of them escaped.
+        const TEXT: &str = "200000000";
+        let database = self.settings.database.replace('\\', "\\\\").replace('`', "\\`");
+        let sql = self.settings.of_shards(sql);
+        let sql = sql.replace("{db:Identifier}", &format!("`{database}`"));
+        on_every_shard(self.client.query_raw(&sql)).with_setting("max_query_size", TEXT)
     }
 
     /// A statement that may insert what it selects, on whichever shards that belongs.
     pub(crate) fn spreading(&self, sql: &str) -> Query {
-        self.client
-            .query_raw(&self.settings.of_shards(sql))
-            .param("db", &self.settings.database)
-            // An acknowledgement is that of every shard.
-            .with_setting("distributed_foreground_insert", "1")
-            .with_setting("insert_deduplicate", "0")
-            // A shard would insert what it selects itself.
-            .with_setting("parallel_distributed_insert_select", "0")
+        let sql = self.settings.of_shards(sql);
+        on_every_shard(self.client.query_raw(&sql).param("db", &self.settings.database))
     }
 
     /// A statement that may read everything there is, and whose groups may be more than memory holds.
@@ -171,4 +169,13 @@ impl Connection {
             Err(_elapsed) => Err(Error::timed_out()),
         }
     }
+}
+
+/// A statement that is acknowledged once every shard has what it inserts.
+fn on_every_shard(statement: Query) -> Query {
+    statement
+        .with_setting("distributed_foreground_insert", "1")
+        .with_setting("insert_deduplicate", "0")
+        // A shard would insert what it selects itself.
+        .with_setting("parallel_distributed_insert_select", "0")
 }

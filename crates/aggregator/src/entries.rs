@@ -100,16 +100,12 @@ impl Store {
         if let Some(insert) = changes.into_insert() {
             self.send(&insert).await?;
         }
+        let settings = &self.clickhouse.settings;
+        let note = include_str!("../sql/note_registrations.sql")
+            .replace("${into}", &settings.spread_over_shards("entered_registrations"));
         for unentered in past.unentered {
-            let note = include_str!("../sql/note_registrations.sql").replace("${unentered}", &unentered);
-            let note = self.clickhouse.lookup(&note);
-            let note = note.param(
-                "into",
-                self.clickhouse
-                    .settings
-                    .spread_over_shards("entered_registrations"),
-            );
-            let limit = self.clickhouse.settings.insert_timeout();
+            let note = self.clickhouse.lookup(&note.replace("${unentered}", &unentered));
+            let limit = settings.insert_timeout();
             self.clickhouse.within(limit, note.execute()).await?;
         }
         Ok(())
@@ -217,12 +213,11 @@ fn unentered(registrations: &[&(String, String, i64)], entered: &str) -> String 
         .replace("${user_ids}", &list(&|(_, user, _)| literal(user)))
 }
 
-/// A text as a literal of SQL.
+/// A text as a literal of SQL. What is no letter or digit is given by its bytes, so that no text can be taken for a placeholder.
 fn literal(text: &str) -> String {
-    format!(
-        "'{}'",
-        text.replace('\\', "\\\\")
-            .replace('\'', "\\'")
-            .replace('\0', "\\0")
-    )
+    let bytes = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02X}"),
+    });
+    format!("'{}'", bytes.collect::<String>())
 }

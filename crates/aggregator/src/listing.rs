@@ -244,13 +244,20 @@ impl Listing {
         let tied: Vec<_> = rows.into_iter().flat_map(|row| row.tied).collect();
         let tied = self.begun_with_mentor(clickhouse, &tied).await?;
         let (begun, _) = self.begun(&days, 0);
-        let sql = include_str!("../sql/nth_begun.sql").replace("${beginnings}", &begun);
-        let nth = self
-            .query(clickhouse, &sql, &days)
-            .bind(id_array_literal(&tied))
-            .param("passed", passed)
-            .param("since", 0);
-        clickhouse.row(nth).await
+        // Each parameter is a field of the form that the statement is sent as, and may be as long as one.
+        let is_tied: Vec<_> = (0..tied.chunks(CHUNK).len())
+            .map(|number| format!("OR conversation_id IN {{tied_{number}:Array(UInt128)}}"))
+            .collect();
+        let sql = include_str!("../sql/nth_begun.sql")
+            .replace("${beginnings}", &begun)
+            .replace("${or_is_tied}", &is_tied.join(" "));
+        let mut nth = self.query(clickhouse, &sql, &days);
+        for (number, tied) in tied.chunks(CHUNK).enumerate() {
+            nth = nth.param(&format!("tied_{number}"), id_array_literal(tied));
+        }
+        clickhouse
+            .row(nth.param("passed", passed).param("since", 0))
+            .await
     }
 
     /// A statement about candidates of days, of those that were given one of the topics.

@@ -219,12 +219,18 @@ impl Connection {
         let holding: Vec<_> = holding
             .map(|count| format!("({},{},{})", count.seconds, count.period, count.seen))
             .collect();
-        let totals = self
-            .query(include_str!("../sql/observed_values.sql"), org)
-            .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))
-            .param("by", by.as_str())
-            .bind(format!("[{}]", holding.join(",")));
-        Ok(self.rows::<(String, u64)>(totals).await?.into_iter().collect())
+        let mut totals = HashMap::new();
+        for holding in holding.chunks(CHUNK) {
+            let of_periods = self
+                .query(include_str!("../sql/observed_values.sql"), org)
+                .param("observed", self.settings.spread_over_shards(OBSERVED_TABLE))
+                .param("by", by.as_str())
+                .bind(format!("[{}]", holding.join(",")));
+            for (value, conversations) in self.rows::<(String, u64)>(of_periods).await? {
+                *totals.entry(value).or_default() += conversations;
+            }
+        }
+        Ok(totals)
     }
 
     /// The mentor that each of these conversations began with.

@@ -7,6 +7,7 @@ mod cluster;
 mod failures;
 mod harness;
 mod listed;
+mod long_statements;
 mod nodes;
 mod observed;
 mod observed_users;
