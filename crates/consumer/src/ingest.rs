@@ -16,6 +16,7 @@
 //! - `ledger`: from receipts to the offsets that may be committed; the only place that makes one
 //! - `gaps`: offsets without a record, and which of them were lost
 //! - `lag`: what waits in the logs, and what they no longer hold
+//! - `unsettled`: how old the oldest record is that is read and not settled
 //! - `backoff`, `budget`: how long to wait, how much to hold
 //! - `counters`: metrics before anything is counted
 
@@ -39,3 +40,4 @@ pub(crate) mod rejections;
 pub(crate) mod rows;
 pub(crate) mod source;
 pub(crate) mod unreadable;
+pub(crate) mod unsettled;

@@ -42,6 +42,8 @@ metrics! {
         "records between the settled frontier and the last stable offset, by partition";
     UNSTABLE = "rollcall_unstable_records", describe_gauge(Count):
         "records that wait for the end of an open transaction before any of them is read, by partition";
+    UNSETTLED_AGE = "rollcall_oldest_unsettled_record_age_seconds", describe_gauge(Seconds):
+        "how long ago the oldest record was published that is read and not settled; 0 without one";
     REBALANCES = "rollcall_rebalances_total", describe_counter(Count):
         "changes of the assignment, by kind (assigned, revoked, lost)";
     PAUSED = "rollcall_paused", describe_gauge(Count):

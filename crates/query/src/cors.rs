@@ -6,24 +6,26 @@ use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use crate::{freshness::X_NEWEST_EVENT_AGE, paging::X_TOTAL_COUNT};
+use crate::{freshness::X_NEWEST_EVENT_AGE, paging::X_TOTAL_COUNT, request_id::X_REQUEST_ID};
 
 /// How long a browser may remember what a preflight said; no browser does for longer than a day.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a page may send of its own.
-const ALLOWED: [HeaderName; 4] = [
+const ALLOWED: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
     header::IF_NONE_MATCH,
+    X_REQUEST_ID,
 ];
 
 /// What a page may read besides the body.
-const EXPOSED: [HeaderName; 6] = [
+const EXPOSED: [HeaderName; 7] = [
     header::LINK,
     X_TOTAL_COUNT,
     X_NEWEST_EVENT_AGE,
+    X_REQUEST_ID,
     header::ETAG,
     header::RETRY_AFTER,
     header::CONTENT_DISPOSITION,

@@ -17,7 +17,7 @@
 //! - `app`: what every request shares: the store behind a timeout and bounds on concurrency
 //! - `slots`: those bounds, shared fairly between keys
 //! - [`readiness`]: the checks of `/readyz`
-//! - [`observe`]: the metrics of requests
+//! - [`observe`]: the metrics of requests; `request_id`: their ids, in answers and in the log
 //! - [`mod@openapi`], `docs`: the description of the interface, and a page to read it
 //! - `schemas`: the JSON Schemas of the events
 //! - `dashboard`: a page that shows the answers
@@ -42,6 +42,7 @@ mod paging;
 mod parameter_error;
 mod params;
 pub mod readiness;
+mod request_id;
 pub mod router;
 mod schemas;
 pub mod settings;

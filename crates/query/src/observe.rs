@@ -1,4 +1,4 @@
-//! The metrics of requests.
+//! The metrics of requests, and a line of the log about each.
 
 use std::{
     pin::Pin,
@@ -16,6 +16,7 @@ use axum::{
 use http_body::{Frame, SizeHint};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 use tokio::time::Instant;
+use tracing::{Span, debug};
 
 /// Counts requests, once their response is sent or aborted. Labels: `route`, the last part of the route's path
 /// (`other` where no route has the path); `status`, the response's, in three digits; `outcome`, `complete`, `cancelled` by
@@ -78,6 +79,7 @@ pub(crate) async fn observe(matched: Option<MatchedPath>, request: Request, next
             CANCELLED
         },
         started,
+        span: Span::current(),
     };
     response.map(|body| Body::new(ObservedBody { body, observation }))
 }
@@ -88,6 +90,8 @@ struct Observation {
     status: StatusCode,
     outcome: &'static str,
     started: Instant,
+    /// Of the request, with its id.
+    span: Span,
 }
 
 impl Drop for Observation {
@@ -95,11 +99,13 @@ impl Drop for Observation {
         let (route, status) = (std::mem::take(&mut self.route), self.status.as_str().to_owned());
         let labels = [
             ("route", route.clone()),
-            ("status", status),
+            ("status", status.clone()),
             ("outcome", self.outcome.to_owned()),
         ];
         counter!(HTTP_REQUESTS_TOTAL, &labels).increment(1);
-        histogram!(HTTP_REQUEST_DURATION_SECONDS, "route" => route).record(self.started.elapsed());
+        let time = self.started.elapsed();
+        self.span.in_scope(|| debug!(route, status, outcome = self.outcome, ?time, "answered"));
+        histogram!(HTTP_REQUEST_DURATION_SECONDS, "route" => route).record(time);
     }
 }
 
@@ -117,7 +123,8 @@ impl HttpBody for ObservedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let span = self.observation.span.clone();
+        let frame = ready!(span.in_scope(|| Pin::new(&mut self.body).poll_frame(context)));
         match &frame {
             Some(Err(_)) => self.observation.outcome = BROKEN,
             // Whoever sends it need not ask for more than the last frame.

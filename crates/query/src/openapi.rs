@@ -35,7 +35,8 @@ pub fn openapi(prefix: &Prefix) -> openapi::OpenApi {
         title = "Rollcall",
         description = "Analytics of chats: conversations, active users, new and veteran users. \
                        Every path of ai-analytics is served with and without its closing slash. \
-                       Days, hours, weeks and months are UTC; weeks begin on Monday; ranges include both their ends."
+                       Days, hours, weeks and months are UTC; weeks begin on Monday; ranges include both their ends. \
+                       Every answer has a header X-Request-Id: that of the request, or a new one; the log has it too."
     ),
     tags(
         (name = "ai-analytics", description = "The three analytics endpoints."),

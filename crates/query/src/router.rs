@@ -19,6 +19,7 @@ use crate::{
     observe,
     openapi::openapi,
     readiness::{Check, Checks},
+    request_id,
     schemas,
     settings::Settings,
 };
@@ -134,7 +135,7 @@ fn operations(checks: Vec<Check>, metrics: impl Fn() -> String + Send + Sync + '
         .layer(Extension::<Metrics>(Arc::new(metrics)))
 }
 
-/// Adds what all routes share: errors in JSON, and metrics.
+/// Adds what all routes share: errors in JSON, metrics, and ids of requests.
 fn with_common_layers(router: Router) -> Router {
     router
         .fallback(|| async { Error::NoSuchPath })
@@ -144,6 +145,7 @@ fn with_common_layers(router: Router) -> Router {
         // At the level that takes the least memory: many may read long lists at once.
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn(observe::observe))
+        .layer(from_fn(request_id::identify))
 }
 
 /// A route that answers `GET`, `HEAD` and `OPTIONS`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use events::Timestamp;
 use tokio::time::Instant;
 
 use crate::ingest::breaker::Kinds;
@@ -21,6 +22,8 @@ pub(crate) struct Batch<R> {
     /// Of offsets that cannot be read, again or at all.
     pub(crate) unreadable: Spans,
     pub(crate) tally: Tally,
+    /// The least timestamp that its records have in Kafka.
+    pub(crate) oldest: Option<Timestamp>,
     dead_letter_bytes: usize,
     first_at: Option<Instant>,
 }
@@ -92,6 +95,7 @@ impl<R: Rows> Batch<R> {
             spans: Spans::default(),
             unreadable: Spans::default(),
             tally: Tally::default(),
+            oldest: None,
             dead_letter_bytes: 0,
             first_at: None,
         }
@@ -102,13 +106,13 @@ impl<R: Rows> Batch<R> {
         self.rows.append(event);
         self.kinds.add(event);
         self.tally.kept += 1;
-        self.spans.add(span);
+        self.add(span);
     }
 
     /// Adds a skipped record.
     pub(crate) fn skip(&mut self, span: Span, event_type: &str) {
         self.tally.skipped.add(event_type, 1);
-        self.spans.add(span);
+        self.add(span);
     }
 
     /// Adds a rejected record.
@@ -116,6 +120,11 @@ impl<R: Rows> Batch<R> {
         *self.tally.rejected.entry(letter.code()).or_default() += 1;
         self.dead_letter_bytes += letter.bytes();
         self.dead_letters.push(letter);
+        self.add(span);
+    }
+
+    fn add(&mut self, span: Span) {
+        self.oldest = [self.oldest, span.timestamp()].into_iter().flatten().min();
         self.spans.add(span);
     }
 

@@ -6,6 +6,7 @@ mod tests;
 use std::mem;
 use std::time::Duration;
 
+use events::Timestamp;
 use tokio::time::Instant;
 
 use crate::ingest::batch::Batch;
@@ -79,6 +80,11 @@ impl<R: Rows> Batcher<R> {
     /// The batch that records are added to.
     pub(crate) const fn open(&mut self) -> &mut Batch<R> {
         &mut self.open
+    }
+
+    /// The least timestamp that records of the open batch have in Kafka.
+    pub(crate) const fn oldest(&self) -> Option<Timestamp> {
+        self.open.oldest
     }
 
     /// Notes that records may have been added by now: the age of a batch counts from its first.

@@ -1,12 +1,13 @@
 //! The counters of ingestion, before anything is counted.
 
-use metrics::counter;
+use metrics::{counter, gauge};
 
 use crate::{ingest::record::Reason, metric};
 
-/// Describes each metric to the installed recorder, and registers the counters at 0: an increase from nothing would be missed.
+/// Describes each metric to the installed recorder, and registers counters and gauges at 0: an increase from nothing would be
+/// missed.
 /// To be called before [`run`](crate::run), and before anybody is told that it will.
-/// Of [`KAFKA_ERRORS`](metric::KAFKA_ERRORS) only the codes that an outage has.
+/// Of [`KAFKA_ERRORS`](metric::KAFKA_ERRORS) only the codes that outages and alerts have.
 pub fn register_metrics() {
     metric::describe();
     counter!(metric::RECORDS_LOST).increment(0);
@@ -27,9 +28,20 @@ pub fn register_metrics() {
     }
     for code in [
         "AllBrokersDown",
+        "BadCompression",
         "BrokerTransportFailure",
+        "ClusterAuthorizationFailed",
+        "Fatal",
+        "GroupAuthorizationFailed",
+        "TopicAuthorizationFailed",
         "UnknownTopicOrPartition",
     ] {
         counter!(metric::KAFKA_ERRORS, "code" => code).increment(0);
+    }
+    for gauge in [metric::IN_FLIGHT, metric::PAUSED, metric::UNSETTLED_AGE] {
+        gauge!(gauge).set(0.0);
+    }
+    for what in ["clickhouse", "kafka"] {
+        gauge!(metric::WAITING, "what" => what).set(0.0);
     }
 }

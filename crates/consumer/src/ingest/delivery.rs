@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use events::Timestamp;
 use metrics::histogram;
 use tokio::time::Instant;
 
@@ -20,6 +21,8 @@ pub(crate) struct Delivered {
     pub(crate) receipt: Receipt,
     pub(crate) tally: Tally,
     pub(crate) bytes: usize,
+    /// See [`Batch::oldest`].
+    pub(crate) oldest: Option<Timestamp>,
     /// How long the sink takes for rows, lately.
     pub(crate) write_time: Duration,
 }
@@ -42,6 +45,7 @@ impl<S: Sink> BatchWriter<S> {
             mut spans,
             unreadable,
             mut tally,
+            oldest,
             ..
         } = batch;
         let rows = self.0.seal(rows, kinds);
@@ -59,6 +63,7 @@ impl<S: Sink> BatchWriter<S> {
                 receipt: spans.settle(rows, dead_letters),
                 tally,
                 bytes,
+                oldest,
                 write_time: writer.write_time(),
             })
         }

@@ -11,6 +11,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use events::Timestamp;
+
 use crate::ingest::dead_letters::DeadLettersAcked;
 use crate::ingest::rows::RowsAcked;
 use crate::kafka::commit_metadata::Fingerprint;
@@ -126,6 +128,14 @@ impl Committable {
     /// The last record before it, where it is known.
     pub(crate) const fn last(&self) -> Option<Fingerprint> {
         self.last
+    }
+}
+
+impl Span {
+    /// When the record that closes it was written, by Kafka, if that is known.
+    pub(crate) fn timestamp(&self) -> Option<Timestamp> {
+        let millis = self.last?.timestamp;
+        (millis >= 0).then_some(Timestamp::from_millis(millis))
     }
 }
 

@@ -30,6 +30,7 @@ use crate::ingest::rejections::Rejections;
 use crate::ingest::rows::RowWriter;
 use crate::ingest::source::Source;
 use crate::ingest::unreadable::{Search, is_unreadable};
+use crate::ingest::unsettled::Unsettled;
 use crate::kafka::client::{self, DISCONNECTED_TIMEOUT};
 use crate::kafka::commit_metadata::Fingerprint;
 use crate::kafka::reader::OffsetRange;
@@ -121,6 +122,7 @@ async fn ingest<S: Sink>(
         writer: Arc::new(BatchWriter(rows)),
         deliveries: JoinSet::new(),
         in_flight_bytes: 0,
+        unsettled: Unsettled::default(),
         commits: JoinSet::new(),
         reading: Reading::Open,
         search: Search::default(),
@@ -156,6 +158,7 @@ struct Pipeline<'a, S: Sink, C> {
     writer: Arc<BatchWriter<S>>,
     deliveries: JoinSet<Result<Delivered, Stop>>,
     in_flight_bytes: usize,
+    unsettled: Unsettled,
     /// The commit that is on its way, at most one. It returns how far the logs reached before it.
     commits: JoinSet<Reach>,
     reading: Reading,
@@ -196,6 +199,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
                         return Err(Error::Disconnected { after });
                     }
                     self.commit();
+                    self.unsettled.set_age(self.batcher.oldest(), (self.clock)());
                     rights::log_again();
                     if self.source.take_standstill() {
                         self.search.suspect(|| self.source.positions());
@@ -338,6 +342,7 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
     fn dispatch(&mut self) {
         let batch = self.batcher.close(Instant::now(), self.sink.rows());
         self.in_flight_bytes += batch.bytes();
+        self.unsettled.sent(batch.oldest);
         gauge!(metric::IN_FLIGHT).set(gauge_value(self.in_flight_bytes));
         self.deliveries.spawn(Arc::clone(&self.writer).deliver(batch));
     }
@@ -355,10 +360,12 @@ impl<S: Sink, C: Fn() -> Timestamp> Pipeline<'_, S, C> {
             receipt,
             tally,
             bytes,
+            oldest,
             write_time,
         } = delivered;
         self.batcher.note_write_time(write_time);
         self.source.settle(receipt);
+        self.unsettled.settled(oldest);
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         gauge!(metric::IN_FLIGHT).set(gauge_value(self.in_flight_bytes));
         counter!(metric::BATCHES).increment(1);

@@ -59,7 +59,13 @@ async fn pages_of_the_origins_in_the_settings_may_read_answers_and_errors() {
         );
         assert_eq!(
             words(&asked.headers, "access-control-allow-headers"),
-            ["accept", "authorization", "content-type", "if-none-match"]
+            [
+                "accept",
+                "authorization",
+                "content-type",
+                "if-none-match",
+                "x-request-id"
+            ]
         );
         assert_eq!(asked.header("access-control-max-age"), "86400");
     }
@@ -75,6 +81,7 @@ async fn pages_of_the_origins_in_the_settings_may_read_answers_and_errors() {
             "link",
             "retry-after",
             "x-newest-event-age",
+            "x-request-id",
             "x-total-count"
         ]
     );

@@ -157,6 +157,27 @@ async fn what_an_answer_depends_on_is_said_to_caches() {
 }
 
 #[tokio::test]
+async fn every_answer_has_the_id_of_its_request_or_a_new_one() {
+    let refused = format!("{ACME}/usage-summary/");
+    for path in ROUTES.iter().copied().chain([refused.as_str(), "/nowhere"]) {
+        for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+            let ask = async |id: Option<&str>| {
+                let request = Request::builder().method(method).uri(path);
+                let request = id.into_iter().fold(request, |request, id| request.header("x-request-id", id));
+                let answer = send(&service(), request.body(Body::empty()).unwrap()).await;
+                answer.header("x-request-id").to_owned()
+            };
+            assert_eq!(ask(Some("gateway-7")).await, "gateway-7", "{method} {path}");
+            for unfit in [None, Some("two words")] {
+                let (made, other) = (ask(unfit).await, ask(unfit).await);
+                assert_eq!(made.len(), 36, "{method} {path}: {made}");
+                assert_ne!(made, other, "{method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn head_has_the_status_and_headers_of_get_and_no_body() {
     let refused = format!("{ACME}/usage-summary/");
     for path in ROUTES.iter().copied().chain([refused.as_str(), "/nowhere"]) {
