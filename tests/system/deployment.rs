@@ -25,6 +25,11 @@ struct Compose {
 struct Service {
     #[serde(default)]
     command: Vec<String>,
+    #[serde(default)]
+    profiles: Vec<String>,
+    #[serde(default)]
+    volumes: Vec<String>,
+    #[serde(default)]
     environment: BTreeMap<String, String>,
     healthcheck: Option<Healthcheck>,
 }
@@ -139,6 +144,39 @@ async fn the_services_of_the_stack_work_together_as_processes() {
     .await;
     assert!(ingest.signal("TERM").await.success());
     assert!(serve.signal("TERM").await.success());
+}
+
+#[test]
+fn what_monitors_the_stack_is_started_by_its_profile_alone_and_finds_its_files() {
+    let compose = Compose::read();
+    let monitoring: Vec<_> = compose
+        .services
+        .iter()
+        .filter(|(_, service)| service.profiles == ["monitoring"])
+        .collect();
+    let names: Vec<_> = monitoring.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["grafana", "prometheus"]);
+    for (name, service) in monitoring {
+        let mounted: Vec<_> = service
+            .volumes
+            .iter()
+            .filter_map(|volume| volume.strip_suffix(":ro")?.strip_prefix("./"))
+            .map(|mount| mount.split_once(':').unwrap())
+            .collect();
+        assert!(mounted.len() >= 2, "{name}: {mounted:?}");
+        for (file, _) in mounted {
+            assert!(root().join(file).is_file(), "{name}: {file}");
+        }
+    }
+    // Prometheus scrapes roles by the names of their services.
+    let config = std::fs::read_to_string(root().join("deploy/monitoring/prometheus.yml")).unwrap();
+    for role in ["ingest", "serve"] {
+        assert!(config.contains(&format!("targets: [{role}:8080]")), "{role}");
+        assert_eq!(
+            compose.services[role].environment["ROLLCALL__HTTP__ADDR"],
+            "0.0.0.0:8080"
+        );
+    }
 }
 
 #[test]

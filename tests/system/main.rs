@@ -24,6 +24,7 @@ mod harness;
 mod history;
 mod kafka;
 mod kafka_clients;
+mod monitoring;
 mod oracle;
 mod outbox;
 mod packed;

@@ -64,6 +64,13 @@ pub(crate) fn browser() -> PathBuf {
     )
 }
 
+/// A directory whose `bin` has `promtool`.
+pub(crate) fn promtool() -> PathBuf {
+    installed("promtool", &["fetch.sh"], |dir| {
+        run("sh", ["fetch.sh"], dir, None);
+    })
+}
+
 /// Makes `bin` in a directory, which has Python with the packages of its `requirements.txt`.
 pub(crate) fn install_python(dir: &Path) {
     run("python3", ["-m", "venv", "."], dir, None);

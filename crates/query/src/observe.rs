@@ -104,7 +104,8 @@ impl Drop for Observation {
         ];
         counter!(HTTP_REQUESTS_TOTAL, &labels).increment(1);
         let time = self.started.elapsed();
-        self.span.in_scope(|| debug!(route, status, outcome = self.outcome, ?time, "answered"));
+        self.span
+            .in_scope(|| debug!(route, status, outcome = self.outcome, ?time, "answered"));
         histogram!(HTTP_REQUEST_DURATION_SECONDS, "route" => route).record(time);
     }
 }

@@ -53,7 +53,8 @@ mod tests {
             ("a,b", false),
             ("é", false),
         ] {
-            let headers = HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_bytes(value.as_bytes()).unwrap())]);
+            let headers =
+                HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_bytes(value.as_bytes()).unwrap())]);
             assert_eq!(given(&headers), is_taken.then(|| value.to_owned()), "{value:?}");
         }
         assert_eq!(given(&HeaderMap::new()), None);

@@ -19,8 +19,7 @@ use crate::{
     observe,
     openapi::openapi,
     readiness::{Check, Checks},
-    request_id,
-    schemas,
+    request_id, schemas,
     settings::Settings,
 };
 

@@ -135,7 +135,7 @@ async fn serve_is_ready_without_kafka_and_ingest_is_not() {
 async fn every_counter_that_is_documented_is_there_before_it_counts() {
     let dir = tempdir().unwrap();
     let up = Process::up(dir.path()).await;
-    let page = std::fs::read_to_string(root().join("docs/operate.md")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/monitoring.md")).unwrap();
     let words = page.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
     let mut counters: BTreeSet<&str> = words
         .filter(|word| word.starts_with("rollcall_") && word.ends_with("_total"))

@@ -163,7 +163,9 @@ async fn every_answer_has_the_id_of_its_request_or_a_new_one() {
         for method in ["GET", "HEAD", "OPTIONS", "POST"] {
             let ask = async |id: Option<&str>| {
                 let request = Request::builder().method(method).uri(path);
-                let request = id.into_iter().fold(request, |request, id| request.header("x-request-id", id));
+                let request = id
+                    .into_iter()
+                    .fold(request, |request, id| request.header("x-request-id", id));
                 let answer = send(&service(), request.body(Body::empty()).unwrap()).await;
                 answer.header("x-request-id").to_owned()
             };
