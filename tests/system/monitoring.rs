@@ -168,9 +168,9 @@ async fn every_query_of_alerts_and_dashboard_has_an_answer_from_what_the_program
             json!({"expr": format!("count({query}) > bool 0"), "eval_time": "10m", "exp_samples": one})
         })
         .collect();
-    let test = json!({"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": answered}]});
-    let path = dir.path().join("test.json");
-    std::fs::write(&path, test.to_string()).unwrap();
+    let asked = json!({"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": answered}]});
+    let path = dir.path().join("asked.json");
+    std::fs::write(&path, asked.to_string()).unwrap();
     promtool(&["test", "rules", path.to_str().unwrap()]);
 }
 
