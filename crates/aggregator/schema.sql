@@ -101,6 +101,30 @@ ORDER BY (org, conversation_id, annotated_at, event_id, user_sentiment, topics)
 SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'fact: every distinct annotation';
 
+CREATE TABLE api_key_uses
+(
+    `hash` FixedString(32) COMMENT 'SHA-256 of the key',
+    `last_used_at` SimpleAggregateFunction(max, Int64) COMMENT 'in milliseconds since 1970'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY hash
+SETTINGS index_granularity = 8192
+COMMENT 'when API keys were used last, by minutes; a table of its own, as who answers may write nothing else';
+
+CREATE TABLE api_keys
+(
+    `hash` FixedString(32) COMMENT 'SHA-256 of the key, which is nowhere else: it is of 256 random bits, so no slow hash need protect it from guesses',
+    `name` SimpleAggregateFunction(max, String) COMMENT 'one that lives has it to itself',
+    `orgs` SimpleAggregateFunction(max, Array(String)) COMMENT 'the organisations that it opens; *: all',
+    `created_at` SimpleAggregateFunction(max, Int64) COMMENT 'in milliseconds since 1970',
+    `expires_at` SimpleAggregateFunction(max, Int64) COMMENT 'likewise; 0: never',
+    `revoked_at` SimpleAggregateFunction(max, Int64) COMMENT 'likewise; 0: not. What revokes a key is a row with this alone'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY hash
+SETTINGS index_granularity = 8192
+COMMENT 'API keys that are made and revoked while the API runs';
+
 CREATE TABLE changes
 (
     `org` LowCardinality(String) COMMENT 'organisation',

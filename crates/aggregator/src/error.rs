@@ -63,6 +63,18 @@ pub enum Error {
         /// The newest version that this program knows.
         known: u32,
     },
+    /// Another API key has the name.
+    #[error("the name {name} is taken by another key: choose another name, or revoke that key first")]
+    KeyNameTaken {
+        /// The name.
+        name: String,
+    },
+    /// No API key that lives has the name.
+    #[error("no key that is neither revoked nor expired has the name {name}: `rollcall keys list` shows all")]
+    NoSuchKey {
+        /// The name.
+        name: String,
+    },
     /// The database was made by a program whose migrations are not those of this one.
     #[error(
         "database {database} was made by a Rollcall before the baseline of the schema (its version {version} is {name}) \

@@ -14,7 +14,7 @@ const USER: &str = "sipHash64(user)";
 const NAMED_USER: &str = "sipHash64(reinterpretAsUInt128(sipHash128(user_id)))";
 
 /// The tables that are spread over the shards, with what decides the shard of a row.
-const TABLES: [(&str, &str); 19] = [
+const TABLES: [(&str, &str); 21] = [
     ("messages", CONVERSATION),
     ("annotations", CONVERSATION),
     ("incoming_conversations", CONVERSATION),
@@ -35,6 +35,8 @@ const TABLES: [(&str, &str); 19] = [
     ("observed_users", "sipHash64(org, mentor_id, period)"),
     ("observed_beginnings", "sipHash64(org, by, value, period)"),
     ("ingestion_progress", "sipHash64(run, latest)"),
+    ("api_keys", "sipHash64(hash)"),
+    ("api_key_uses", "sipHash64(hash)"),
 ];
 
 /// Where replicas of a shard find each other, and the name of each, by the servers' macros.

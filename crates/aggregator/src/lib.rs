@@ -21,11 +21,13 @@
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
 //! - `progress`: how far ingestion is, as it reports it
+//! - [`api_keys`]: API keys that are made and revoked while the API runs
 //! - `values`: the mentors and topics of an organisation, with counts
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
 mod activity;
+pub mod api_keys;
 pub mod batch;
 mod changes;
 mod connection;
@@ -57,6 +59,7 @@ mod transcripts;
 mod values;
 pub mod verify;
 
+pub use api_keys::{ApiKey, KeyHash, KeyState};
 pub use batch::{Batch, SealedBatch};
 pub use changes::LastLook;
 pub use error::Error;

@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 50] = [
+static MIGRATIONS: [Migration; 52] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -116,6 +116,8 @@ static MIGRATIONS: [Migration; 50] = [
     migration!("0048_changes_since"),
     migration!("0049_ingestion_progress", readable_by: 48, writable_by: 48),
     migration!("0050_users_known_at", readable_by: 48, writable_by: 48),
+    migration!("0051_api_keys", readable_by: 48, writable_by: 48),
+    migration!("0052_api_key_uses", readable_by: 48, writable_by: 48),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

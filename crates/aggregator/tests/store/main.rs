@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
 mod answers;
+mod api_keys;
 mod cluster;
 mod failures;
 mod harness;
