@@ -288,8 +288,12 @@ impl Stack {
     /// Starts `rollcall serve` over a database, with [`KEY`] for all organisations.
     pub(crate) async fn serve(&self, database: &str) -> anyhow::Result<Role> {
         let keys = format!("{KEY}=*");
-        self.role("serve", database, &[("ROLLCALL__AUTH__KEYS", &keys)])
-            .await
+        let variables = [
+            ("ROLLCALL__AUTH__KEYS", keys.as_str()),
+            // All askers have one key.
+            ("ROLLCALL__AUTH__REQUESTS_PER_SECOND", "0"),
+        ];
+        self.role("serve", database, &variables).await
     }
 
     async fn role(

@@ -25,6 +25,7 @@ mod history;
 mod kafka;
 mod kafka_clients;
 mod monitoring;
+mod keys;
 mod oracle;
 mod outbox;
 mod packed;

@@ -23,12 +23,8 @@ impl FromRequestParts<Arc<App>> for Org {
 
     async fn from_request_parts(parts: &mut request::Parts, app: &Arc<App>) -> Result<Self, Error> {
         let key = given_key(&parts.headers).ok_or(Error::KeyMissing)?;
-        let (key, scope) = app.keys.find(key.as_bytes()).ok_or(Error::KeyUnknown)?;
         let name = asked_org(parts.uri.path());
-        if !scope.opens(&name) {
-            return Err(Error::KeyOfAnotherOrg);
-        }
-        let asked = app.ask(key)?;
+        let asked = app.ask(app.account(key, &name)?)?;
         if !is_org(&name) || !app.org_exists(&name, &asked).await? {
             return Err(Error::NoSuchOrg);
         }

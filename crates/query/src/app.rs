@@ -7,14 +7,16 @@ use futures::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
+    account::{Account, Limits, Open},
     error::Error,
     freshness::Freshness,
     keys::Keys,
     settings::Settings,
-    slots::{Lane, Limits},
+    slots::{Lane, Line},
+    stored_keys::StoredKeys,
 };
 
 /// A timeout that no clock can add is as good as this one.
@@ -22,7 +24,10 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What every request shares.
 pub(crate) struct App {
-    pub(crate) keys: Keys,
+    keys: Keys,
+    /// Those of the keys, in their order.
+    accounts: Vec<Arc<Account>>,
+    stored_keys: StoredKeys,
     pub(crate) store: Store,
     pub(crate) freshness: Freshness,
     configured: BTreeSet<String>,
@@ -34,33 +39,57 @@ pub(crate) struct App {
 
 /// A request of a key that is not answered yet.
 pub(crate) struct Asked {
-    key: usize,
+    open: Open,
     /// When it must be answered, however many queries of the store it takes.
     deadline: Instant,
-    _counted: OwnedSemaphorePermit,
 }
 
 impl App {
-    pub(crate) fn new(settings: Settings, store: Store) -> Self {
-        let keys = settings.keys.len();
+    pub(crate) fn new(settings: Settings, stored_keys: StoredKeys, store: Store) -> Self {
+        let limits = Limits::new(
+            settings.requests_per_key.get(),
+            settings.requests_per_second,
+            settings.burst,
+        );
         Self {
+            accounts: (0..settings.keys.len()).map(|_| Arc::default()).collect(),
             keys: settings.keys,
+            stored_keys,
             store,
             freshness: Freshness::default(),
             configured: settings.orgs,
             timeout: settings.query_timeout,
-            limits: Limits::new(settings.requests_per_key.get(), keys),
-            questions: Lane::new("questions", settings.concurrent_queries.get(), keys),
-            lists: Lane::new("lists", settings.concurrent_lists.get(), keys),
+            limits,
+            questions: Lane::new("questions", settings.concurrent_queries.get()),
+            lists: Lane::new("lists", settings.concurrent_lists.get()),
+        }
+    }
+
+    /// The account of a key that opens an organisation, which need not exist.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnknown`], [`Error::KeyOfAnotherOrg`] and [`Error::KeysUnread`].
+    pub(crate) fn account(&self, given: &str, org: &str) -> Result<Arc<Account>, Error> {
+        let configured = self.keys.find(given.as_bytes());
+        let configured = configured.map(|(key, scope)| (scope.clone(), Arc::clone(&self.accounts[key])));
+        // Both are compared with, whatever is found: how long it takes says nothing.
+        let stored = self.stored_keys.find(given);
+        let (scope, account) = match configured {
+            Some(found) => found,
+            None => stored?.ok_or(Error::KeyUnknown)?,
+        };
+        if scope.opens(org) {
+            Ok(account)
+        } else {
+            Err(Error::KeyOfAnotherOrg)
         }
     }
 
     /// Admits a request that comes now with a key, unless the key has too many.
-    pub(crate) fn ask(&self, key: usize) -> Result<Asked, Error> {
+    pub(crate) fn ask(&self, account: Arc<Account>) -> Result<Asked, Error> {
         Ok(Asked {
-            key,
             deadline: self.deadline(),
-            _counted: self.limits.admit(key)?,
+            open: self.limits.admit(account)?,
         })
     }
 
@@ -75,20 +104,20 @@ impl App {
         asked: &Asked,
         query: impl Future<Output = Result<T, aggregator::Error>>,
     ) -> Result<T, Error> {
-        self.run_in(&self.questions, asked.key, asked.deadline, query)
-            .await
+        let line = &asked.open.account().questions;
+        self.run_in(&self.questions, line, asked.deadline, query).await
     }
 
     async fn run_in<T>(
         &self,
         lane: &Lane,
-        key: usize,
+        line: &Line,
         deadline: Instant,
         query: impl Future<Output = Result<T, aggregator::Error>>,
     ) -> Result<T, Error> {
         let answer = async {
             // Held until the answer is there.
-            let _slot = lane.slot(key).await;
+            let _slot = lane.slot(line).await;
             query.await
         };
         match tokio::time::timeout_at(deadline, answer).await {
@@ -105,15 +134,16 @@ impl App {
         asked: Asked,
         chunks: impl Stream<Item = Result<T, aggregator::Error>> + Unpin + Send + 'static,
     ) -> BoxStream<'static, Result<T, Error>> {
-        let key = asked.key;
+        let account = Arc::clone(asked.open.account());
         stream::try_unfold(
-            (self, chunks, Some(asked)),
-            move |(app, mut chunks, asked)| async move {
+            (self, account, chunks, Some(asked)),
+            |(app, account, mut chunks, asked)| async move {
                 let deadline = asked
                     .as_ref()
                     .map_or_else(|| app.deadline(), |asked| asked.deadline);
-                let chunk = app.run_in(&app.lists, key, deadline, chunks.try_next()).await?;
-                Ok(chunk.map(|chunk| (chunk, (app, chunks, None))))
+                let next = chunks.try_next();
+                let chunk = app.run_in(&app.lists, &account.lists, deadline, next).await?;
+                Ok(chunk.map(|chunk| (chunk, (app, account, chunks, None))))
             },
         )
         .boxed()
@@ -141,13 +171,18 @@ mod tests {
             query_timeout: TIMEOUT,
             ..Settings::default()
         };
-        Arc::new(App::new(settings, Store::new(&aggregator::Settings::default())))
+        let store = Store::new(&aggregator::Settings::default());
+        Arc::new(App::new(settings, StoredKeys::default(), store))
+    }
+
+    fn ask(app: &App) -> Asked {
+        app.ask(app.account("key", "acme").unwrap()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn all_queries_of_a_request_have_one_deadline() {
         let (app, began) = (app(), Instant::now());
-        let asked = app.ask(0).unwrap();
+        let asked = ask(&app);
         let slow = async {
             tokio::time::sleep(TIMEOUT / 3 * 2).await;
             Ok(())
@@ -161,14 +196,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_list_has_begun_by_the_deadline_and_goes_on_within_the_timeout() {
         let (app, began) = (app(), Instant::now());
-        let asked = app.ask(0).unwrap();
+        let asked = ask(&app);
         tokio::time::sleep(TIMEOUT / 2).await;
         let mut late = Arc::clone(&app).run_each::<()>(asked, stream::pending());
         assert!(late.next().await.unwrap().is_err());
         assert_eq!(began.elapsed(), TIMEOUT);
 
         let chunks = stream::iter([Ok(())]).chain(stream::pending());
-        let mut list = Arc::clone(&app).run_each(app.ask(0).unwrap(), chunks);
+        let mut list = Arc::clone(&app).run_each(ask(&app), chunks);
         assert!(list.next().await.unwrap().is_ok());
         // The time that a client takes to read a chunk is its own.
         tokio::time::sleep(TIMEOUT * 2).await;
@@ -180,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_reads_no_further_holds_no_slot() {
         let app = app();
-        let list = || Arc::clone(&app).run_each(app.ask(0).unwrap(), stream::iter([Ok(1), Ok(2)]));
+        let list = || Arc::clone(&app).run_each(ask(&app), stream::iter([Ok(1), Ok(2)]));
         let mut slow = list();
         assert_eq!(slow.next().await.unwrap().unwrap(), 1);
         let whole: Vec<_> = list().try_collect().now_or_never().unwrap().unwrap();

@@ -23,7 +23,7 @@ const PROBLEM_JSON: &str = "application/problem+json";
 
 /// How long a client should wait while the store is not available, in seconds: a restart of ClickHouse takes
 /// about as long.
-const RETRY_AFTER_SECS: u16 = 5;
+const RETRY_AFTER_SECS: u64 = 5;
 
 /// Why a request fails. Its sender reads the message as `detail`.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,12 @@ pub(crate) enum Error {
     /// The key has too many requests already that are not answered.
     #[error("too many requests with this API key are waiting for an answer")]
     TooManyRequests,
+    /// The requests of the key come too fast; the next is admitted after this time.
+    #[error("more requests a second come with this API key than it may send")]
+    TooFrequent(Duration),
+    /// Which keys there are has not been read from ClickHouse for too long.
+    #[error("API keys cannot be checked at the moment")]
+    KeysUnread,
     /// ClickHouse failed.
     #[error("the analytics store is not available at the moment")]
     Store(#[source] aggregator::Error),
@@ -79,24 +85,25 @@ impl Error {
             Self::NoSuchOrg | Self::NoSuchConversation | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Host | Self::Parameter(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::Store(_) | Self::Timeout(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyRequests | Self::TooFrequent(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::KeysUnread | Self::Store(_) | Self::Timeout(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// When to send the same request again, if the error is temporary.
     fn retry_after(&self) -> Option<HeaderValue> {
-        let seconds = match self.status() {
-            StatusCode::TOO_MANY_REQUESTS => 1,
-            StatusCode::SERVICE_UNAVAILABLE => RETRY_AFTER_SECS,
+        let seconds = match self {
+            Self::TooManyRequests => 1,
+            Self::TooFrequent(wait) => wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+            Self::KeysUnread | Self::Store(_) | Self::Timeout(_) => RETRY_AFTER_SECS,
             _ => return None,
         };
         Some(HeaderValue::from(seconds))
     }
 
-    /// Logs the error with its causes if it is a server error.
+    /// Logs the error with its causes if it is a server error. That keys are not read is logged where that is tried.
     pub(crate) fn log(&self) {
-        if !self.status().is_server_error() {
+        if !self.status().is_server_error() || matches!(self, Self::KeysUnread) {
             return;
         }
         let causes = std::iter::successors(self.source(), |cause: &&dyn StdError| (*cause).source());
@@ -170,7 +177,7 @@ impl IntoResponses for Error {
                 Self::NoSuchOrg,
             ),
             (
-                "Too many requests with this API key are waiting for an answer; try again later.",
+                "Too many requests with this API key are waiting for an answer, or came within a second; try again later.",
                 Self::TooManyRequests,
             ),
             (

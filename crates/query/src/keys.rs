@@ -95,6 +95,14 @@ impl Keys {
 }
 
 impl Scope {
+    /// The organisations of these names; `*` alone stands for all.
+    pub fn of(names: Vec<String>) -> Self {
+        match names.as_slice() {
+            [all] if all == "*" => Self::All,
+            _ => Self::Orgs(names.into_iter().collect()),
+        }
+    }
+
     /// Whether the organisation is among them; it need not exist.
     pub fn opens(&self, org: &str) -> bool {
         match self {
@@ -121,11 +129,8 @@ impl TryFrom<String> for Keys {
             let (key, orgs) = entry
                 .rsplit_once('=')
                 .ok_or(KeysError::NoScope(keys.0.len() + 1))?;
-            let scope = match orgs.trim() {
-                "*" => Scope::All,
-                orgs => Scope::Orgs(orgs.split(',').map(|org| org.trim().to_owned()).collect()),
-            };
-            keys.add(key.trim(), scope)?;
+            let orgs = orgs.split(',').map(|org| org.trim().to_owned());
+            keys.add(key.trim(), Scope::of(orgs.collect()))?;
         }
         Ok(keys)
     }

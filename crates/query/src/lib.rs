@@ -5,6 +5,7 @@
 //!
 //! - [`settings`]: the settings of the service
 //! - [`keys`]: API keys, and the organisations that each opens
+//! - [`stored_keys`]: those that are kept in ClickHouse, as they were read last
 //! - `router`: every route on a page
 //! - `handlers`: the three endpoints, and the pages for operators
 //! - `access`: 401, 403 and 404, before anything else is looked at
@@ -16,6 +17,7 @@
 //! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
 //! - `app`: what every request shares: the store behind a timeout and bounds on concurrency
 //! - `slots`: those bounds, shared fairly between keys
+//! - `account`: what is kept of a key while requests come with it, and how much it may ask
 //! - [`readiness`]: the checks of `/readyz`
 //! - [`observe`]: the metrics of requests; `request_id`: their ids, in answers and in the log
 //! - [`mod@openapi`], `docs`: the description of the interface, and a page to read it
@@ -24,6 +26,7 @@
 
 mod accept;
 mod access;
+mod account;
 mod app;
 mod cache;
 pub mod cors;
@@ -47,6 +50,7 @@ pub mod router;
 mod schemas;
 pub mod settings;
 mod slots;
+pub mod stored_keys;
 mod stream;
 
 pub use cors::{Origins, OriginsError};
@@ -55,3 +59,4 @@ pub use openapi::openapi;
 pub use readiness::Check;
 pub use router::{operator_router, router};
 pub use settings::{Prefix, PrefixError, Settings};
+pub use stored_keys::{DueUses, StoredKeys, hash_key};

@@ -21,6 +21,7 @@ use crate::{
     readiness::{Check, Checks},
     request_id, schemas,
     settings::Settings,
+    stored_keys::StoredKeys,
 };
 
 const USER_PATH: &str = "/api/ai-analytics/orgs/{org}/users/{user_id}";
@@ -35,7 +36,7 @@ const PAGES: [&str; 6] = [
     "/metrics",
 ];
 
-/// The whole service. `metrics` writes the metrics of the process in the text format of Prometheus.
+/// The whole service. Keys open it that are among the settings or among the stored ones. `metrics` writes the metrics of the process in the text format of Prometheus.
 ///
 /// Routes for operators need no key. Every route answers `GET`, `HEAD` and `OPTIONS`; every error is JSON.
 ///
@@ -43,6 +44,7 @@ const PAGES: [&str; 6] = [
 /// Never: a description is made of texts, numbers and lists, all of which JSON can write.
 pub fn router(
     settings: Settings,
+    stored_keys: StoredKeys,
     store: Store,
     checks: Vec<Check>,
     metrics: impl Fn() -> String + Send + Sync + 'static,
@@ -54,7 +56,7 @@ pub fn router(
     prefixes.dedup();
 
     let cors = settings.cors_origins.layer();
-    let app = Arc::new(App::new(settings, store));
+    let app = Arc::new(App::new(settings, stored_keys, store));
 
     let endpoints = [
         ("transcripts", with_options(handlers::transcripts)),

@@ -1,6 +1,10 @@
 //! The settings of the service.
 
-use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::BTreeSet,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use serde::Deserialize;
 
@@ -26,6 +30,10 @@ pub struct Settings {
     pub concurrent_lists: NonZeroUsize,
     /// The maximum number of requests of a key that are not answered yet, waiting or not; more are refused. Default: 256.
     pub requests_per_key: NonZeroUsize,
+    /// The maximum number of requests with a key in a second; more are refused. Default: 1,000; 0: any number.
+    pub requests_per_second: u32,
+    /// How many of them may come at once after a pause. Default: 1,000.
+    pub burst: NonZeroU32,
 }
 
 impl Default for Settings {
@@ -39,6 +47,8 @@ impl Default for Settings {
             concurrent_queries: NonZeroUsize::MIN.saturating_add(31),
             concurrent_lists: NonZeroUsize::MIN,
             requests_per_key: NonZeroUsize::MIN.saturating_add(255),
+            requests_per_second: 1_000,
+            burst: NonZeroU32::MIN.saturating_add(999),
         }
     }
 }

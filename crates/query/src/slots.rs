@@ -1,11 +1,9 @@
 //! Slots of ClickHouse, shared fairly between keys.
 
-use std::sync::Arc;
-
 use metrics::{Gauge, gauge};
-use tokio::sync::{AcquireError, Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit};
 
-use crate::{error::Error, observe::HTTP_WAITING_REQUESTS};
+use crate::observe::HTTP_WAITING_REQUESTS;
 
 /// Slots for one kind of work, given to the keys by turns and within a key in the order of asking.
 ///
@@ -13,19 +11,20 @@ use crate::{error::Error, observe::HTTP_WAITING_REQUESTS};
 /// every key once.
 pub(crate) struct Lane {
     slots: Semaphore,
-    /// The first in the line of each key.
-    first: Vec<Mutex<()>>,
     waiting: Gauge,
 }
 
+/// The line of a key before a lane; its first has it locked.
+#[derive(Default)]
+pub(crate) struct Line(Mutex<()>);
+
 impl Lane {
-    /// Of so many slots, for so many keys.
-    pub(crate) fn new(name: &'static str, slots: usize, keys: usize) -> Self {
+    /// Of so many slots.
+    pub(crate) fn new(name: &'static str, slots: usize) -> Self {
         let waiting = gauge!(HTTP_WAITING_REQUESTS, "lane" => name);
         waiting.set(0);
         Self {
             slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
-            first: (0..keys).map(|_| Mutex::default()).collect(),
             waiting,
         }
     }
@@ -34,9 +33,9 @@ impl Lane {
     ///
     /// # Errors
     /// Never: the slots are not closed.
-    pub(crate) async fn slot(&self, key: usize) -> Result<SemaphorePermit<'_>, AcquireError> {
+    pub(crate) async fn slot(&self, line: &Line) -> Result<SemaphorePermit<'_>, AcquireError> {
         let _waiting = Waiting::new(&self.waiting);
-        let _first = self.first[key].lock().await;
+        let _first = line.0.lock().await;
         self.slots.acquire().await
     }
 }
@@ -57,28 +56,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// How many requests each key may have that are not answered yet.
-pub(crate) struct Limits(Vec<Arc<Semaphore>>);
-
-impl Limits {
-    /// So many for each of so many keys.
-    pub(crate) fn new(requests: usize, keys: usize) -> Self {
-        let requests = requests.min(Semaphore::MAX_PERMITS);
-        Self((0..keys).map(|_| Arc::new(Semaphore::new(requests))).collect())
-    }
-
-    /// Counts a request of a key until what it returns is dropped.
-    ///
-    /// # Errors
-    /// [`Error::TooManyRequests`] where the key has too many.
-    pub(crate) fn admit(&self, key: usize) -> Result<OwnedSemaphorePermit, Error> {
-        let requests = Arc::clone(&self.0[key]);
-        requests
-            .try_acquire_owned()
-            .map_err(|_full| Error::TooManyRequests)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{future::Future, pin::Pin};
@@ -91,8 +68,8 @@ mod tests {
     type Turn<'a> = Pin<Box<dyn Future<Output = SemaphorePermit<'a>> + 'a>>;
 
     /// Somebody in the line of a key.
-    async fn waiting(lane: &Lane, key: usize) -> Turn<'_> {
-        let mut turn: Turn<'_> = Box::pin(async move { lane.slot(key).await.unwrap() });
+    async fn waiting<'a>(lane: &'a Lane, line: &'a Line) -> Turn<'a> {
+        let mut turn: Turn<'_> = Box::pin(async move { lane.slot(line).await.unwrap() });
         assert!(poll!(&mut turn).is_pending());
         turn
     }
@@ -122,8 +99,8 @@ mod tests {
 
     #[tokio::test]
     async fn keys_take_turns_and_each_is_served_in_the_order_of_asking() {
-        let lane = Lane::new("lists", 1, 3);
-        let slot = lane.slot(0).await.unwrap();
+        let (lane, lines) = (Lane::new("lists", 1), [(); 3].map(|()| Line::default()));
+        let slot = lane.slot(&lines[0]).await.unwrap();
         let mut queue = Vec::new();
         for (name, key) in [
             ("a1", 0),
@@ -134,7 +111,7 @@ mod tests {
             ("b2", 1),
             ("c1", 2),
         ] {
-            queue.push((name, waiting(&lane, key).await));
+            queue.push((name, waiting(&lane, &lines[key]).await));
         }
         let order = served(slot, queue).await;
         assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]);
@@ -142,9 +119,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_alone_has_every_slot() {
-        let lane = Lane::new("lists", 2, 2);
-        let slots = [lane.slot(1).await.unwrap(), lane.slot(1).await.unwrap()];
-        let third = waiting(&lane, 1).await;
+        let (lane, line) = (Lane::new("lists", 2), Line::default());
+        let slots = [lane.slot(&line).await.unwrap(), lane.slot(&line).await.unwrap()];
+        let third = waiting(&lane, &line).await;
         drop(slots);
         drop(third.await);
     }
@@ -153,7 +130,7 @@ mod tests {
     async fn who_stops_waiting_leaves_the_line() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _guard = metrics::set_default_local_recorder(&recorder);
-        let lane = Lane::new("lists", 1, 2);
+        let (lane, line, other_line) = (Lane::new("lists", 1), Line::default(), Line::default());
         let counted = || {
             let rendered = recorder.handle().render();
             let sample = rendered
@@ -162,11 +139,11 @@ mod tests {
             sample.unwrap().rsplit_once(' ').unwrap().1.to_owned()
         };
         assert_eq!(counted(), "0");
-        let slot = lane.slot(0).await.unwrap();
-        let first = waiting(&lane, 0).await;
-        let second = waiting(&lane, 0).await;
-        let third = waiting(&lane, 0).await;
-        let other = waiting(&lane, 1).await;
+        let slot = lane.slot(&line).await.unwrap();
+        let first = waiting(&lane, &line).await;
+        let second = waiting(&lane, &line).await;
+        let third = waiting(&lane, &line).await;
+        let other = waiting(&lane, &other_line).await;
         assert_eq!(counted(), "4");
         drop((first, second));
         assert_eq!(counted(), "2");
@@ -175,15 +152,5 @@ mod tests {
             ["other", "third"]
         );
         assert_eq!(counted(), "0");
-    }
-
-    #[test]
-    fn a_key_over_its_limit_is_refused_until_a_request_of_its_own_has_ended() {
-        let limits = Limits::new(2, 2);
-        let (first, _second) = (limits.admit(0).unwrap(), limits.admit(0).unwrap());
-        assert!(matches!(limits.admit(0), Err(Error::TooManyRequests)));
-        drop(limits.admit(1).unwrap());
-        drop(first);
-        drop(limits.admit(0).unwrap());
     }
 }

@@ -7,6 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, v
 
 use crate::api::parse_addr;
 
+mod keys;
+
+pub(crate) use keys::{KeysCommand, NewKey};
+
 /// Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out.
 #[derive(Debug, Parser)]
 #[command(
@@ -44,6 +48,9 @@ pub(crate) enum Command {
     Serve(ServerOptions),
     /// Create or upgrade the schema in ClickHouse; safe to run again
     Migrate(ClientOptions),
+    /// API keys: create, list and revoke them while the API runs
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Compare the rollups with the facts; safe while events arrive
     #[command(
         after_help = "Ends with 1 and names what differs if anything does. What an ingest that was killed left half \
@@ -364,17 +371,24 @@ impl Command {
                 ..server.service.common()
             },
             Self::Dev(Dev::Kafka(service) | Dev::Cluster { service, .. }) => service.common(),
+            Self::Keys(keys) => keys.client().common(),
             Self::Migrate(client)
             | Self::Verify { client, .. }
             | Self::Rebuild { client, .. }
             | Self::Produce { client, .. }
-            | Self::Replay { client, .. } => CommonOptions {
-                config: client.config.clone(),
-                data_dir: client.data_dir.clone(),
-                is_client: true,
-                ..CommonOptions::default()
-            },
+            | Self::Replay { client, .. } => client.common(),
             Self::Engine => CommonOptions::default(),
+        }
+    }
+}
+
+impl ClientOptions {
+    fn common(&self) -> CommonOptions {
+        CommonOptions {
+            config: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            is_client: true,
+            ..CommonOptions::default()
         }
     }
 }

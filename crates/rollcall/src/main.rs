@@ -4,6 +4,7 @@
 //! - [`commands`]: what each command does
 //! - [`stack`]: the parts of `up` and `demo`, embedded or external
 //! - [`api`], [`ingestion`]: the two roles: answering, and keeping the rollups
+//! - [`keys`]: the API keys that are kept in ClickHouse, read again and again
 //! - [`server`]: connections of HTTP
 //! - [`engine`]: the embedded engine, fetched and started
 //! - [`secret`], [`ready`], [`shutdown`], [`telemetry`], [`progress`], [`clock`]: what every command needs
@@ -14,6 +15,7 @@ mod clock;
 mod commands;
 mod engine;
 mod ingestion;
+mod keys;
 mod progress;
 mod ready;
 mod secret;

@@ -1,4 +1,4 @@
-//! Random secrets that are made once and kept in the data directory: the API key, the password of the engine.
+//! Random secrets. Some are made once and kept in the data directory: the API key, the password of the engine.
 
 use std::{
     fs::OpenOptions,
@@ -32,11 +32,7 @@ pub(crate) fn in_dir(data_dir: &Path, name: &str) -> anyhow::Result<String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
-    let key: String = rand::rng()
-        .sample_iter(Alphanumeric)
-        .take(LENGTH)
-        .map(char::from)
-        .collect();
+    let key = random(LENGTH);
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
@@ -47,6 +43,12 @@ pub(crate) fn in_dir(data_dir: &Path, name: &str) -> anyhow::Result<String> {
     };
     write().with_context(|| format!("cannot write {}", path.display()))?;
     Ok(key)
+}
+
+/// A random text of so many letters and digits.
+pub(crate) fn random(length: usize) -> String {
+    let characters = rand::rng().sample_iter(Alphanumeric).take(length);
+    characters.map(char::from).collect()
 }
 
 #[cfg(test)]

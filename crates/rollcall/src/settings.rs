@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -98,13 +98,35 @@ impl Default for HttpSettings {
 }
 
 /// The section `auth`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AuthSettings {
     /// API keys and the organisations that each opens, as `KEY=org1,org2;KEY2=*`. Default none: `up` and `demo` make a key.
     pub(crate) keys: Keys,
     /// Organisations that exist before any event of theirs has arrived, as `org1,org2`. Default none.
     pub(crate) orgs: String,
+    /// How often the keys in ClickHouse are read, in seconds: a revoked one is refused after that. Default 5.
+    pub(crate) refresh_secs: u64,
+    /// How long they hold once they were read, in seconds, while ClickHouse does not answer. Default 300.
+    pub(crate) max_age_secs: u64,
+    /// The maximum number of requests with one key in a second; 0: any number. Default 1,000.
+    pub(crate) requests_per_second: u32,
+    /// How many of them may come at once after a pause. Default 1,000.
+    pub(crate) burst: NonZeroU32,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        let query = query::Settings::default();
+        Self {
+            keys: query.keys,
+            orgs: String::new(),
+            refresh_secs: 5,
+            max_age_secs: 300,
+            requests_per_second: query.requests_per_second,
+            burst: query.burst,
+        }
+    }
 }
 
 /// The section `embedded`.
@@ -196,6 +218,8 @@ impl Settings {
             concurrent_queries: self.http.concurrent_queries,
             concurrent_lists: self.http.concurrent_lists,
             requests_per_key: self.http.requests_per_key,
+            requests_per_second: self.auth.requests_per_second,
+            burst: self.auth.burst,
         }
     }
 
@@ -206,6 +230,9 @@ impl Settings {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if let Some(org) = self.auth.org_names().find(|org| !query::keys::is_org(org)) {
             bail!("auth.orgs: {org:?} is not an organisation: 1 to 64 of [A-Za-z0-9._-]");
+        }
+        if self.auth.max_age_secs < self.auth.refresh_secs {
+            bail!("auth.max_age_secs: must not be less than auth.refresh_secs");
         }
         let clickhouse = &self.clickhouse;
         let mut paths = BTreeSet::new();
@@ -235,6 +262,7 @@ impl Settings {
             bail!("clickhouse.database: must not be empty");
         }
         for (setting, seconds) in [
+            ("auth.refresh_secs", self.auth.refresh_secs),
             ("http.query_timeout_secs", self.http.query_timeout_secs),
             ("clickhouse.query_timeout_secs", clickhouse.query_timeout_secs),
             ("clickhouse.insert_timeout_secs", clickhouse.insert_timeout_secs),

@@ -18,6 +18,7 @@ use crate::{
     cli::ExternalServices,
     engine::EmbeddedEngine,
     ingestion::{self, InsertProblem},
+    keys::KeyReader,
     ready::{Announcement, Ready},
     secret,
     settings::Settings,
@@ -156,7 +157,10 @@ impl Stack {
             api::kafka_check(&kafka, &self.store)?,
         ];
         let settings = self.settings.query();
-        let router = query::router(settings, self.store.clone(), checks, move || metrics.render());
+        let reader = KeyReader::start(&self.settings.auth, &self.store).await;
+        let (keys, store) = (reader.keys(), self.store.clone());
+        let router = query::router(settings, keys, store, checks, move || metrics.render());
+        tasks.spawn(reader.run(tasks.shutdown()));
         tasks.spawn(ingestion::run(kafka, self.store, problem, tasks.shutdown()));
         tasks.spawn(self.http.serve(router, tasks.shutdown()));
 

@@ -13,7 +13,7 @@ use crate::{
     harness::{Process, on_free_port, subdirectory, until},
 };
 
-const COMMANDS: [&str; 5] = ["migrate", "ingest", "serve", "verify", "rebuild"];
+const COMMANDS: [&str; 6] = ["migrate", "ingest", "serve", "keys", "verify", "rebuild"];
 const PASSWORD: &str = "testbed";
 
 /// Has the engine whose data will be in `data` know a user for each command, named after it, with the rights that are
@@ -70,11 +70,13 @@ async fn the_documented_rights_in_clickhouse_are_enough() {
                 kafka.ready.bootstrap_servers.as_deref().unwrap(),
             ),
             ("ROLLCALL__AUTH__KEYS", "k3y=*"),
+            ("ROLLCALL__AUTH__REFRESH_SECS", "1"),
         ]
     };
     let succeeds = async |args: &[&'static str]| {
         let ended = run(args, &login(args[0])).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stdout
     };
 
     succeeds(&["migrate"]).await;
@@ -100,6 +102,20 @@ async fn the_documented_rights_in_clickhouse_are_enough() {
         serve.ask("acme", endpoint).await;
     }
     assert_eq!(conversations(&serve).await, 100);
+    let created = succeeds(&["keys", "create", "--name", "partner", "--orgs", "acme"]).await;
+    serve.ready.api_key = Some(created.trim().to_owned());
+    until("the key is known", async || {
+        let (status, _) = serve.get("acme", "mentors/").await;
+        (status == 200).then_some(())
+    })
+    .await;
+    until("its use is kept", async || {
+        let listed = succeeds(&["keys", "list", "--json"]).await;
+        (!listed.contains("\"last_used_at\": null")).then_some(())
+    })
+    .await;
+    succeeds(&["keys", "revoke", "partner"]).await;
+    serve.ready.api_key = Some("k3y".to_owned());
     succeeds(&["verify"]).await;
     succeeds(&["rebuild", "--all"]).await;
     succeeds(&["migrate"]).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aggregator::{Batch, Store};
 use axum::{Router, body::Body, http::Request};
 use events::{Annotation, Body as Fact, Event, Message, Registration, Role, Sentiment, Timestamp};
-use query::Settings;
+use query::{Settings, StoredKeys};
 use serde_json::Value;
 use testbed::ClickHouse;
 use uuid::Uuid;
@@ -153,7 +153,7 @@ impl Service {
             ..Settings::default()
         };
         Self {
-            router: query::router(settings, store, Vec::new(), String::new),
+            router: query::router(settings, StoredKeys::default(), store, Vec::new(), String::new),
             engine,
         }
     }

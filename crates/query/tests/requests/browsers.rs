@@ -9,7 +9,7 @@ use axum::{
 };
 use flate2::read::GzDecoder;
 use http_body_util::BodyExt;
-use query::Settings;
+use query::{Settings, StoredKeys};
 use tower::ServiceExt;
 
 use crate::service::{ACME, Answer, get, send, service, settings, unreachable_store};
@@ -22,7 +22,13 @@ fn with_origins(origins: &str) -> Router {
         cors_origins: origins.to_owned().try_into().unwrap(),
         ..settings()
     };
-    query::router(settings, unreachable_store(), Vec::new(), String::new)
+    query::router(
+        settings,
+        StoredKeys::default(),
+        unreachable_store(),
+        Vec::new(),
+        String::new,
+    )
 }
 
 /// What a browser asks before a page sends its key.

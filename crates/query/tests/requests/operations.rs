@@ -16,7 +16,7 @@ use axum::{
     http::{Method, Request, StatusCode, Version},
 };
 use futures::{FutureExt, future::join_all, poll};
-use query::{Check, Settings};
+use query::{Check, Settings, StoredKeys};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -71,7 +71,13 @@ async fn a_check_that_fails_or_hangs_is_named() {
         Check::new("kafka", || ready(Err("no broker answers".to_owned()))),
         Check::new("schema", std::future::pending),
     ];
-    let service = query::router(settings(), unreachable_store(), checks, String::new);
+    let service = query::router(
+        settings(),
+        StoredKeys::default(),
+        unreachable_store(),
+        checks,
+        String::new,
+    );
     let answer = get(&service, "/readyz").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     let expected = serde_json::json!({
@@ -242,7 +248,13 @@ async fn a_prefix_may_be_any_path_that_the_service_has_itself() {
             prefix: prefix.to_owned().try_into().unwrap(),
             ..settings()
         };
-        let service = query::router(settings, unreachable_store(), Vec::new(), String::new);
+        let service = query::router(
+            settings,
+            StoredKeys::default(),
+            unreachable_store(),
+            Vec::new(),
+            String::new,
+        );
         let path = format!("{prefix}{ACME}/usage-summary");
         assert_eq!(
             get(&service, &path).await.status,
@@ -278,7 +290,10 @@ async fn mute(settings: Settings) -> (Router, TcpListener) {
         url: format!("http://{}", listener.local_addr().unwrap()),
         ..aggregator::Settings::default()
     });
-    (query::router(settings, store, Vec::new(), String::new), listener)
+    (
+        query::router(settings, StoredKeys::default(), store, Vec::new(), String::new),
+        listener,
+    )
 }
 
 #[tokio::test]

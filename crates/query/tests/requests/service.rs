@@ -4,7 +4,7 @@ use std::{future::ready, time::Duration};
 
 use aggregator::Store;
 use axum::{Router, body::Body, http::Request};
-use query::{Check, Settings};
+use query::{Check, Settings, StoredKeys};
 
 pub(crate) use crate::http::{ACME_KEY, ALL_KEY, Answer, send};
 
@@ -43,9 +43,13 @@ pub(crate) fn unreachable_store() -> Store {
 /// The service, ready by its own account.
 pub(crate) fn service() -> Router {
     let check = Check::new("clickhouse", || ready(Ok(())));
-    query::router(settings(), unreachable_store(), vec![check], || {
-        "a_metric 1\n".to_owned()
-    })
+    query::router(
+        settings(),
+        StoredKeys::default(),
+        unreachable_store(),
+        vec![check],
+        || "a_metric 1\n".to_owned(),
+    )
 }
 
 /// Gets a path with the key of acme.

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use aggregator::{Store, migrate::Access};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     api::{self, Bound},
     ingestion::{self, InsertProblem},
+    keys::KeyReader,
     ready::Ready,
     settings::Settings,
     shutdown::Tasks,
@@ -54,13 +55,14 @@ pub(crate) async fn serve(settings: Settings, ready_file: Option<&Path>) -> anyh
     let http = Bound::new(settings.http.addr()).await?;
     let store = Store::new(&settings.clickhouse);
     let checks = vec![api::clickhouse_check(&store, Access::Read)];
-    if settings.auth.keys.is_empty() {
-        warn!("auth.keys is empty: every request will be answered with 401");
-    }
-    let router = query::router(settings.query(), store, checks, move || metrics.render());
+    let reader = KeyReader::start(&settings.auth, &store).await;
+    let router = query::router(settings.query(), reader.keys(), store, checks, move || {
+        metrics.render()
+    });
     let ready = Ready::at(http.url()).with_clickhouse(&settings.clickhouse);
     info!(api = ready.api_url, clickhouse = ready.clickhouse_url, "serving");
     ready.write(ready_file)?;
     tasks.spawn(http.serve(router, tasks.shutdown()));
+    tasks.spawn(reader.run(tasks.shutdown()));
     tasks.run_to_end().await
 }
