@@ -136,8 +136,10 @@ impl Store {
             .question(include_str!("../sql/api_key_uses.sql"))
             .param("uses", self.clickhouse.settings.spread_over_shards(USES_TABLE));
         let rows = self.clickhouse.rows::<UseRow>(uses).await?;
-        let used = |row: UseRow| (KeyHash(row.hash), Timestamp::from_millis(row.last_used_at));
-        Ok(rows.into_iter().map(used).collect())
+        let rows = rows.into_iter();
+        Ok(rows
+            .map(|row| (KeyHash(row.hash), Timestamp::from_millis(row.last_used_at)))
+            .collect())
     }
 
     /// Creates a key that opens these organisations (`*` alone: all), for as long as is said, or for ever.

@@ -11,15 +11,15 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{error::Error, slots::Line};
+use crate::{error::Error, slots::Queue};
 
 /// What is kept of one key.
 #[derive(Default)]
 pub(crate) struct Account {
-    /// Its line for questions.
-    pub(crate) questions: Line,
-    /// Its line for chunks of lists.
-    pub(crate) lists: Line,
+    /// Its requests that wait to ask a question.
+    pub(crate) questions: Queue,
+    /// Its lists that wait for a chunk.
+    pub(crate) lists: Queue,
     open: AtomicUsize,
     /// Until when what it has asked uses up what it may.
     used_until: Mutex<Option<Instant>>,

@@ -15,7 +15,7 @@ use crate::{
     freshness::Freshness,
     keys::Keys,
     settings::Settings,
-    slots::{Lane, Line},
+    slots::{Lane, Queue},
     stored_keys::StoredKeys,
 };
 
@@ -104,20 +104,20 @@ impl App {
         asked: &Asked,
         query: impl Future<Output = Result<T, aggregator::Error>>,
     ) -> Result<T, Error> {
-        let line = &asked.open.account().questions;
-        self.run_in(&self.questions, line, asked.deadline, query).await
+        let queue = &asked.open.account().questions;
+        self.run_in(&self.questions, queue, asked.deadline, query).await
     }
 
     async fn run_in<T>(
         &self,
         lane: &Lane,
-        line: &Line,
+        queue: &Queue,
         deadline: Instant,
         query: impl Future<Output = Result<T, aggregator::Error>>,
     ) -> Result<T, Error> {
         let answer = async {
             // Held until the answer is there.
-            let _slot = lane.slot(line).await;
+            let _slot = lane.slot(queue).await;
             query.await
         };
         match tokio::time::timeout_at(deadline, answer).await {

@@ -14,9 +14,9 @@ pub(crate) struct Lane {
     waiting: Gauge,
 }
 
-/// The line of a key before a lane; its first has it locked.
+/// Those of a key who wait for a slot; the first has it locked.
 #[derive(Default)]
-pub(crate) struct Line(Mutex<()>);
+pub(crate) struct Queue(Mutex<()>);
 
 impl Lane {
     /// Of so many slots.
@@ -33,9 +33,9 @@ impl Lane {
     ///
     /// # Errors
     /// Never: the slots are not closed.
-    pub(crate) async fn slot(&self, line: &Line) -> Result<SemaphorePermit<'_>, AcquireError> {
+    pub(crate) async fn slot(&self, queue: &Queue) -> Result<SemaphorePermit<'_>, AcquireError> {
         let _waiting = Waiting::new(&self.waiting);
-        let _first = line.0.lock().await;
+        let _first = queue.0.lock().await;
         self.slots.acquire().await
     }
 }
@@ -68,8 +68,8 @@ mod tests {
     type Turn<'a> = Pin<Box<dyn Future<Output = SemaphorePermit<'a>> + 'a>>;
 
     /// Somebody in the line of a key.
-    async fn waiting<'a>(lane: &'a Lane, line: &'a Line) -> Turn<'a> {
-        let mut turn: Turn<'_> = Box::pin(async move { lane.slot(line).await.unwrap() });
+    async fn waiting<'a>(lane: &'a Lane, queue: &'a Queue) -> Turn<'a> {
+        let mut turn: Turn<'_> = Box::pin(async move { lane.slot(queue).await.unwrap() });
         assert!(poll!(&mut turn).is_pending());
         turn
     }
@@ -99,9 +99,9 @@ mod tests {
 
     #[tokio::test]
     async fn keys_take_turns_and_each_is_served_in_the_order_of_asking() {
-        let (lane, lines) = (Lane::new("lists", 1), [(); 3].map(|()| Line::default()));
-        let slot = lane.slot(&lines[0]).await.unwrap();
-        let mut queue = Vec::new();
+        let (lane, queues) = (Lane::new("lists", 1), [(); 3].map(|()| Queue::default()));
+        let slot = lane.slot(&queues[0]).await.unwrap();
+        let mut waiters = Vec::new();
         for (name, key) in [
             ("a1", 0),
             ("a2", 0),
@@ -111,17 +111,17 @@ mod tests {
             ("b2", 1),
             ("c1", 2),
         ] {
-            queue.push((name, waiting(&lane, &lines[key]).await));
+            waiters.push((name, waiting(&lane, &queues[key]).await));
         }
-        let order = served(slot, queue).await;
+        let order = served(slot, waiters).await;
         assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]);
     }
 
     #[tokio::test]
     async fn a_key_alone_has_every_slot() {
-        let (lane, line) = (Lane::new("lists", 2), Line::default());
-        let slots = [lane.slot(&line).await.unwrap(), lane.slot(&line).await.unwrap()];
-        let third = waiting(&lane, &line).await;
+        let (lane, queue) = (Lane::new("lists", 2), Queue::default());
+        let slots = [lane.slot(&queue).await.unwrap(), lane.slot(&queue).await.unwrap()];
+        let third = waiting(&lane, &queue).await;
         drop(slots);
         drop(third.await);
     }
@@ -130,7 +130,7 @@ mod tests {
     async fn who_stops_waiting_leaves_the_line() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _guard = metrics::set_default_local_recorder(&recorder);
-        let (lane, line, other_line) = (Lane::new("lists", 1), Line::default(), Line::default());
+        let (lane, queue, other_queue) = (Lane::new("lists", 1), Queue::default(), Queue::default());
         let counted = || {
             let rendered = recorder.handle().render();
             let sample = rendered
@@ -139,11 +139,11 @@ mod tests {
             sample.unwrap().rsplit_once(' ').unwrap().1.to_owned()
         };
         assert_eq!(counted(), "0");
-        let slot = lane.slot(&line).await.unwrap();
-        let first = waiting(&lane, &line).await;
-        let second = waiting(&lane, &line).await;
-        let third = waiting(&lane, &line).await;
-        let other = waiting(&lane, &other_line).await;
+        let slot = lane.slot(&queue).await.unwrap();
+        let first = waiting(&lane, &queue).await;
+        let second = waiting(&lane, &queue).await;
+        let third = waiting(&lane, &queue).await;
+        let other = waiting(&lane, &other_queue).await;
         assert_eq!(counted(), "4");
         drop((first, second));
         assert_eq!(counted(), "2");

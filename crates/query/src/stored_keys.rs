@@ -6,7 +6,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -42,6 +42,8 @@ struct Read {
     /// When it was asked for; none before the first time.
     asked_at: Option<Instant>,
     live: Vec<StoredKey>,
+    /// Keys that live no longer, whose last use is not kept yet.
+    gone: Vec<(KeyHash, Arc<Mutex<Uses>>)>,
     /// A replica that lags may still have as live what another has as revoked.
     revoked: HashSet<KeyHash>,
 }
@@ -106,23 +108,31 @@ impl StoredKeys {
     /// Those of the store. It is kept the next time.
     pub async fn note_uses(&self, store: &Store, which: DueUses) -> Result<(), aggregator::Error> {
         let now = Instant::now();
-        let due: Vec<_> = {
-            let read = self.read();
-            let due = read.live.iter().filter_map(|key| {
-                let used = lock(&key.kept.uses).due(which, now)?;
-                Some((key.hash, used, Arc::clone(&key.kept.uses)))
-            });
-            due.collect()
-        };
+        let due = self.due_uses(which, now);
         if due.is_empty() {
             return Ok(());
         }
-        let uses: Vec<_> = due.iter().map(|(hash, used, _)| (*hash, now - *used)).collect();
-        store.note_api_key_uses(&uses).await?;
-        for (_, used, uses) in due {
-            lock(&uses).noted = Some((used, now));
+        let ages: Vec<_> = due.iter().map(|(hash, last, _)| (*hash, now - *last)).collect();
+        store.note_api_key_uses(&ages).await?;
+        for (_, last, uses) in due {
+            lock(&uses).noted = Some((last, now));
         }
+        let mut read = self.write();
+        read.gone
+            .retain(|(_, uses)| lock(uses).due(DueUses::All, now).is_some());
         Ok(())
+    }
+
+    /// The keys that are to be kept as used, each with its last use.
+    fn due_uses(&self, which: DueUses, now: Instant) -> Vec<(KeyHash, Instant, Arc<Mutex<Uses>>)> {
+        let read = self.read();
+        let live = read.live.iter().map(|key| (key.hash, &key.kept.uses, which));
+        let gone = read.gone.iter().map(|(hash, uses)| (*hash, uses, DueUses::All));
+        let due = live.chain(gone).filter_map(|(hash, uses, which)| {
+            let last = lock(uses).due(which, now)?;
+            Some((hash, last, Arc::clone(uses)))
+        });
+        due.collect()
     }
 
     /// What a key opens, and its account; none for one that is not known, has expired or is revoked.
@@ -151,7 +161,7 @@ impl StoredKeys {
     }
 
     fn replace(&self, keys: Vec<ApiKey>, asked_at: Instant) {
-        let mut read = self.0.read.write().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.write();
         let kept = read.live.drain(..).map(|key| (key.hash, key.kept));
         let mut kept: HashMap<_, _> = kept.collect();
         for key in keys {
@@ -171,11 +181,18 @@ impl StoredKeys {
                 KeyState::Live | KeyState::Expired => {}
             }
         }
+        let gone = kept.into_iter().map(|(hash, kept)| (hash, kept.uses));
+        read.gone
+            .extend(gone.filter(|(_, uses)| lock(uses).due(DueUses::All, asked_at).is_some()));
         read.asked_at = Some(asked_at);
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Read> {
+    fn read(&self) -> RwLockReadGuard<'_, Read> {
         self.0.read.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Read> {
+        self.0.read.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -295,6 +312,25 @@ mod tests {
         keys.replace(vec![key("other", "*"), key("all", "*")], Instant::now());
         let (_, after) = keys.find("all").unwrap().unwrap();
         assert!(Arc::ptr_eq(&before, &after));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_use_of_a_key_that_is_revoked_is_kept_at_once() {
+        let keys = StoredKeys::new(MAX_AGE);
+        keys.replace(vec![key("used", "*"), key("unused", "*")], Instant::now());
+        let due = || keys.due_uses(DueUses::OfMinutes, Instant::now());
+        keys.find("used").unwrap().unwrap();
+        let (_, last, uses) = due().remove(0);
+        lock(&uses).noted = Some((last, Instant::now()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        keys.find("used").unwrap().unwrap();
+        assert_eq!(due().len(), 0);
+        keys.replace(
+            vec![revoked(key("used", "*")), revoked(key("unused", "*"))],
+            Instant::now(),
+        );
+        let due: Vec<_> = due().into_iter().map(|(hash, last, _)| (hash, last)).collect();
+        assert_eq!(due, [(hash_key("used"), Instant::now())]);
     }
 
     #[tokio::test(start_paused = true)]

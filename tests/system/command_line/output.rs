@@ -247,6 +247,13 @@ async fn help_names_what_a_command_takes() {
         (&["ingest"], &[&common, &http]),
         (&["serve"], &[&common, &http]),
         (&["migrate"], &[&client]),
+        (&["keys"], &[&["create", "list", "revoke"]]),
+        (
+            &["keys", "create"],
+            &[&client, &["--name", "--orgs", "--expires"]],
+        ),
+        (&["keys", "list"], &[&client, &["--json"]]),
+        (&["keys", "revoke"], &[&client, &["<NAME>"]]),
         (&["verify"], &[&client]),
         (&["rebuild"], &[&client, &["--all"]]),
         (&["replay"], &[&client, &["--dead-letters"]]),

@@ -123,7 +123,7 @@ async fn of_keys_that_are_created_at_once_under_one_name_one_stays_at_most() {
         });
         let created = join_all(created).await;
         let kept = created.iter().filter(|created| created.is_ok()).count();
-        let keys = listed(&store).await;
+        let keys = listed(store).await;
         let live = keys
             .iter()
             .filter(|(_, of, state)| *of == name && *state == KeyState::Live);

@@ -169,7 +169,7 @@ fn the_environment_can_set_every_type() {
 
 #[test]
 fn a_bad_setting_is_named_in_one_line() {
-    let cases: [(&str, (&str, &str), &str); 22] = [
+    let cases: [(&str, (&str, &str), &str); 25] = [
         ("[kafka]\ntopics = 1", ("", ""), "topics"),
         ("[kafak]\ntopic = \"t\"", ("", ""), "kafak"),
         ("[kafka]\npartitions = \"many\"", ("", ""), "kafka.partitions"),
@@ -178,6 +178,9 @@ fn a_bad_setting_is_named_in_one_line() {
         ("", ("ROLLCALL__HTTP__ADDR", "nowhere"), "http.addr"),
         ("", ("ROLLCALL__HTTP__PREFIX", "dm"), "http.prefix"),
         ("", ("ROLLCALL__AUTH__KEYS", "secret"), "auth.keys"),
+        ("", ("ROLLCALL__AUTH__REFRESH_SECS", "0"), "auth.refresh_secs"),
+        ("", ("ROLLCALL__AUTH__MAX_AGE_SECS", "4"), "auth.max_age_secs"),
+        ("", ("ROLLCALL__AUTH__BURST", "0"), "auth.burst"),
         ("", ("ROLLCALL__AUTH__ORGS", "a b"), "auth.orgs"),
         ("", ("ROLLCALL__KAFKA__TOPIC", ""), "kafka.topic"),
         ("", ("ROLLCALL__KAFKA__BUDGET_BYTES", "1"), "kafka.budget_bytes"),
