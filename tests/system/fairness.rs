@@ -159,7 +159,14 @@ async fn a_client_that_goes_away_leaves_its_place_to_the_next() {
         let request = client
             .get(serve.url(OTHER, USAGE))
             .bearer_auth(format!("{OTHER}-key"));
-        clients.spawn(async move { request.send().await.unwrap().status() })
+        clients.spawn(async move {
+            // One that goes away counts until all of its request is dropped, some moments after its place in the line.
+            until("it is admitted", async || {
+                let status = request.try_clone().unwrap().send().await.unwrap().status();
+                (status != 429).then_some(status)
+            })
+            .await
+        })
     };
     let waiting = async |count| {
         until(&format!("{count} waiting"), async || {
