@@ -288,11 +288,7 @@ impl Stack {
     /// Starts `rollcall serve` over a database, with [`KEY`] for all organisations.
     pub(crate) async fn serve(&self, database: &str) -> anyhow::Result<Role> {
         let keys = format!("{KEY}=*");
-        let variables = [
-            ("ROLLCALL__AUTH__KEYS", keys.as_str()),
-            // All askers have one key.
-            ("ROLLCALL__AUTH__REQUESTS_PER_SECOND", "0"),
-        ];
+        let variables = [("ROLLCALL__AUTH__KEYS", keys.as_str())];
         self.role("serve", database, &variables).await
     }
 

@@ -104,6 +104,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientOptions,
     },
+    /// Print every setting in effect and where it comes from; secrets are masked
+    #[command(after_help = "What is printed can be read again with --config, but for the secrets.")]
+    Config {
+        /// Settings, in TOML
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// One embedded part alone, for development
     #[command(subcommand)]
     Dev(Dev),
@@ -377,6 +384,10 @@ impl Command {
             | Self::Rebuild { client, .. }
             | Self::Produce { client, .. }
             | Self::Replay { client, .. } => client.common(),
+            Self::Config { config } => CommonOptions {
+                config: config.clone(),
+                ..CommonOptions::default()
+            },
             Self::Engine => CommonOptions::default(),
         }
     }

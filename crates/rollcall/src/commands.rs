@@ -11,7 +11,7 @@ mod rollups;
 mod up;
 
 use crate::{
-    cli::{Command, Dev},
+    cli::{Command, CommonOptions, Dev},
     ready::Ready,
     settings::Settings,
     telemetry,
@@ -49,6 +49,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
         Command::Produce { options, .. } => produce::run(&settings, &options).await,
         Command::Replay { options, .. } => replay::run(&settings, &options).await,
+        Command::Config { .. } => print_settings(&common),
         Command::Dev(Dev::Clickhouse { allow_remote, .. }) => {
             dev::clickhouse(settings, common.http_addr, allow_remote, ready_file).await
         }
@@ -56,4 +57,10 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dev(Dev::Kafka(_)) => dev::kafka(&settings, ready_file).await,
         Command::Engine => anyhow::bail!("`engine` runs before anything else"),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the settings are the output of this command")]
+fn print_settings(common: &CommonOptions) -> anyhow::Result<()> {
+    print!("{}", Settings::effective(common)?);
+    Ok(())
 }

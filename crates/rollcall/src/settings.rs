@@ -19,6 +19,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use crate::{api::parse_addr, cli::CommonOptions, ready::Ready};
 use sources::Sources;
 
+mod effective;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -184,6 +185,20 @@ impl Settings {
         settings.embedded.data_dir = common.data_dir.clone().or(settings.embedded.data_dir);
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The settings of a command as a TOML file, with secrets masked and where each setting comes from.
+    ///
+    /// # Errors
+    /// Those of [`Settings::load`].
+    pub(crate) fn effective(common: &CommonOptions) -> anyhow::Result<String> {
+        Self::effective_of(common, &Environment::default())
+    }
+
+    fn effective_of(common: &CommonOptions, environment: &Environment) -> anyhow::Result<String> {
+        Self::layered(common, environment.clone())?;
+        let sources = Sources::read(common.config.as_deref(), environment.clone())?;
+        effective::render(&sources)
     }
 
     /// Uses the Kafka and the ClickHouse of a process that runs.

@@ -288,3 +288,27 @@ async fn help_names_what_a_command_takes() {
         format!("rollcall {}\n", env!("CARGO_PKG_VERSION"))
     );
 }
+
+#[tokio::test]
+async fn settings_are_shown_with_where_they_come_from_and_without_secrets() {
+    let file = root().join("deploy/rollcall.toml");
+    let arguments = ["config", "--config", file.to_str().unwrap()];
+    let variables = [
+        ("ROLLCALL__KAFKA__TOPIC", "other.events"),
+        ("ROLLCALL__CLICKHOUSE__PASSWORD", "hidden-1"),
+        ("ROLLCALL__AUTH__KEYS", "hidden-2=*"),
+        ("ROLLCALL__KAFKA__PROPERTIES__SASL_PASSWORD", "hidden-3"),
+    ];
+    let shown = run(&arguments, &variables).await;
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    for line in [
+        "topic = \"other.events\" # ROLLCALL__KAFKA__TOPIC",
+        "password = \"***\" # ROLLCALL__CLICKHOUSE__PASSWORD",
+        "keys = \"***\" # ROLLCALL__AUTH__KEYS",
+    ] {
+        assert!(shown.stdout.lines().any(|shown| shown == line), "{line}");
+    }
+    let of_file = shown.stdout.lines().find(|line| line.starts_with("group_id"));
+    assert!(of_file.unwrap().ends_with("deploy/rollcall.toml"), "{of_file:?}");
+    assert!(!format!("{}{}", shown.stdout, shown.stderr).contains("hidden"));
+}

@@ -1,8 +1,11 @@
 //! The file and the environment, read into one tree of values that remember where they come from.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use config::{Config, ConfigError, Environment, File, FileFormat, Map, Value, ValueKind};
+use config::{
+    Config, ConfigBuilder, ConfigError, Environment, File, FileFormat, Map, Value, ValueKind,
+    builder::DefaultState,
+};
 use serde::Deserialize;
 
 /// What begins the names of variables, and what separates the parts of a setting's path in them.
@@ -14,6 +17,14 @@ const ENVIRONMENT: &str = "the environment";
 /// The values of the file, over them those of the environment.
 #[derive(Debug, Clone)]
 pub(super) struct Sources(Value);
+
+/// A value that is no table.
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    pub(super) kind: ValueKind,
+    /// The file or the variable that it comes from.
+    pub(super) origin: Option<String>,
+}
 
 impl Sources {
     /// Reads both.
@@ -29,12 +40,31 @@ impl Sources {
             .prefix(PREFIX)
             .prefix_separator(SEPARATOR)
             .separator(SEPARATOR);
-        let layers = layers.add_source(environment).build();
+        Self::of(layers.add_source(environment))
+    }
+
+    /// Reads a file's text, which is of no origin.
+    ///
+    /// # Errors
+    /// Where it is not TOML.
+    pub(super) fn of_text(toml: &str) -> anyhow::Result<Self> {
+        Self::of(Config::builder().add_source(File::from_str(toml, FileFormat::Toml)))
+    }
+
+    fn of(layers: ConfigBuilder<DefaultState>) -> anyhow::Result<Self> {
+        let layers = layers.build();
         let mut root = layers
             .map_err(|error| anyhow::anyhow!(one_line(&error.to_string())))?
             .cache;
         flatten_properties(&mut root);
         Ok(Self(root))
+    }
+
+    /// Every value that is no table, by its path.
+    pub(super) fn leaves(&self) -> BTreeMap<Vec<String>, Leaf> {
+        let mut leaves = BTreeMap::new();
+        collect(&self.0, &[], &mut leaves);
+        leaves
     }
 
     /// The settings that the values make.
@@ -60,13 +90,32 @@ impl Sources {
             path.push(name);
             value = below;
         }
-        match value.origin()? {
-            ENVIRONMENT => Some(format!(
-                "{PREFIX}{SEPARATOR}{}",
-                path.join(SEPARATOR).to_uppercase()
-            )),
-            file => Some(file.to_owned()),
-        }
+        origin(value, &path)
+    }
+}
+
+/// The file or the variable that a value comes from.
+fn origin(value: &Value, path: &[&str]) -> Option<String> {
+    match value.origin()? {
+        ENVIRONMENT => Some(format!(
+            "{PREFIX}{SEPARATOR}{}",
+            path.join(SEPARATOR).to_uppercase()
+        )),
+        file => Some(file.to_owned()),
+    }
+}
+
+fn collect(value: &Value, path: &[&str], leaves: &mut BTreeMap<Vec<String>, Leaf>) {
+    let ValueKind::Table(table) = &value.kind else {
+        let leaf = Leaf {
+            kind: value.kind.clone(),
+            origin: origin(value, path),
+        };
+        leaves.insert(path.iter().map(|name| (*name).to_owned()).collect(), leaf);
+        return;
+    };
+    for (name, below) in table {
+        collect(below, &[path, &[name]].concat(), leaves);
     }
 }
 

@@ -236,3 +236,68 @@ fn a_bad_setting_is_named_in_one_line() {
         assert!(!message.contains("secret"), "{message}");
     }
 }
+
+fn effective(toml: &str, variables: &[(&str, &str)]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rollcall.toml");
+    std::fs::write(&path, toml).unwrap();
+    let common = CommonOptions {
+        config: Some(path.clone()),
+        ..CommonOptions::default()
+    };
+    let variables: HashMap<_, _> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let environment = Environment::default().source(Some(variables));
+    let shown = Settings::effective_of(&common, &environment).unwrap();
+    let lines = shown.lines().map(|line| match line.split_once(" # ") {
+        Some((setting, origin)) if origin.ends_with("rollcall.toml") => format!("{setting} # FILE\n"),
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[test]
+fn each_setting_in_effect_is_shown_with_where_it_comes_from() {
+    let file = r#"
+        [kafka.properties]
+        security.protocol = "ssl"
+        "ssl.key.password" = "hidden-1"
+        [clickhouse]
+        user = 'a "b"'
+    "#;
+    let variables = [
+        ("ROLLCALL__KAFKA__BATCH_RECORDS", "1000"),
+        ("ROLLCALL__CLICKHOUSE__REPLICATED", "true"),
+        ("ROLLCALL__CLICKHOUSE__CLUSTER", "main"),
+        ("ROLLCALL__CLICKHOUSE__PASSWORD", "hidden-2"),
+        ("ROLLCALL__AUTH__KEYS", "hidden-3=*"),
+    ];
+    let shown = effective(file, &variables);
+    for lines in [
+        "[kafka]\nbatch_bytes = 67108864 # default\n",
+        "\nbatch_records = 1000 # ROLLCALL__KAFKA__BATCH_RECORDS\n",
+        "\n\n[kafka.properties]\n\"security.protocol\" = \"ssl\" # FILE\n\"ssl.key.password\" = \"***\" # FILE\n\n[clickhouse]\n",
+        "\nreplicated = true # ROLLCALL__CLICKHOUSE__REPLICATED\n",
+        "\ncluster = \"main\" # ROLLCALL__CLICKHOUSE__CLUSTER\n",
+        "\npassword = \"***\" # ROLLCALL__CLICKHOUSE__PASSWORD\n",
+        "\nuser = \"a \\\"b\\\"\" # FILE\n",
+        "\nkeys = \"***\" # ROLLCALL__AUTH__KEYS\n",
+    ] {
+        assert!(shown.contains(lines), "{lines:?} is not in:\n{shown}");
+    }
+    assert!(!shown.contains("hidden"), "{shown}");
+}
+
+#[test]
+fn settings_that_are_shown_can_be_read_again() {
+    let defaults = effective("", &[]);
+    let [read, reference] = [&defaults, REFERENCE].map(|toml| Settings {
+        named: Named::default(),
+        ..load(toml, &[]).unwrap()
+    });
+    assert_eq!(format!("{read:?}"), format!("{reference:?}"));
+    assert_eq!(effective(&defaults, &[]), defaults.replace("# default", "# FILE"));
+    assert!(defaults.contains("\npassword = \"\" # default\n"));
+}
