@@ -288,8 +288,8 @@ impl Stack {
     /// Starts `rollcall serve` over a database, with [`KEY`] for all organisations.
     pub(crate) async fn serve(&self, database: &str) -> anyhow::Result<Role> {
         let keys = format!("{KEY}=*");
-        let variables = [("ROLLCALL__AUTH__KEYS", keys.as_str())];
-        self.role("serve", database, &variables).await
+        self.role("serve", database, &[("ROLLCALL__AUTH__KEYS", &keys)])
+            .await
     }
 
     async fn role(

@@ -9,11 +9,7 @@ use clickhouse::Row;
 use events::Timestamp;
 use serde::Deserialize;
 
-use crate::{
-    error::Error,
-    migrate::{Access, SchemaState},
-    store::Store,
-};
+use crate::{error::Error, store::Store};
 
 /// Where keys are created and revoked.
 const KEYS_TABLE: &str = "api_keys";
@@ -214,27 +210,6 @@ impl Store {
         self.clickhouse
             .within(settings.insert_timeout(), note.execute())
             .await
-    }
-
-    /// Returns once it is certain that this program can create, list and revoke keys.
-    ///
-    /// # Errors
-    /// Those of any query, [`Error::OutdatedSchema`] and [`Error::NewerSchema`].
-    pub async fn require_api_keys(&self) -> Result<(), Error> {
-        let database = self.clickhouse.settings.database.clone();
-        match self.schema_state(Access::Read).await? {
-            SchemaState::Current => Ok(()),
-            SchemaState::Outdated { found, needed } => Err(Error::OutdatedSchema {
-                database,
-                found,
-                needed,
-            }),
-            SchemaState::Newer { found, known } => Err(Error::NewerSchema {
-                database,
-                found,
-                known,
-            }),
-        }
     }
 
     /// The key of this name that lives; several while they are being created.

@@ -260,28 +260,43 @@ impl Store {
         })
     }
 
+    /// Returns once it is certain that this program can have this access.
+    ///
+    /// # Errors
+    /// Those of [`Store::schema_state`], [`Error::OutdatedSchema`] and [`Error::NewerSchema`].
+    pub async fn require_schema(&self, access: Access) -> Result<(), Error> {
+        match self.schema_state(access).await? {
+            SchemaState::Current => Ok(()),
+            SchemaState::Outdated { found, .. } => Err(self.outdated_schema(found)),
+            SchemaState::Newer { found, .. } => Err(self.newer_schema(found)),
+        }
+    }
+
     /// Returns once it is certain that the schema is the one that this program knows: no older, and no newer one either,
     /// compatible or not.
     ///
     /// # Errors
     /// Those of any query, [`Error::OutdatedSchema`], [`Error::NewerSchema`] and [`Error::SchemaBeforeBaseline`].
     pub async fn require_known_schema(&self) -> Result<(), Error> {
-        let needed = latest_version();
         for node in self.nodes() {
             let found = node.store.schema_version().await;
             let found = found.map_err(|error| node.named(error))?;
-            let error = match found.cmp(&needed) {
+            let error = match found.cmp(&latest_version()) {
                 Ordering::Equal => continue,
                 Ordering::Greater => self.newer_schema(found),
-                Ordering::Less => Error::OutdatedSchema {
-                    database: self.clickhouse.settings.database.clone(),
-                    found,
-                    needed,
-                },
+                Ordering::Less => self.outdated_schema(found),
             };
             return Err(node.named(error));
         }
         Ok(())
+    }
+
+    fn outdated_schema(&self, found: u32) -> Error {
+        Error::OutdatedSchema {
+            database: self.clickhouse.settings.database.clone(),
+            found,
+            needed: latest_version(),
+        }
     }
 
     fn newer_schema(&self, found: u32) -> Error {

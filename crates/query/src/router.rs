@@ -36,7 +36,8 @@ const PAGES: [&str; 6] = [
     "/metrics",
 ];
 
-/// The whole service. Keys open it that are among the settings or among the stored ones. `metrics` writes the metrics of the process in the text format of Prometheus.
+/// The whole service, opened by keys of the settings and by stored ones. `metrics` writes the metrics of the process in the text
+/// format of Prometheus.
 ///
 /// Routes for operators need no key. Every route answers `GET`, `HEAD` and `OPTIONS`; every error is JSON.
 ///

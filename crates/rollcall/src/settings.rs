@@ -187,18 +187,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The settings of a command as a TOML file, with secrets masked and where each setting comes from.
+    /// The settings of a command that were loaded, as a TOML file, with secrets masked and where each setting comes from.
     ///
     /// # Errors
-    /// Those of [`Settings::load`].
+    /// One line that names the file, where it cannot be read or is not TOML.
     pub(crate) fn effective(common: &CommonOptions) -> anyhow::Result<String> {
-        Self::effective_of(common, &Environment::default())
-    }
-
-    fn effective_of(common: &CommonOptions, environment: &Environment) -> anyhow::Result<String> {
-        Self::layered(common, environment.clone())?;
-        let sources = Sources::read(common.config.as_deref(), environment.clone())?;
-        effective::render(&sources)
+        effective::render(&Sources::read(common.config.as_deref(), Environment::default())?)
     }
 
     /// Uses the Kafka and the ClickHouse of a process that runs.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aggregator::{ApiKey, Error, KeyHash, KeyState, Settings, Store};
+use aggregator::{ApiKey, Error, KeyHash, KeyState, Settings, Store, migrate::Access};
 use futures::future::join_all;
 use testbed::TestCluster;
 
@@ -153,6 +153,6 @@ async fn a_key_expires_by_the_clock_of_clickhouse() {
 async fn without_the_schema_it_is_said_to_migrate() {
     let database = Database::named("api_keys_not_migrated").await;
     let store = &database.store;
-    let missing = store.require_api_keys().await.unwrap_err();
+    let missing = store.require_schema(Access::Read).await.unwrap_err();
     assert!(missing.to_string().contains("rollcall migrate"), "{missing}");
 }

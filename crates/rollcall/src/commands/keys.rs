@@ -1,6 +1,6 @@
 //! `rollcall keys`
 
-use aggregator::{ApiKey, KeyState, Store};
+use aggregator::{ApiKey, KeyState, Store, migrate::Access};
 use anyhow::Context;
 use events::Timestamp;
 use serde::Serialize;
@@ -35,7 +35,7 @@ struct Listed {
 pub(crate) async fn run(settings: &Settings, command: KeysCommand) -> anyhow::Result<()> {
     let store = Store::new(&settings.clickhouse);
     let at = || format!("ClickHouse at {}", settings.clickhouse.url);
-    store.require_api_keys().await.with_context(at)?;
+    store.require_schema(Access::Read).await.with_context(at)?;
     match command {
         KeysCommand::Create { key, .. } => create(&store, &key).await,
         KeysCommand::List { json, .. } => list(&store, json).await.with_context(at),

@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::sources::{Leaf, Sources};
 
 /// Every setting at its default.
-const REFERENCE: &str = include_str!("../../../../deploy/rollcall.toml");
+pub(super) const REFERENCE: &str = include_str!("../../../../deploy/rollcall.toml");
 
 /// The sections in the order of the reference.
 const SECTIONS: [&str; 6] = ["kafka", "clickhouse", "http", "auth", "embedded", "log"];

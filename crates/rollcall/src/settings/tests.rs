@@ -1,11 +1,8 @@
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::collections::BTreeMap;
 
-use super::*;
+use tempfile::TempDir;
 
-const REFERENCE: &str = include_str!("../../../../deploy/rollcall.toml");
+use super::{effective::REFERENCE, *};
 
 fn load(toml: &str, variables: &[(&str, &str)]) -> anyhow::Result<Settings> {
     load_with(toml, variables, None)
@@ -17,18 +14,25 @@ fn load_with(
     http_addr: Option<SocketAddr>,
 ) -> anyhow::Result<Settings> {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("rollcall.toml");
-    std::fs::write(&path, toml).unwrap();
     let common = CommonOptions {
-        config: Some(path),
+        config: Some(file(&dir, toml)),
         http_addr,
         ..CommonOptions::default()
     };
-    let variables: HashMap<_, _> = variables
+    Settings::layered(&common, environment(variables))
+}
+
+fn file(dir: &TempDir, toml: &str) -> PathBuf {
+    let path = dir.path().join("rollcall.toml");
+    std::fs::write(&path, toml).unwrap();
+    path
+}
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    let variables = variables
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    Settings::layered(&common, Environment::default().source(Some(variables)))
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Environment::default().source(Some(variables.collect()))
 }
 
 fn refused(toml: &str, variables: &[(&str, &str)]) -> String {
@@ -239,18 +243,8 @@ fn a_bad_setting_is_named_in_one_line() {
 
 fn effective(toml: &str, variables: &[(&str, &str)]) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("rollcall.toml");
-    std::fs::write(&path, toml).unwrap();
-    let common = CommonOptions {
-        config: Some(path.clone()),
-        ..CommonOptions::default()
-    };
-    let variables: HashMap<_, _> = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let environment = Environment::default().source(Some(variables));
-    let shown = Settings::effective_of(&common, &environment).unwrap();
+    let sources = Sources::read(Some(&file(&dir, toml)), environment(variables)).unwrap();
+    let shown = effective::render(&sources).unwrap();
     let lines = shown.lines().map(|line| match line.split_once(" # ") {
         Some((setting, origin)) if origin.ends_with("rollcall.toml") => format!("{setting} # FILE\n"),
         _ => format!("{line}\n"),
