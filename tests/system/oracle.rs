@@ -106,6 +106,7 @@ fn is_kept(event: &Event<'_>) -> bool {
         Body::Message(_) => return true,
         Body::Annotation(annotation) => annotation.annotated_at,
         Body::Registration(registration) => registration.registered_at,
+        Body::Erasure(erasure) => erasure.erased_at,
     };
     let year = instant.day().month_number() / 12;
     (2000..2100).contains(&year)

@@ -1,4 +1,4 @@
-//! The three kinds of chat event, borrowed from the bytes of their record where they can be.
+//! The four kinds of chat event, borrowed from the bytes of their record where they can be.
 
 use std::borrow::Cow;
 
@@ -30,6 +30,8 @@ pub enum Body<'a> {
     Annotation(Annotation<'a>),
     /// `chat.user.registered.v1`
     Registration(Registration<'a>),
+    /// `chat.user.erased.v1`
+    Erasure(Erasure<'a>),
 }
 
 /// A message was written in a conversation.
@@ -73,6 +75,15 @@ pub struct Registration<'a> {
     pub registered_at: Timestamp,
 }
 
+/// A user is to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure<'a> {
+    /// The user, of 1 to 255 characters.
+    pub user_id: Cow<'a, str>,
+    /// Up to when: what they said later stays.
+    pub erased_at: Timestamp,
+}
+
 impl Event<'_> {
     /// The event, without borrows from its record.
     pub fn into_owned(self) -> Event<'static> {
@@ -107,6 +118,10 @@ impl Body<'_> {
             Self::Registration(registration) => Body::Registration(Registration {
                 user_id: owned(registration.user_id),
                 registered_at: registration.registered_at,
+            }),
+            Self::Erasure(erasure) => Body::Erasure(Erasure {
+                user_id: owned(erasure.user_id),
+                erased_at: erasure.erased_at,
             }),
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! - [`day`]: days of the calendar
 //! - [`timestamp`]: instants, in whole milliseconds
-//! - [`event`]: the three kinds of event
+//! - [`event`]: the four kinds of event
 //! - [`mod@decode`]: from a record's headers and value to an event, or to the rule that it breaks
 //! - [`period`]: hours, days and weeks of a range of dates
 //! - [`answer`]: what the three endpoints ask for and what they return
@@ -22,6 +22,6 @@ pub use answer::{
 };
 pub use day::Day;
 pub use decode::{Decoded, Rejection, decode, mend_surrogates, schemas};
-pub use event::{Annotation, Body, Event, Message, Registration, Role, Sentiment};
+pub use event::{Annotation, Body, Erasure, Event, Message, Registration, Role, Sentiment};
 pub use period::{DateRange, Grain, HOUR_MILLIS, Period};
 pub use timestamp::Timestamp;

@@ -7,6 +7,7 @@
 
 mod facts;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +41,7 @@ impl Oracle {
     /// to, or none, it counts.
     pub fn usage_summary(&self, org: &str, range: DateRange, grain: Grain) -> Vec<u64> {
         let mut counts: Vec<u64> = range.periods(grain).map(|_| 0).collect();
-        for user in self.users(org) {
+        for user in self.facts(org).users.values() {
             for period in active_periods(user, range, grain, None) {
                 counts[period] += 1;
             }
@@ -66,7 +67,7 @@ impl Oracle {
                 veteran_users: 0,
             })
             .collect();
-        for user in self.users(org) {
+        for user in self.facts(org).users.values() {
             let Some(registered) = registered(user) else {
                 continue;
             };
@@ -94,18 +95,19 @@ impl Oracle {
 
     /// The conversations that pass the filter: newest `inserted_at` first, then by id.
     pub fn transcripts(&self, org: &str, filter: &TranscriptFilter) -> Vec<Conversation> {
-        let facts = self.orgs.get(org).into_iter();
-        let mut listed: Vec<Conversation> = facts
-            .flat_map(|facts| &facts.conversations)
+        let mut listed: Vec<Conversation> = self
+            .facts(org)
+            .conversations
+            .iter()
             .filter_map(|(id, facts)| conversation(*id, facts, filter))
             .collect();
         listed.sort_by_key(|conversation| (Reverse(conversation.inserted_at), conversation.id));
         listed
     }
 
-    fn users(&self, org: &str) -> impl Iterator<Item = &UserFacts> {
-        let facts = self.orgs.get(org).into_iter();
-        facts.flat_map(|facts| facts.users.values())
+    /// What is known of an org, once those are forgotten who are to be.
+    fn facts(&self, org: &str) -> Cow<'_, OrgFacts> {
+        self.orgs.get(org).map(OrgFacts::remaining).unwrap_or_default()
     }
 }
 

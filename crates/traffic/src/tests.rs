@@ -112,6 +112,7 @@ fn a_history_is_valid_and_about_in_order_and_has_all_kinds_of_events() {
         let kind = match &event.body {
             Body::Annotation(_) => "annotated",
             Body::Registration(_) => "registered",
+            Body::Erasure(_) => "erased",
             Body::Message(message) => {
                 assert_eq!(message.model.is_some(), message.role == Role::Assistant);
                 if message.user_id.is_none() {
@@ -303,6 +304,7 @@ fn a_load_has_the_mix_the_size_and_the_order_that_were_asked_for() {
             }
             Body::Annotation(_) => "annotations",
             Body::Registration(_) => "registrations",
+            Body::Erasure(_) => "erasures",
         };
         *kinds.entry(kind).or_default() += 1;
     }

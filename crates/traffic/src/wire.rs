@@ -22,6 +22,7 @@ pub(crate) fn publish(event: &Event<'_>, user: &str) -> Published {
         Body::Message(_) => "message.created",
         Body::Annotation(_) => "conversation.annotated",
         Body::Registration(_) => "user.registered",
+        Body::Erasure(_) => "user.erased",
     };
     let mut json = Json(String::with_capacity(1024));
     json.raw(r#"{"specversion":"1.0","id":""#).raw(&event.id);
@@ -109,6 +110,12 @@ impl Json {
                 self.user(&registration.user_id);
                 self.raw(r#","registered_at":""#)
                     .raw(&registration.registered_at.to_rfc3339())
+                    .raw("\"")
+            }
+            Body::Erasure(erasure) => {
+                self.user(&erasure.user_id);
+                self.raw(r#","erased_at":""#)
+                    .raw(&erasure.erased_at.to_rfc3339())
                     .raw("\"")
             }
         }

@@ -110,6 +110,10 @@ impl Spelling {
                     json!(self.instant(registration.registered_at)),
                 );
             }
+            Body::Erasure(erasure) => {
+                data.insert("user_id".to_owned(), self.id(&erasure.user_id));
+                data.insert("erased_at".to_owned(), json!(self.instant(erasure.erased_at)));
+            }
         }
         if self.has(Self::UNKNOWN_FIELDS) {
             data.insert("mood".to_owned(), json!({ "role": ["no", null] }));
@@ -124,6 +128,7 @@ pub(crate) fn record(event: &Event<'_>, spelling: Spelling) -> Record {
         Body::Message(_) => "chat.message.created.v1",
         Body::Annotation(_) => "chat.conversation.annotated.v1",
         Body::Registration(_) => "chat.user.registered.v1",
+        Body::Erasure(_) => "chat.user.erased.v1",
     };
     let prefix = if spelling.has(Spelling::PREFIXED_TYPE) {
         "com.acme."

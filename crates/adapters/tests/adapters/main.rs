@@ -80,7 +80,7 @@ fn summary(events: &[String]) -> Vec<String> {
                 annotation.topics,
                 annotation.user_sentiment.as_str()
             ),
-            Body::Registration(_) => panic!("no adapter knows registrations"),
+            Body::Registration(_) | Body::Erasure(_) => panic!("no adapter knows these"),
         }
     });
     lines.collect()

@@ -1,4 +1,4 @@
-//! The data of the three kinds of event.
+//! The data of the four kinds of event.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::json::{self, ARRAY, Member, NUMBER, STRING};
 use super::rejection::{Field, Rejection};
 use super::schema::{HyphenatedUuid, Id, IdOrEmpty, Instant, Name};
-use crate::{Annotation, Body, Message, Registration, Role, Sentiment, Timestamp};
+use crate::{Annotation, Body, Erasure, Message, Registration, Role, Sentiment, Timestamp};
 
 /// The data as a whole.
 pub(super) const DATA: Field = Field::Named("data");
@@ -30,14 +30,16 @@ pub(super) enum Kind {
     Message,
     Annotation,
     Registration,
+    Erasure,
 }
 
 impl Kind {
     /// With their names.
-    pub(super) const ALL: [(&str, Self); 3] = [
+    pub(super) const ALL: [(&str, Self); 4] = [
         ("chat.message.created.v1", Self::Message),
         ("chat.conversation.annotated.v1", Self::Annotation),
         ("chat.user.registered.v1", Self::Registration),
+        ("chat.user.erased.v1", Self::Erasure),
     ];
 
     /// The kind that an attribute `type` names, with or without a dotted prefix.
@@ -65,6 +67,9 @@ pub(super) fn body(kind: Kind, json: &str, now: Timestamp) -> Result<Body<'_>, R
         Kind::Registration => json::object::<WireRegistration<'_>>(DATA, json)?
             .registration(now)
             .map(Body::Registration),
+        Kind::Erasure => json::object::<WireErasure<'_>>(DATA, json)?
+            .erasure(now)
+            .map(Body::Erasure),
     }
 }
 
@@ -150,6 +155,20 @@ pub(super) struct WireRegistration<'a> {
     registered_at: Member<'a>,
 }
 
+/// A user is to be forgotten: their messages and registrations up to an instant, and the conversations in which nobody else
+/// spoke. What comes later counts.
+#[derive(Deserialize, JsonSchema)]
+#[serde(bound(deserialize = "'de: 'a"))]
+#[schemars(rename = "Erasure")]
+pub(super) struct WireErasure<'a> {
+    /// The user.
+    #[schemars(with = "Id")]
+    user_id: Member<'a>,
+    /// Up to when.
+    #[schemars(with = "Instant")]
+    erased_at: Member<'a>,
+}
+
 impl<'a> WireMessage<'a> {
     fn message(self) -> Result<Message<'a>, Rejection> {
         Ok(Message {
@@ -185,12 +204,22 @@ impl<'a> WireRegistration<'a> {
     }
 }
 
+impl<'a> WireErasure<'a> {
+    fn erasure(self, now: Timestamp) -> Result<Erasure<'a>, Rejection> {
+        Ok(Erasure {
+            user_id: user(self.user_id)?,
+            erased_at: required_timestamp(ERASED_AT, self.erased_at, now)?,
+        })
+    }
+}
+
 pub(super) const ANNOTATED_AT: Field = Field::Named("data.annotated_at");
 pub(super) const REGISTERED_AT: Field = Field::Named("data.registered_at");
+pub(super) const ERASED_AT: Field = Field::Named("data.erased_at");
 const USER_ID: Field = Field::Named("data.user_id");
 const MENTOR_ID: Field = Field::Named("data.mentor_id");
 
-/// The user who registered.
+/// The user who registered, or is to be forgotten.
 pub(super) fn user(member: Member<'_>) -> Result<Cow<'_, str>, Rejection> {
     id(USER_ID, member)
 }

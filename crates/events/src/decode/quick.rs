@@ -14,7 +14,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 use super::data::{self, Kind};
 use super::envelope;
 use super::json::Member;
-use crate::{Annotation, Body, Event, Message, Registration, Timestamp};
+use crate::{Annotation, Body, Erasure, Event, Message, Registration, Timestamp};
 
 /// The event that the value of a record in structured mode holds, which was read at `now`.
 pub(super) fn event(value: &[u8], now: Timestamp) -> Option<Event<'_>> {
@@ -58,6 +58,7 @@ struct WireData<'a> {
     user_sentiment: Option<Text<'a>>,
     annotated_at: Option<Text<'a>>,
     registered_at: Option<Text<'a>>,
+    erased_at: Option<Text<'a>>,
 }
 
 impl<'a> WireEvent<'a> {
@@ -100,6 +101,10 @@ impl<'a> WireData<'a> {
             Kind::Registration => Body::Registration(Registration {
                 user_id: data::user(self.user_id).ok()?,
                 registered_at: data::timestamp(data::REGISTERED_AT, &self.registered_at?.0, now).ok()?,
+            }),
+            Kind::Erasure => Body::Erasure(Erasure {
+                user_id: data::user(self.user_id).ok()?,
+                erased_at: data::timestamp(data::ERASED_AT, &self.erased_at?.0, now).ok()?,
             }),
         })
     }

@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::data::{Kind, NAME_LIMIT, WireAnnotation, WireMessage, WireRegistration};
+use super::data::{Kind, NAME_LIMIT, WireAnnotation, WireErasure, WireMessage, WireRegistration};
 use super::envelope::ORG_LIMIT;
 
 /// The JSON Schema (draft 2020-12) of each type of event, by the type's name.
-pub fn schemas() -> [(&'static str, Value); 3] {
+pub fn schemas() -> [(&'static str, Value); 4] {
     Kind::ALL.map(|(name, kind)| (name, schema(name, kind)))
 }
 
@@ -23,6 +23,7 @@ fn schema(name: &str, kind: Kind) -> Value {
         Kind::Message => generator.subschema_for::<WireMessage<'_>>(),
         Kind::Annotation => generator.subschema_for::<WireAnnotation<'_>>(),
         Kind::Registration => generator.subschema_for::<WireRegistration<'_>>(),
+        Kind::Erasure => generator.subschema_for::<WireErasure<'_>>(),
     };
     let text = |about: &str| json!({ "description": about, "type": "string", "minLength": 1 });
     let prefixed = format!(r"^([\s\S]+\.)?{}$", name.replace('.', r"\."));

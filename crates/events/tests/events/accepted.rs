@@ -41,7 +41,7 @@ fn a_message_is_read_whole() {
 }
 
 #[test]
-fn an_annotation_and_a_registration_are_read_whole() {
+fn an_annotation_a_registration_and_an_erasure_are_read_whole() {
     let Body::Annotation(annotation) = Draft::annotation().event().body else {
         panic!("not an annotation")
     };
@@ -57,6 +57,12 @@ fn an_annotation_and_a_registration_are_read_whole() {
         registration.registered_at.to_rfc3339(),
         "2024-05-01T00:00:00.000Z"
     );
+
+    let Body::Erasure(erasure) = Draft::erasure().event().body else {
+        panic!("not an erasure")
+    };
+    assert_eq!(erasure.user_id, "ada");
+    assert_eq!(erasure.erased_at.to_rfc3339(), "2024-05-15T11:30:00.000Z");
 }
 
 #[test]
@@ -235,12 +241,14 @@ fn the_times_in_data_have_the_bounds_of_time() {
         let expected = Timestamp::parse_rfc3339(time).unwrap();
         let registration = Draft::registration().datum("registered_at", Some(&json)).event();
         let annotation = Draft::annotation().datum("annotated_at", Some(&json)).event();
-        let found = [registration.body, annotation.body].map(|body| match body {
+        let erasure = Draft::erasure().datum("erased_at", Some(&json)).event();
+        let found = [registration.body, annotation.body, erasure.body].map(|body| match body {
             Body::Registration(registration) => registration.registered_at,
             Body::Annotation(annotation) => annotation.annotated_at,
+            Body::Erasure(erasure) => erasure.erased_at,
             Body::Message(_) => panic!("a message"),
         });
-        assert_eq!(found, [expected; 2]);
+        assert_eq!(found, [expected; 3]);
     }
 }
 

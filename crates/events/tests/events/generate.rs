@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, Erasure, Event, Message, Registration, Role, Sentiment, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -52,12 +52,14 @@ pub(crate) fn wild_event() -> impl Strategy<Value = Event<'static>> {
             registered_at,
         })
     });
+    let erasure =
+        (name(), time()).prop_map(|(user_id, erased_at)| Body::Erasure(Erasure { user_id, erased_at }));
     let org = "[A-Za-z0-9._-]{1,64}".prop_map(Cow::Owned);
     (
         org,
         name(),
         time(),
-        prop_oneof![message, annotation, registration],
+        prop_oneof![message, annotation, registration, erasure],
     )
         .prop_map(|(org, id, time, body)| Event { org, id, time, body })
 }

@@ -80,6 +80,7 @@ fn keeps_the_rules(event: &Event<'_>) -> bool {
         }
         Body::Annotation(annotation) => annotation.topics.iter().all(|topic| name(topic)),
         Body::Registration(registration) => name(&registration.user_id),
+        Body::Erasure(erasure) => name(&erasure.user_id),
     };
     org && time && body && !event.id.is_empty()
 }

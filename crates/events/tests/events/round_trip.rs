@@ -14,6 +14,7 @@ pub(crate) fn attributes(event: &Event<'_>) -> Vec<(&'static str, String)> {
         Body::Message(_) => "chat.message.created.v1",
         Body::Annotation(_) => "org.example.chat.conversation.annotated.v1",
         Body::Registration(_) => "chat.user.registered.v1",
+        Body::Erasure(_) => "com.example.chat.user.erased.v1",
     };
     vec![
         ("specversion", "1.0".to_owned()),
@@ -46,6 +47,10 @@ pub(crate) fn data(event: &Event<'_>) -> Value {
         Body::Registration(registration) => json!({
             "user_id": registration.user_id,
             "registered_at": registration.registered_at.to_rfc3339(),
+        }),
+        Body::Erasure(erasure) => json!({
+            "user_id": erasure.user_id,
+            "erased_at": erasure.erased_at.to_rfc3339(),
         }),
     }
 }

@@ -9,7 +9,7 @@ use crate::generate::wild_event;
 use crate::round_trip;
 use crate::wire::{Draft, read};
 
-fn validators() -> [Validator; 3] {
+fn validators() -> [Validator; 4] {
     let options = jsonschema::options().should_validate_formats(true);
     schemas().map(|(_, schema)| options.build(&schema).unwrap())
 }
@@ -63,7 +63,7 @@ fn members() -> Vec<Option<String>> {
 #[test]
 fn an_event_is_described_if_decoding_takes_it() {
     const ATTRIBUTES: [&str; 7] = ["specversion", "type", "id", "source", "time", "org", "other"];
-    const DATA: [&str; 12] = [
+    const DATA: [&str; 13] = [
         "message_id",
         "conversation_id",
         "role",
@@ -75,10 +75,16 @@ fn an_event_is_described_if_decoding_takes_it() {
         "user_sentiment",
         "annotated_at",
         "registered_at",
+        "erased_at",
         "other",
     ];
     let validators = validators();
-    for draft in [Draft::message(), Draft::annotation(), Draft::registration()] {
+    for draft in [
+        Draft::message(),
+        Draft::annotation(),
+        Draft::registration(),
+        Draft::erasure(),
+    ] {
         for member in members() {
             let member = member.as_deref();
             let attributes = ATTRIBUTES.map(|name| draft.clone().attribute(name, member));

@@ -56,6 +56,16 @@ impl Draft {
         )
     }
 
+    pub(crate) fn erasure() -> Self {
+        Self::new(
+            "chat.user.erased.v1",
+            &[
+                ("user_id", r#""ada""#),
+                ("erased_at", r#""2024-05-15T11:30:00Z""#),
+            ],
+        )
+    }
+
     fn new(event_type: &str, data: &[(&'static str, &str)]) -> Self {
         let attributes = [
             ("specversion", "1.0"),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use events::{Annotation, Body, Event, Message, Registration, Role, Sentiment, Timestamp};
+use events::{Annotation, Body, Erasure, Event, Message, Registration, Role, Sentiment, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -59,13 +59,15 @@ pub(crate) fn small_event() -> impl Strategy<Value = Event<'static>> {
             registered_at,
         })
     });
+    let erasure =
+        (user(), small_time()).prop_map(|(user_id, erased_at)| Body::Erasure(Erasure { user_id, erased_at }));
     let org = select(vec!["acme", "zeta"]).prop_map(Cow::Borrowed);
     let id = select(vec!["e-1", "e-2"]).prop_map(Cow::Borrowed);
     (
         org,
         id,
         small_time(),
-        prop_oneof![6 => message, 2 => annotation, 1 => registration],
+        prop_oneof![6 => message, 2 => annotation, 1 => registration, 1 => erasure],
     )
         .prop_map(|(org, id, time, body)| Event { org, id, time, body })
 }

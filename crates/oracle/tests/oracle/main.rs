@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
 
 mod conversations;
+mod erasures;
 mod generate;
 mod laws;
 mod users;

@@ -1,8 +1,8 @@
 //! A small world of a few events, and what the oracle answers about it.
 
 use events::{
-    Annotation, Body, Conversation, DateRange, Event, Grain, Message, NewUsersBy, Registration, Role,
-    Sentiment, Timestamp, TranscriptFilter,
+    Annotation, Body, Conversation, DateRange, Erasure, Event, Grain, Message, NewUsersBy, Registration,
+    Role, Sentiment, Timestamp, TranscriptFilter,
 };
 use oracle::Oracle;
 use uuid::Uuid;
@@ -72,6 +72,14 @@ impl World {
             registered_at: at(registered_at),
         };
         self.event("r", at_noon(), Body::Registration(registration))
+    }
+
+    pub(crate) fn erase(self, user_id: &'static str, erased_at: &str) -> Self {
+        let erasure = Erasure {
+            user_id: user_id.into(),
+            erased_at: at(erased_at),
+        };
+        self.event("e", at_noon(), Body::Erasure(erasure))
     }
 
     pub(crate) fn annotate(

@@ -10,10 +10,11 @@ use super::*;
 
 /// 2024-05-15T12:00:00Z.
 const NOW: Timestamp = Timestamp::from_millis(1_715_774_400_000);
-const TYPES: [&str; 3] = [
+const TYPES: [&str; 4] = [
     "chat.message.created.v1",
     "chat.conversation.annotated.v1",
     "chat.user.registered.v1",
+    "chat.user.erased.v1",
 ];
 
 const ATTRIBUTES: [(&str, &str); 6] = [
@@ -25,7 +26,7 @@ const ATTRIBUTES: [(&str, &str); 6] = [
     ("org", r#""acme""#),
 ];
 
-const DATA: [(&str, &str); 12] = [
+const DATA: [(&str, &str); 13] = [
     ("message_id", r#""6fe84ac9-a1e4-5e1f-a0c4-78680fcadee1""#),
     ("conversation_id", r#""0855d97f-6033-511a-b1ae-d8cb596c412a""#),
     ("role", r#""user""#),
@@ -37,6 +38,7 @@ const DATA: [(&str, &str); 12] = [
     ("user_sentiment", r#""positive""#),
     ("annotated_at", r#""2024-05-15T11:00:00Z""#),
     ("registered_at", r#""2024-05-01T00:00:00Z""#),
+    ("erased_at", r#""2024-05-15T11:30:00Z""#),
     ("unknown", r#"{"a":[1,null]}"#),
 ];
 

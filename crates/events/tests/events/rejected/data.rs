@@ -76,12 +76,17 @@ fn data_that_breaks_a_rule_is_rejected_alike_in_both_modes() {
         ("registration", "registered_at", Some(r#""2024-05-15T12:05:00.001Z""#), "data.registered_at: more than 5 minutes ahead"),
         ("registration", "registered_at", None, "data.registered_at: missing"),
         ("registration", "registered_at", Some(r#""yesterday""#), "data.registered_at: not a date and time of RFC 3339"),
+        ("erasure", "user_id", None, "data.user_id: missing"),
+        ("erasure", "erased_at", None, "data.erased_at: missing"),
+        ("erasure", "erased_at", Some(r#""1970-01-01T00:00:00Z""#), "data.erased_at: before 2000-01-01T00:00:00Z"),
+        ("erasure", "erased_at", Some(r#""9999-12-31T00:00:00Z""#), "data.erased_at: more than 5 minutes ahead"),
     ];
     for &(kind, name, json, expected) in cases {
         let draft = match kind {
             "message" => Draft::message(),
             "annotation" => Draft::annotation(),
-            _ => Draft::registration(),
+            "registration" => Draft::registration(),
+            _ => Draft::erasure(),
         };
         let draft = draft.datum(name, json);
         for (mode, decoded) in [
