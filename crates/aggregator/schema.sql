@@ -230,6 +230,68 @@ ORDER BY (org, user)
 SETTINGS merge_selector_base = 10, index_granularity = 8192
 COMMENT 'registrations of which it was entered since when they change the past; those that come again are passed over';
 
+CREATE TABLE erased_conversations
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number',
+    `user` UInt128 COMMENT 'as in erasures, of one who is forgotten and spoke in it; 0: nobody else did',
+    `erased_at` SimpleAggregateFunction(max, Int64) COMMENT 'up to when, in milliseconds since 1970'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, conversation_id, user)
+SETTINGS index_granularity = 8192
+COMMENT 'the conversations of those who are forgotten; where nobody else spoke, what names nobody is gone too';
+
+CREATE TABLE erasure_keys
+(
+    `k0` UInt64 COMMENT 'one half of the key',
+    `k1` UInt64 COMMENT 'the other',
+    `created_at` DateTime64(9, 'UTC') DEFAULT now64(9)
+)
+ENGINE = MergeTree
+ORDER BY (created_at, k0, k1)
+SETTINGS index_granularity = 8192
+COMMENT 'the key of SipHash by which users are known who are to be forgotten; the first row holds';
+
+CREATE TABLE erasure_requests
+(
+    `id` UInt64 COMMENT 'a random number, of what is found that of its request',
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `of` LowCardinality(String) COMMENT 'asked for: user, conversation, registrations; found: spoke, registered, alone, left; running: a process that erases',
+    `user` UInt128 COMMENT 'as in erasures; 0: none',
+    `rollup_user` UInt128 COMMENT 'of what was found, sipHash128 of the user_id; 0: none',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number; 0: none',
+    `until` Int64 COMMENT 'of what was found, up to when it goes; of a process, when it was seen; in milliseconds since 1970'
+)
+ENGINE = MergeTree
+ORDER BY (of, org, conversation_id, user)
+SETTINGS index_granularity = 8192
+COMMENT 'what is still to be erased; empty once it is';
+
+CREATE TABLE erasure_targets
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `of` LowCardinality(String) COMMENT 'spoke, registered or left, as in erasure_requests',
+    `rollup_user` UInt128 COMMENT 'sipHash128 of the user_id; 0: none',
+    `conversation_id` UInt128 COMMENT 'the UUID as a number; 0: none',
+    `until` Int64 COMMENT 'up to when it goes, in milliseconds since 1970'
+)
+ENGINE = MergeTree
+ORDER BY (of, org, conversation_id, rollup_user)
+SETTINGS index_granularity = 8192
+COMMENT 'what is being erased, whole on every node: a mutation reads it where it runs';
+
+CREATE TABLE erasures
+(
+    `org` LowCardinality(String) COMMENT 'organisation',
+    `user` UInt128 COMMENT 'a keyed hash of organisation and user_id',
+    `erased_at` SimpleAggregateFunction(max, Int64) COMMENT 'up to when, in milliseconds since 1970'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (org, user)
+SETTINGS index_granularity = 8192
+COMMENT 'fact: who is to be forgotten, and stays so';
+
 CREATE TABLE incoming_activity
 (
     `org` String COMMENT 'organisation',

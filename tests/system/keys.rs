@@ -84,7 +84,7 @@ fn log_statements(data: &Path) {
 }
 
 /// The files below a directory that hold a text.
-fn holding(dir: &Path, text: &str, found: &mut Vec<String>) -> usize {
+pub(crate) fn holding(dir: &Path, text: &str, found: &mut Vec<String>) -> usize {
     let mut count = 0;
     for entry in fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();

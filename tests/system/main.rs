@@ -13,6 +13,7 @@ mod dashboard;
 mod deployment;
 mod drift;
 mod engine;
+mod erasure;
 mod examples;
 mod exports;
 mod fairness;

@@ -1,8 +1,11 @@
 //! Events to be inserted, with what their messages add to the rollups.
 
+use std::sync::Arc;
+
 use events::{Body, Event, Timestamp, topic_key};
 
 use crate::{
+    erasures::{Erasures, Returned},
     messages::Messages,
     names::{Names, Symbol},
     tables::{AnnotationRow, AnnotationRows, Insert, RegistrationRow, RegistrationRows, Rows},
@@ -25,6 +28,12 @@ pub struct Batch {
     registered: Vec<(Symbol, Symbol, i64)>,
     /// The organisation and the conversation of each annotation.
     annotated: Vec<(Symbol, u128)>,
+    /// Who was to be forgotten when it was opened.
+    erasures: Arc<Erasures>,
+    /// Who is from now on: the organisation, the user, and up to when.
+    erased: Vec<(Symbol, Symbol, i64)>,
+    /// What of those who are forgotten it may have, or others before it.
+    returned: Vec<(Symbol, Returned)>,
     /// The time of the newest event.
     newest: Option<Timestamp>,
 }
@@ -35,9 +44,20 @@ impl Batch {
         Self::default()
     }
 
-    /// Adds an event.
-    pub fn append(&mut self, event: &Event<'_>) {
+    pub(crate) fn without(erasures: Arc<Erasures>) -> Self {
+        Self {
+            erasures,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an event, unless it is of one who is forgotten; returns whether it did.
+    pub fn append(&mut self, event: &Event<'_>) -> bool {
         self.newest = self.newest.max(Some(event.time));
+        if let Some(returned) = self.erasures.returned(event) {
+            self.returned.push((self.names.intern(&event.org), returned));
+            return false;
+        }
         match &event.body {
             Body::Message(message) => self.messages.append(&mut self.names, event, message),
             Body::Annotation(annotation) => {
@@ -67,17 +87,23 @@ impl Batch {
                     registered_at,
                 });
             }
+            Body::Erasure(erasure) => {
+                let (org, user_id) = (&*event.org, &*erasure.user_id);
+                let (of_org, user) = (self.names.intern(org), self.names.intern(user_id));
+                self.erased.push((of_org, user, erasure.erased_at.as_millis()));
+            }
         }
+        true
     }
 
     /// The number of its events.
     pub fn len(&self) -> usize {
-        self.messages.len() + self.annotations.len() + self.registrations.len()
+        self.messages.len() + self.annotations.len() + self.registrations.len() + self.erased.len()
     }
 
-    /// Whether it has no event.
+    /// Whether there is nothing to insert.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.returned.is_empty()
     }
 
     /// The memory that its events take, in bytes.
@@ -85,8 +111,10 @@ impl Batch {
         // Each registration is in its row, and once more as that of its user.
         let registered = self.registrations.len() * REGISTERED_BYTES + self.registrations.bytes();
         let annotated = self.annotations.len() * ANNOTATED_BYTES;
+        let returned = self.returned.len() * size_of::<(Symbol, Returned)>();
+        let erased = self.erased.len() * size_of::<(Symbol, Symbol, i64)>();
         let rows = self.messages.bytes() + self.annotations.bytes() + self.registrations.bytes();
-        self.names.bytes() + rows + registered + annotated
+        self.names.bytes() + rows + registered + annotated + returned + erased
     }
 
     /// Closes the batch. The result can be inserted any number of times without being encoded again.
@@ -96,6 +124,8 @@ impl Batch {
         self.registered.dedup_by_key(|(org, user, _)| (*org, *user));
         self.annotated.sort_unstable();
         self.annotated.dedup();
+        self.returned.sort_unstable();
+        self.returned.dedup();
         let (messages, sorted) = self.messages.into_rows(self.names);
         let text = |symbol| sorted.names.text(symbol).to_owned();
         let rollups = [
@@ -124,6 +154,15 @@ impl Batch {
                 .into_iter()
                 .map(|(org, id)| (text(org), id))
                 .collect(),
+            erased: self.erased,
+            returned: self
+                .returned
+                .into_iter()
+                .map(|(org, returned)| (text(org), returned))
+                .collect(),
+            erasures: self.erasures,
+            conversations: sorted.conversation_ids(),
+            names: sorted.names,
         }
     }
 }
@@ -142,10 +181,41 @@ pub struct SealedBatch {
     pub(crate) registrations: Vec<(String, String, i64)>,
     /// The conversations that are annotated.
     pub(crate) annotated: Vec<(String, u128)>,
+    /// Who is to be forgotten by its events.
+    erased: Vec<(Symbol, Symbol, i64)>,
+    /// What of those who are forgotten may be there, by organisation.
+    pub(crate) returned: Vec<(String, Returned)>,
+    /// Who was to be forgotten when it was opened.
+    pub(crate) erasures: Arc<Erasures>,
+    names: Names,
+    /// The organisation and the id of each conversation with messages in it.
+    conversations: Vec<(Symbol, u128)>,
     newest: Option<Timestamp>,
 }
 
 impl SealedBatch {
+    /// Who is to be forgotten by its events: the organisation, the user, and up to when, in milliseconds since 1970.
+    pub(crate) fn erased(&self) -> impl ExactSizeIterator<Item = (&str, &str, i64)> {
+        let text = |symbol: &Symbol| self.names.text(*symbol);
+        self.erased
+            .iter()
+            .map(move |(org, user, until)| (text(org), text(user), *until))
+    }
+
+    /// All names in it: organisations, users, mentors and models.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.names.texts()
+    }
+
+    /// The organisation and the id of each conversation that it is about.
+    pub(crate) fn conversations(&self) -> impl Iterator<Item = (&str, u128)> {
+        let spoken = self
+            .conversations
+            .iter()
+            .map(|(org, id)| (self.names.text(*org), *id));
+        spoken.chain(self.annotated.iter().map(|(org, id)| (org.as_str(), *id)))
+    }
+
     /// The time of its newest event.
     pub fn newest(&self) -> Option<Timestamp> {
         self.newest

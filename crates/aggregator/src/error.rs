@@ -63,6 +63,11 @@ pub enum Error {
         /// The newest version that this program knows.
         known: u32,
     },
+    /// Another process does what no two may do at once.
+    #[error(
+        "another process rebuilds or erases: run this again once it has ended, or half a minute after it was killed"
+    )]
+    Busy,
     /// Another API key has the name.
     #[error("the name {name} is taken by another key: choose another name, or revoke that key first")]
     KeyNameTaken {

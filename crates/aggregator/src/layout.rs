@@ -14,7 +14,7 @@ const USER: &str = "sipHash64(user)";
 const NAMED_USER: &str = "sipHash64(reinterpretAsUInt128(sipHash128(user_id)))";
 
 /// The tables that are spread over the shards, with what decides the shard of a row.
-const TABLES: [(&str, &str); 21] = [
+const TABLES: [(&str, &str); 25] = [
     ("messages", CONVERSATION),
     ("annotations", CONVERSATION),
     ("incoming_conversations", CONVERSATION),
@@ -30,11 +30,15 @@ const TABLES: [(&str, &str); 21] = [
     ("active_daily", USER),
     ("active_weekly", USER),
     ("entered_registrations", USER),
+    ("erased_conversations", CONVERSATION),
     // What is read whole, wherever it is.
     ("changes", "sipHash64(org, since)"),
     ("observed_users", "sipHash64(org, mentor_id, period)"),
     ("observed_beginnings", "sipHash64(org, by, value, period)"),
     ("ingestion_progress", "sipHash64(run, latest)"),
+    ("erasures", USER),
+    ("erasure_keys", "sipHash64(k0, k1)"),
+    ("erasure_requests", "sipHash64(org, user, conversation_id)"),
     ("api_keys", "sipHash64(hash)"),
     ("api_key_uses", "sipHash64(hash)"),
 ];
@@ -124,10 +128,11 @@ mod tests {
         let created = schema
             .lines()
             .filter_map(|line| line.strip_prefix("CREATE TABLE "));
-        let placed = TABLES
-            .iter()
-            .map(|(table, _)| *table)
-            .chain(["schema_versions", "database_ids"]);
+        let placed = TABLES.iter().map(|(table, _)| *table).chain([
+            "schema_versions",
+            "database_ids",
+            "erasure_targets",
+        ]);
         assert_eq!(placed.collect::<BTreeSet<_>>(), created.collect::<BTreeSet<_>>());
     }
 }

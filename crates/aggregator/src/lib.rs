@@ -23,6 +23,7 @@
 //! - `progress`: how far ingestion is, as it reports it
 //! - [`api_keys`]: API keys that are made and revoked while the API runs
 //! - `values`: the mentors and topics of an organisation, with counts
+//! - `erasures` and `erase`: who is to be forgotten, and how
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
 //! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
@@ -33,6 +34,8 @@ mod changes;
 mod connection;
 mod conversations;
 mod entries;
+mod erase;
+mod erasures;
 pub mod error;
 mod insert;
 mod layout;
@@ -62,6 +65,7 @@ pub mod verify;
 pub use api_keys::{ApiKey, KeyHash, KeyState};
 pub use batch::{Batch, SealedBatch};
 pub use changes::LastLook;
+pub use erase::{Erased, Footprint};
 pub use error::Error;
 pub use observed::OBSERVED_TABLE;
 pub use observed_users::OBSERVED_USERS_TABLE;

@@ -65,7 +65,7 @@ macro_rules! migration {
 /// Every migration; that at index `i` makes version `i + 1`.
 ///
 /// A database of before the baseline has recorded `0001_messages`, so another name must stand first.
-static MIGRATIONS: [Migration; 52] = [
+static MIGRATIONS: [Migration; 58] = [
     migration!("0001_annotations"),
     migration!("0002_messages"),
     migration!("0003_registrations"),
@@ -118,6 +118,13 @@ static MIGRATIONS: [Migration; 52] = [
     migration!("0050_users_known_at", readable_by: 48, writable_by: 48),
     migration!("0051_api_keys", readable_by: 48, writable_by: 48),
     migration!("0052_api_key_uses", readable_by: 48, writable_by: 48),
+    migration!("0053_erasure_keys", readable_by: 48, writable_by: 48),
+    migration!("0054_erasure_key", readable_by: 48, writable_by: 48),
+    // What does not know who is to be forgotten would bring them back.
+    migration!("0055_erasures", readable_by: 48, writable_by: 58),
+    migration!("0056_erased_conversations", readable_by: 48, writable_by: 58),
+    migration!("0057_erasure_requests", readable_by: 48, writable_by: 58),
+    migration!("0058_erasure_targets", readable_by: 48, writable_by: 58),
 ];
 
 const CREATE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions

@@ -18,7 +18,7 @@ impl Symbol {
 }
 
 /// The names that a batch is full of, each kept once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Names {
     texts: IndexSet<Box<str>, RandomState>,
     bytes: usize,
@@ -50,6 +50,11 @@ impl Names {
     /// The text of a symbol of this batch.
     pub(crate) fn text(&self, symbol: Symbol) -> &str {
         &self.texts[usize::try_from(symbol.0).expect("an index that was given")]
+    }
+
+    /// All of them.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+        self.texts.iter().map(|text| &**text)
     }
 
     /// About the memory that they take, in bytes.

@@ -24,12 +24,17 @@ impl Store {
     /// Makes a rollup again from its facts, or from the finer rollup that it is made from.
     ///
     /// Safe while events arrive, and answers stay right. It needs the disk space of a second copy of the table while it
-    /// runs. One that was interrupted is completed by running it again; two of one table must not run at once. In a cluster
-    /// each step is made on every node that is listed before the next.
+    /// runs. One that was interrupted is completed by running it again. In a cluster each step is made on every node that is
+    /// listed before the next.
     ///
     /// # Errors
-    /// Those of any query.
+    /// Those of any query, and [`Error::Busy`] while another process rebuilds or erases.
     pub async fn rebuild(&self, table: &'static str) -> Result<(), Error> {
+        let rebuilt = self.alone(self.rebuild_alone(table)).await?;
+        rebuilt.ok_or(Error::Busy)
+    }
+
+    async fn rebuild_alone(&self, table: &'static str) -> Result<(), Error> {
         let settings = &self.clickhouse.settings;
         let nodes: Vec<Connection> = self
             .nodes()
@@ -132,7 +137,7 @@ impl Connection {
     }
 
     /// Returns once every insert into the database that is running now has ended.
-    async fn await_running_inserts(&self) -> Result<(), Error> {
+    pub(crate) async fn await_running_inserts(&self) -> Result<(), Error> {
         let ended = async {
             let mut running = self.running_inserts().await?;
             while !running.is_empty() {

@@ -114,6 +114,14 @@ impl SortedMessages {
         rows
     }
 
+    /// The organisation and the id of each.
+    pub(crate) fn conversation_ids(&self) -> Vec<(Symbol, u128)> {
+        let first = self.by_conversation().map(|messages| &messages[0]);
+        first
+            .map(|message| (message.org, message.conversation_id))
+            .collect()
+    }
+
     pub(crate) fn conversation_days(&self) -> ConversationDayRows {
         let mut rows = ConversationDayRows::default();
         let mut mentors: Vec<(Symbol, i64)> = Vec::new();

@@ -47,6 +47,8 @@ pub struct Settings {
     pub maintenance_timeout_secs: u64,
     /// How often users and conversations of periods that have ended are counted, in seconds. Default 30.
     pub observe_interval_secs: u64,
+    /// How often what is to be erased is, in seconds. Default 60.
+    pub erase_interval_secs: u64,
     /// How long after its end a period is counted at the earliest, in seconds; the clocks of ingestion may differ by twice as
     /// much. Default 60.
     pub observe_margin_secs: u64,
@@ -126,6 +128,10 @@ impl Settings {
         Duration::from_secs(self.observe_interval_secs)
     }
 
+    pub(crate) const fn erase_interval(&self) -> Duration {
+        Duration::from_secs(self.erase_interval_secs)
+    }
+
     /// In seconds.
     pub(crate) fn observe_margin(&self) -> i64 {
         i64::try_from(self.observe_margin_secs).unwrap_or(i64::MAX)
@@ -147,6 +153,7 @@ impl Default for Settings {
             insert_timeout_secs: 60,
             maintenance_timeout_secs: 6 * 60 * 60,
             observe_interval_secs: 30,
+            erase_interval_secs: 60,
             observe_margin_secs: 60,
             observe_from: 10_000,
         }

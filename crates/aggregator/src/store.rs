@@ -11,9 +11,10 @@ use futures::future::{try_join, try_join_all};
 
 use crate::{
     activity::ActivityQuery,
-    batch::SealedBatch,
+    batch::{Batch, SealedBatch},
     changes::{ChangeCounter, LastLook},
     connection::Connection,
+    erasures::Erasures,
     error::Error,
     insert::Inserter,
     nodes::Nodes,
@@ -28,6 +29,8 @@ pub struct Store {
     pub(crate) clickhouse: Connection,
     inserter: Inserter,
     pub(crate) changes: Arc<ChangeCounter>,
+    /// Who is to be forgotten, as it was known last.
+    erasures: Arc<Mutex<Arc<Erasures>>>,
     /// Organisations of which an event has arrived, among those that were asked about.
     known_orgs: Arc<Mutex<HashSet<String>>>,
 }
@@ -68,6 +71,7 @@ impl Store {
             clickhouse: Connection::new(settings, &nodes),
             inserter: Inserter::new(&nodes),
             changes: Arc::new(ChangeCounter::new()),
+            erasures: Arc::default(),
             known_orgs: Arc::default(),
         }
     }
@@ -118,6 +122,11 @@ impl Store {
         self.clickhouse.settings.observe_interval()
     }
 
+    /// How often [`Store::erase`] is due.
+    pub fn erase_interval(&self) -> Duration {
+        self.clickhouse.settings.erase_interval()
+    }
+
     /// Observes what has ended and does not change any more, and returns how many periods that were: see
     /// [`Store::observe_users`] and [`Store::observe_conversations`].
     ///
@@ -127,6 +136,37 @@ impl Store {
         let of_users = self.observe_users_since(now, Some(&mut *last)).await;
         let of_conversations = self.observe_conversations_since(now, Some(last)).await?;
         Ok(of_users? + of_conversations)
+    }
+
+    /// A batch without events, which takes none of those who are to be forgotten, as far as was known by
+    /// [`Store::refresh_erasures`] or the last insert.
+    pub fn batch(&self) -> Batch {
+        Batch::without(self.erasures())
+    }
+
+    fn erasures(&self) -> Arc<Erasures> {
+        let erasures = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&erasures)
+    }
+
+    /// Asks who is to be forgotten.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn refresh_erasures(&self) -> Result<(), Error> {
+        self.current_erasures().await.map(drop)
+    }
+
+    pub(crate) async fn current_erasures(&self) -> Result<Arc<Erasures>, Error> {
+        let known = self.erasures();
+        match self.clickhouse.erasures_since(&known).await? {
+            None => Ok(known),
+            Some(erasures) => {
+                let erasures = Arc::new(erasures);
+                *self.erasures.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&erasures);
+                Ok(erasures)
+            }
+        }
     }
 
     /// Inserts a batch and returns once ClickHouse has acknowledged every block of it, views included.
@@ -150,6 +190,7 @@ impl Store {
                 }
             };
             let ((), past) = try_join(inserted, self.look_up_past(batch, &clock)).await?;
+            self.request_erasures_of(batch).await?;
             self.enter_changes(batch, past, clock).await
         };
         match rollups.await {

@@ -156,6 +156,24 @@ tables! {
         first_at: i64 = "Int64",
     }
 
+    /// Who is to be forgotten.
+    erasures: ErasureRows of ErasureRow {
+        org: &'a str = "String",
+        user: u128 = "UInt128",
+        erased_at: i64 = "Int64",
+    }
+
+    /// What is to be erased.
+    erasure_requests: ErasureRequestRows of ErasureRequestRow {
+        id: u64 = "UInt64",
+        org: &'a str = "String",
+        of: &'a str = "String",
+        user: u128 = "UInt128",
+        rollup_user: u128 = "UInt128",
+        conversation_id: u128 = "UInt128",
+        until: i64 = "Int64",
+    }
+
     /// Since when a batch has changed what is known of the past.
     changes: ChangeRows of ChangeRow {
         org: &'a str = "String",

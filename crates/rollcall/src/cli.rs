@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, v
 
 use crate::api::parse_addr;
 
+mod forget;
 mod keys;
 
+pub(crate) use forget::ForgetOptions;
 pub(crate) use keys::{KeysCommand, NewKey};
 
 /// Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out.
@@ -51,6 +53,17 @@ pub(crate) enum Command {
     /// API keys: create, list and revoke them while the API runs
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Erase what a user said and registered up to now, and keep it from coming back
+    #[command(
+        after_help = "Whole conversations go in which nobody else spoke; what comes later counts. Safe to interrupt and to \
+                      run again,\nand while events arrive. Kafka's own copy is not touched: its retention decides."
+    )]
+    Forget {
+        #[command(flatten)]
+        options: ForgetOptions,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
     /// Compare the rollups with the facts; safe while events arrive
     #[command(
         after_help = "Ends with 1 and names what differs if anything does. What an ingest that was killed left half \
@@ -65,8 +78,7 @@ pub(crate) enum Command {
     },
     /// Make rollups again from the facts; safe while events arrive, with right answers throughout
     #[command(
-        after_help = "Each needs the disk space of a second copy while it is rebuilt. If interrupted, run it again. \
-                      Do not run two at once."
+        after_help = "Each needs the disk space of a second copy while it is rebuilt. If interrupted, run it again."
     )]
     Rebuild {
         /// Only these tables
@@ -380,6 +392,7 @@ impl Command {
             Self::Dev(Dev::Kafka(service) | Dev::Cluster { service, .. }) => service.common(),
             Self::Keys(keys) => keys.client().common(),
             Self::Migrate(client)
+            | Self::Forget { client, .. }
             | Self::Verify { client, .. }
             | Self::Rebuild { client, .. }
             | Self::Produce { client, .. }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aggregator::{
-    Batch, LastLook, Report, SealedBatch, Store,
+    Batch, Erased, LastLook, Report, SealedBatch, Store,
     migrate::{Access, SchemaState},
 };
 use consumer::{Probe, Progress, Rows, Sink, SinkError, metric};
@@ -82,7 +82,9 @@ struct BatchRows(Batch);
 
 impl Rows for BatchRows {
     fn append(&mut self, event: &Event<'_>) {
-        self.0.append(event);
+        if !self.0.append(event) {
+            counter!(ERASED_RECORDS).increment(1);
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -103,7 +105,7 @@ impl Sink for StoreSink {
     }
 
     fn rows(&self) -> BatchRows {
-        BatchRows(Batch::new())
+        BatchRows(self.store.batch())
     }
 
     fn seal(&self, rows: BatchRows) -> SealedBatch {
@@ -162,6 +164,12 @@ pub(crate) fn register_metrics() {
         "periods of the past whose users or conversations were counted, because none was or something late came"
     );
     counter!(OBSERVED_PERIODS).increment(0);
+    describe_counter!(
+        ERASED_RECORDS,
+        Unit::Count,
+        "records that were kept out, as they are of users who are to be forgotten"
+    );
+    counter!(ERASED_RECORDS).increment(0);
 }
 
 /// Ingests until `shutdown`, or until an error that does not recover by itself. Waits for ClickHouse, its schema and Kafka
@@ -180,6 +188,7 @@ pub(crate) async fn run(
             wait_for_schema(&store).await?;
             wait_for_topics(&settings).await?;
             let database = wait_for_database_id(&store).await?;
+            wait_for_erasures(&store).await?;
             wait_for_group(&settings, &database).await?;
             anyhow::Ok(database)
         };
@@ -204,6 +213,7 @@ pub(crate) async fn run(
                 return Err(newer);
             }
             never = observe(&store) => match never {},
+            never = erase(&store) => match never {},
             never = report(&store, &progress) => match never {},
         };
         match ended {
@@ -260,6 +270,27 @@ async fn report(store: &Store, reached: &Mutex<Reached>) -> Infallible {
 
 /// How many periods of the past were counted.
 const OBSERVED_PERIODS: &str = "rollcall_observed_periods_total";
+
+/// How many records were kept out.
+const ERASED_RECORDS: &str = "rollcall_erased_records_total";
+
+/// Erases what is asked for, for ever.
+async fn erase(store: &Store) -> Infallible {
+    let mut warned = false;
+    loop {
+        sleep(store.erase_interval()).await;
+        let erased = store.erase(|step| debug!("erasing: {step}")).await;
+        match &erased {
+            Ok(Erased::Requests(requests)) => info!(requests, "erased what was asked for"),
+            Err(error) if !warned => {
+                let error: &dyn std::error::Error = error;
+                warn!(error, "what is to be erased stays until it can be");
+            }
+            _ => {}
+        }
+        warned = erased.is_err();
+    }
+}
 
 /// Observes what has ended, for ever.
 async fn observe(store: &Store) -> Infallible {
@@ -345,6 +376,19 @@ async fn wait_for_database_id(store: &Store) -> anyhow::Result<String> {
                 wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
             }
             id => return Ok(id?),
+        }
+    }
+}
+
+/// Waits until it is known who is to be forgotten.
+async fn wait_for_erasures(store: &Store) -> anyhow::Result<()> {
+    let mut wait = Wait::on("clickhouse");
+    loop {
+        match store.refresh_erasures().await {
+            Err(error) if error.is_transient() => {
+                wait.wait(format!("{:#}", anyhow::Error::from(error))).await;
+            }
+            known => return Ok(known?),
         }
     }
 }

@@ -275,6 +275,7 @@ impl Settings {
             ("http.query_timeout_secs", self.http.query_timeout_secs),
             ("clickhouse.query_timeout_secs", clickhouse.query_timeout_secs),
             ("clickhouse.insert_timeout_secs", clickhouse.insert_timeout_secs),
+            ("clickhouse.erase_interval_secs", clickhouse.erase_interval_secs),
             (
                 "clickhouse.maintenance_timeout_secs",
                 clickhouse.maintenance_timeout_secs,

@@ -7,13 +7,15 @@ use tempfile::tempdir;
 use super::{documented_row, documented_section};
 use crate::{
     command_line::{
-        data::{conversations, event},
+        data::{conversations, erasure, event},
         run,
     },
     harness::{Process, on_free_port, subdirectory, until},
 };
 
-const COMMANDS: [&str; 6] = ["migrate", "ingest", "serve", "keys", "verify", "rebuild"];
+const COMMANDS: [&str; 7] = [
+    "migrate", "ingest", "serve", "keys", "forget", "verify", "rebuild",
+];
 const PASSWORD: &str = "testbed";
 
 /// Has the engine whose data will be in `data` know a user for each command, named after it, with the rights that are
@@ -71,6 +73,7 @@ async fn the_documented_rights_in_clickhouse_are_enough() {
             ),
             ("ROLLCALL__AUTH__KEYS", "k3y=*"),
             ("ROLLCALL__AUTH__REFRESH_SECS", "1"),
+            ("ROLLCALL__CLICKHOUSE__ERASE_INTERVAL_SECS", "1"),
         ]
     };
     let succeeds = async |args: &[&'static str]| {
@@ -120,4 +123,11 @@ async fn the_documented_rights_in_clickhouse_are_enough() {
     succeeds(&["rebuild", "--all"]).await;
     succeeds(&["migrate"]).await;
     assert_eq!(conversations(&serve).await, 100);
+    succeeds(&["forget", "--org", "acme", "--user", "u-7", "--yes"]).await;
+    assert_eq!(conversations(&serve).await, 99);
+    kafka.publish([erasure("u-8")]).await;
+    until("ingest has erased it", async || {
+        (conversations(&serve).await == 98).then_some(())
+    })
+    .await;
 }

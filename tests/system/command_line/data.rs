@@ -17,6 +17,13 @@ pub(crate) fn event(number: u32) -> String {
     )
 }
 
+/// Forgets a user of these events.
+pub(crate) fn erasure(user_id: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"erased","source":"/test","type":"chat.user.erased.v1","time":"2024-05-16T10:00:00Z","org":"{ORG}","data":{{"user_id":"{user_id}","erased_at":"2024-05-16T10:00:00Z"}}}}"#
+    )
+}
+
 /// How many conversations there are.
 pub(crate) async fn conversations(api: &Process) -> usize {
     api.ask(ORG, "transcripts/").await.as_array().unwrap().len()

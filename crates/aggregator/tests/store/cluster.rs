@@ -9,6 +9,7 @@ use oracle::Oracle;
 use testbed::TestCluster;
 
 use crate::{
+    erasures,
     harness::{Database, client, insert, message, now, page, registration},
     listed, observed, observed_users,
     rollups::{batch, drift, rebuild_meanwhile},
@@ -24,6 +25,13 @@ async fn on_each_shard(settings: &Settings, statement: &str) -> Vec<u64> {
         numbers.push(node.query(statement).fetch_one().await.unwrap());
     }
     numbers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_forgotten_is_on_no_shard() {
+    let cluster = TestCluster::start(SHARDS).await;
+    let database = Database::on_shards(&cluster, "erasures").await;
+    erasures::interleave(&database.settings, 7, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

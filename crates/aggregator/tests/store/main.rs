@@ -5,6 +5,7 @@
 mod answers;
 mod api_keys;
 mod cluster;
+mod erasures;
 mod failures;
 mod harness;
 mod listed;

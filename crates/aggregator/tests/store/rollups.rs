@@ -72,7 +72,9 @@ async fn what_a_batch_groups_is_what_the_definitions_ask_for() {
     let database = Database::migrated("grouped").await;
     for numbers in [0..700, 650..1_400, 3..5] {
         let mut batch = Batch::new();
-        numbers.for_each(|number| batch.append(&odd_message(number)));
+        for number in numbers {
+            batch.append(&odd_message(number));
+        }
         database.store.insert(&batch.seal(), now).await.unwrap();
     }
     assert_eq!(drift(&database).await, []);

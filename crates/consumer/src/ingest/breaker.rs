@@ -12,7 +12,7 @@ const MAX_REFUSED: u32 = 10;
 
 /// Kinds of events. A sink keeps each in a table of its own, and may refuse one while it accepts the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Kinds([bool; 3]);
+pub(crate) struct Kinds([bool; 4]);
 
 impl Kinds {
     pub(crate) const fn add(&mut self, event: &Event<'_>) {
@@ -20,6 +20,7 @@ impl Kinds {
             Body::Message(_) => 0,
             Body::Annotation(_) => 1,
             Body::Registration(_) => 2,
+            Body::Erasure(_) => 3,
         };
         self.0[kind] = true;
     }
@@ -28,7 +29,7 @@ impl Kinds {
 /// Opens for a kind once nothing but refusals of it comes from the sink. While it is open, no record of the kind is called
 /// bad.
 #[derive(Debug)]
-pub(crate) struct Breaker<T>(Mutex<[State<T>; 3]>);
+pub(crate) struct Breaker<T>(Mutex<[State<T>; 4]>);
 
 /// What is known of a kind.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl<T> Breaker<T> {
         })))
     }
 
-    fn states(&self) -> MutexGuard<'_, [State<T>; 3]> {
+    fn states(&self) -> MutexGuard<'_, [State<T>; 4]> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,7 +97,7 @@ impl<T> Breaker<T> {
     }
 }
 
-fn of<T>(states: &mut [State<T>; 3], kinds: Kinds) -> impl Iterator<Item = &mut State<T>> {
+fn of<T>(states: &mut [State<T>; 4], kinds: Kinds) -> impl Iterator<Item = &mut State<T>> {
     let chosen = states.iter_mut().zip(kinds.0);
     chosen.filter_map(|(state, is_chosen)| is_chosen.then_some(state))
 }
@@ -105,9 +106,9 @@ fn of<T>(states: &mut [State<T>; 3], kinds: Kinds) -> impl Iterator<Item = &mut 
 mod tests {
     use super::*;
 
-    const MESSAGES: Kinds = Kinds([true, false, false]);
-    const REGISTRATIONS: Kinds = Kinds([false, false, true]);
-    const BOTH: Kinds = Kinds([true, false, true]);
+    const MESSAGES: Kinds = Kinds([true, false, false, false]);
+    const REGISTRATIONS: Kinds = Kinds([false, false, true, false]);
+    const BOTH: Kinds = Kinds([true, false, true, false]);
 
     #[test]
     fn refusals_in_a_row_are_too_many_and_any_of_the_kind_that_is_accepted_begins_another() {

@@ -1,0 +1,1 @@
+SELECT DISTINCT org FROM ${requests} WHERE of IN ('spoke', 'registered', 'left')

@@ -1,0 +1,8 @@
+SELECT org, of, id, max(until) AS until
+FROM
+(
+    SELECT org, 'user' AS of, user AS id, erased_at AS until FROM {db:Identifier}.{erasures:Identifier}
+    UNION ALL
+    SELECT org, 'conversation', conversation_id, erased_at FROM {db:Identifier}.{conversations:Identifier} WHERE user = 0
+)
+GROUP BY org, of, id
