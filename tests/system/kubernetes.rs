@@ -41,7 +41,8 @@ fn read(path: &str) -> String {
 
 #[test]
 fn the_chart_says_the_same_as_the_manifests() {
-    let charts = [&[][..], &["production.yaml"]].map(Rendered::helm);
+    let production = root().join("deploy/helm/production.yaml");
+    let charts = [None, Some(production.as_path())].map(Rendered::helm);
     for (manifests, chart) in installations().iter().zip(&charts) {
         let (manifests, chart) = (manifests.comparable(), chart.comparable());
         assert_eq!(
@@ -51,6 +52,32 @@ fn the_chart_says_the_same_as_the_manifests() {
         for (name, object) in manifests {
             assert_eq!(object, chart[&name], "{name}");
         }
+    }
+}
+
+#[test]
+fn the_chart_refuses_values_that_would_not_work() {
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("values.yaml");
+    for (values, reason) in [
+        (json!({"ingest": {"replica": 3}}), "replica"),
+        (json!({"config": "[http"}), "config is not TOML"),
+        (json!({"config": "[kafka]"}), "config has no http.addr"),
+        (
+            json!({
+                "config": "[http]\naddr = \"0.0.0.0:8080\"",
+                "ingest": {"autoscaling": {"enabled": true}}
+            }),
+            "config has no kafka.bootstrap_servers",
+        ),
+    ] {
+        fs::write(&file, values.to_string()).unwrap();
+        let output = Rendered::helm_command(Some(&file)).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && error.contains(reason),
+            "{values}: {error}"
+        );
     }
 }
 

@@ -42,12 +42,20 @@ impl Rendered {
         Self::parse(&tools::run("bin/kubectl", args, &kubernetes(), None))
     }
 
-    /// The chart as the release `rollcall`, with the values of files of `deploy/helm`, by Helm.
-    pub(super) fn helm(values: &[&str]) -> Self {
-        let helm = root().join("deploy/helm");
-        let paths = ["rollcall"].iter().chain(values).map(|path| helm.join(path));
-        let args = [PathBuf::from("template.py")].into_iter().chain(paths);
-        Self::parse(&tools::run("bin/python", args, &kubernetes(), None))
+    /// The chart as the release `rollcall`, with the values of a file, by Helm.
+    pub(super) fn helm(values: Option<&Path>) -> Self {
+        let output = Self::helm_command(values).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        Self::parse(&output.stdout)
+    }
+
+    /// The command that renders the chart.
+    pub(super) fn helm_command(values: Option<&Path>) -> Command {
+        let mut command = tools::command("bin/python", &kubernetes());
+        let chart = root().join("deploy/helm/rollcall");
+        command.arg("template.py").arg(chart).args(values);
+        command
     }
 
     pub(super) fn parse(yaml: &[u8]) -> Self {

@@ -7,6 +7,19 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
+{{- /* The settings of `config`, as YAML. */}}
+{{- define "rollcall.settings" -}}
+{{- $settings := fromToml .Values.config }}
+{{- with $settings.Error }}{{ fail (printf "config is not TOML: %s" .) }}{{ end }}
+{{- $_ := dig "http" "addr" "" $settings | required "config has no http.addr: without it only the pod reaches itself" }}
+{{- toYaml $settings }}
+{{- end }}
+
+{{- /* What is in /etc/rollcall. */}}
+{{- define "rollcall.files" -}}
+{{- merge (dict "rollcall.toml" .Values.config) .Values.files | toYaml }}
+{{- end }}
+
 {{- /* A variable from the Secret: (list ROOT NAME KEY). */}}
 {{- define "rollcall.secret" -}}
 - name: {{ index . 1 }}
@@ -22,6 +35,7 @@ app.kubernetes.io/component: {{ . }}
 {{- $root := first . }}
 {{- $role := last . }}
 {{- $values := index $root.Values $role }}
+{{- $settings := include "rollcall.settings" $root | fromYaml }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
@@ -62,7 +76,7 @@ containers:
       {{- end }}
     {{- if ne $role "migrate" }}
     ports:
-      - {name: http, containerPort: {{ (fromToml $root.Values.config).http.addr | splitList ":" | last }}}
+      - {name: http, containerPort: {{ $settings.http.addr | splitList ":" | last }}}
     startupProbe:
       httpGet: {path: /healthz, port: http}
       periodSeconds: 2
@@ -107,7 +121,7 @@ template:
       {{- include "rollcall.labels" . | nindent 6 }}
     annotations:
       # Pods are replaced when a setting changes.
-      checksum/settings: {{ $root.Values.config | sha256sum }}
+      checksum/settings: {{ include "rollcall.files" $root | sha256sum }}
   spec:
     {{- include "rollcall.pod" . | nindent 4 }}
 {{- end }}
