@@ -26,6 +26,7 @@ mod history;
 mod kafka;
 mod kafka_clients;
 mod keys;
+mod kubernetes;
 mod monitoring;
 mod oracle;
 mod outbox;
