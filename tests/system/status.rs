@@ -220,6 +220,11 @@ async fn what_is_away_is_named_and_the_rest_is_shown() {
     assert!(error.contains("no answer from 127.0.0.1:9"), "{error}");
     assert_eq!(without_kafka["kafka"], Value::Null);
     assert_eq!(rows(&without_kafka)["messages"], 7);
+    // What was settled just before the end was reported, too.
+    assert_eq!(
+        without_kafka["ingestion"]["newest_event_at"],
+        "2024-05-15T10:00:00.000Z"
+    );
     let (without_clickhouse, wrong) = status(&parts, &[NO_CLICKHOUSE]).await;
     assert_eq!(wrong, ["clickhouse"]);
     assert_eq!(without_clickhouse["tables"], Value::Null);

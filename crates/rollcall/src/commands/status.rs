@@ -17,7 +17,7 @@ use crate::{cli::StatusOptions, clock, progress, settings::Settings};
 use report::{ClickHouse, DeadLetters, Forecast, Ingestion, Kafka, Report, Schema, Shard, Table};
 
 /// How long the brokers may take to answer.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long they may take to say who is in the group. One that is away is waited for.
 const MEMBERS_TIMEOUT: Duration = Duration::from_secs(3);
 /// How much is read of the dead letters.
