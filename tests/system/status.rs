@@ -8,7 +8,7 @@ use tempfile::tempdir;
 
 use crate::{
     command_line::{Ended, data::event, run},
-    harness::{Parts, Process, send, succeeds, until},
+    harness::{Parts, Process, root, send, succeeds, until},
     kafka::Kafka,
 };
 
@@ -81,6 +81,27 @@ fn sum<'a>(values: impl IntoIterator<Item = &'a Value>) -> u64 {
     values.into_iter().map(|value| value.as_u64().unwrap()).sum()
 }
 
+/// Asserts that the page about the status names every field of a value.
+fn assert_documented(value: &Value) {
+    let page = std::fs::read_to_string(root().join("docs/status.md")).unwrap();
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let is_named = ["`", "[]"]
+                    .iter()
+                    .any(|end| page.contains(&format!("{name}{end}")));
+                assert!(is_named, "docs/status.md does not name {name}");
+                // The fields of these are codes of reasons, and parts.
+                if !["by_reason", "errors"].contains(&name.as_str()) {
+                    assert_documented(value);
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(assert_documented),
+        _ => {}
+    }
+}
+
 /// Asserts that every section is there, in lines that fit a screen.
 fn assert_sections(text: &str, sections: &[&str]) {
     let headings: Vec<_> = text
@@ -91,6 +112,62 @@ fn assert_sections(text: &str, sections: &[&str]) {
     for line in text.lines() {
         assert!(line.chars().count() <= 120, "{line}");
     }
+}
+
+/// Asserts that a status has the good events and the bad ones, and the schema at a version.
+fn assert_exact(status: &Value, version: u64, published: u64) {
+    assert_eq!(
+        status["clickhouse"]["schema"],
+        json!({"version": version, "known": version, "state": "current"})
+    );
+    assert_eq!(status["clickhouse"]["database"], "rollcall");
+    let partitions = status["kafka"]["partitions"].as_array().unwrap();
+    assert_eq!(
+        sum(partitions.iter().map(|partition| &partition["end"])),
+        published
+    );
+    assert!(
+        partitions.iter().all(|partition| partition["lag"] == 0),
+        "{partitions:?}"
+    );
+    let found = rows(status);
+    for (table, expected) in [
+        ("messages", u64::from(GOOD)),
+        ("annotations", 0),
+        ("registrations", 0),
+        ("users", u64::from(GOOD)),
+        ("active_hourly", u64::from(GOOD)),
+        ("conversation_beginnings", u64::from(GOOD)),
+        ("observed_users", 0),
+        ("schema_versions", version),
+    ] {
+        assert_eq!(found[table], expected, "{table}");
+    }
+    assert_eq!(status["total"]["rows"], found.values().sum::<u64>());
+    let tables = status["tables"].as_array().unwrap();
+    assert_eq!(
+        status["total"]["bytes"],
+        sum(tables.iter().map(|table| &table["bytes"]))
+    );
+    assert_eq!(status["shards"][0]["parts"], status["total"]["parts"]);
+    assert!(status["shards"][0]["disk_free_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(status["ingestion"]["newest_event_at"], "2024-05-15T10:00:00.000Z");
+    assert_eq!(status["ingestion"]["running"], 1);
+    // All of it is of one day, which is long ago.
+    assert_eq!(status["forecast"]["bytes_per_day"], 0);
+    assert_eq!(status["forecast"]["days_until_full"], Value::Null);
+    let reasons: BTreeMap<_, _> = BAD.iter().map(|(code, _, count)| (*code, *count)).collect();
+    assert_eq!(
+        status["dead_letters"],
+        json!({
+            "topic": "chat.events.dlq",
+            "total": 8,
+            "counted": 8,
+            "complete": true,
+            "by_reason": reasons,
+            "unreadable": 0,
+        })
+    );
 }
 
 const SECTIONS: [&str; 5] = ["ClickHouse", "Ingestion", "Tables", "Forecast", "Dead letters"];
@@ -129,60 +206,10 @@ async fn status_says_what_is_settled_stored_and_rejected_while_events_arrive_and
         (status["ingestion"]["rejected"] == 8).then_some(status)
     })
     .await;
+    assert_documented(&status);
     let migrated = succeeds(&mut parts.command(&["migrate"]));
     let version: u64 = migrated.trim().rsplit(' ').next().unwrap().parse().unwrap();
-    assert_eq!(
-        status["clickhouse"]["schema"],
-        json!({"version": version, "known": version, "state": "current"})
-    );
-    assert_eq!(status["clickhouse"]["database"], "rollcall");
-    let partitions = status["kafka"]["partitions"].as_array().unwrap();
-    assert_eq!(
-        sum(partitions.iter().map(|partition| &partition["end"])),
-        published
-    );
-    assert!(
-        partitions.iter().all(|partition| partition["lag"] == 0),
-        "{partitions:?}"
-    );
-    let found = rows(&status);
-    for (table, expected) in [
-        ("messages", u64::from(GOOD)),
-        ("annotations", 0),
-        ("registrations", 0),
-        ("users", u64::from(GOOD)),
-        ("active_hourly", u64::from(GOOD)),
-        ("conversation_beginnings", u64::from(GOOD)),
-        ("observed_users", 0),
-        ("schema_versions", version),
-    ] {
-        assert_eq!(found[table], expected, "{table}");
-    }
-    assert_eq!(status["total"]["rows"], found.values().sum::<u64>());
-    let tables = status["tables"].as_array().unwrap();
-    assert_eq!(
-        status["total"]["bytes"],
-        sum(tables.iter().map(|table| &table["bytes"]))
-    );
-    assert_eq!(status["shards"][0]["parts"], status["total"]["parts"]);
-    assert!(status["shards"][0]["disk_free_bytes"].as_u64().unwrap() > 0);
-    assert_eq!(status["ingestion"]["newest_event_at"], "2024-05-15T10:00:00.000Z");
-    assert_eq!(status["ingestion"]["running"], 1);
-    // All of it is of one day, which is long ago.
-    assert_eq!(status["forecast"]["bytes_per_day"], 0);
-    assert_eq!(status["forecast"]["days_until_full"], Value::Null);
-    let reasons: BTreeMap<_, _> = BAD.iter().map(|(code, _, count)| (*code, *count)).collect();
-    assert_eq!(
-        status["dead_letters"],
-        json!({
-            "topic": "chat.events.dlq",
-            "total": 8,
-            "counted": 8,
-            "complete": true,
-            "by_reason": reasons,
-            "unreadable": 0,
-        })
-    );
+    assert_exact(&status, version, published);
 
     assert!(ingest.signal("TERM").await.success());
     parts.kafka.publish((GOOD..GOOD + 10).map(event)).await;

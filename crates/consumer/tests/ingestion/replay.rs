@@ -328,7 +328,7 @@ async fn letters_are_counted_by_reason_and_of_many_the_latest_alone() {
         total: 6,
         counted: 6,
         is_complete: true,
-        by_reason: by_reason(&[("malformed_json", 3), ("wrong_type", 2)]),
+        by_reason: by_reason(&[("malformed_json", 3), ("not_a_cloud_event", 2)]),
         unreadable: 1,
     };
     assert_eq!(count(6).await, all);
@@ -336,7 +336,7 @@ async fn letters_are_counted_by_reason_and_of_many_the_latest_alone() {
         total: 6,
         counted: 3,
         is_complete: false,
-        by_reason: by_reason(&[("wrong_type", 2)]),
+        by_reason: by_reason(&[("not_a_cloud_event", 2)]),
         unreadable: 1,
     };
     assert_eq!(count(3).await, latest);

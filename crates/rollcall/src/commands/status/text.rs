@@ -14,6 +14,9 @@ use super::{
 /// The maximum number of partitions that are shown: those with the greatest lag.
 const PARTITIONS: usize = 8;
 
+/// So many days are no forecast any more.
+const CENTURY: u64 = 36_500;
+
 /// All of it, section by section.
 pub(super) fn render(report: &Report) -> String {
     let mut page = Page::default();
@@ -227,15 +230,15 @@ fn forecast(page: &mut Page, report: &Report) {
         page.says("disk", &disk);
     }
     if let Some(days) = forecast.days_until_full {
-        let first = if shards.len() > 1 {
-            " on the first shard"
+        let time = if days > CENTURY {
+            "more than 100 years".to_owned()
         } else {
-            ""
+            plural(days, "day", "days")
         };
-        page.says(
-            "full",
-            &format!("in {} days{first}, at this growth", HumanCount(days)),
-        );
+        let mut those = shards.iter().filter(|shard| shard.days_until_full == Some(days));
+        let first = those.next().filter(|_| shards.len() > 1);
+        let first = first.map_or(String::new(), |shard| format!(", shard {} first", shard.number));
+        page.says("full", &format!("in {time} at this growth{first}"));
     }
 }
 
