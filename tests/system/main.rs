@@ -39,6 +39,7 @@ mod refusals;
 mod replay;
 mod restart;
 mod slow_reader;
+mod status;
 mod tools;
 mod torture;
 mod transactions;

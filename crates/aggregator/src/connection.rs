@@ -66,6 +66,14 @@ impl Connection {
         }
     }
 
+    /// The same for what the server is asked about itself: it refuses a statement in the name of a database that is not there.
+    pub(crate) fn of_server(&self) -> Self {
+        Self {
+            client: self.client.clone().with_database("default"),
+            ..self.clone()
+        }
+    }
+
     /// A query about an organisation, which it names `{org:String}`.
     pub(crate) fn query(&self, sql: &str, org: &str) -> Query {
         self.question(sql).param("org", org)

@@ -100,12 +100,18 @@ pub(crate) fn sharding_key(table: &str) -> Option<&'static str> {
         .map(|(_, key)| *key)
 }
 
+/// The tables that are spread over the shards and keep what is inserted.
+pub(crate) fn kept_tables() -> impl Iterator<Item = &'static str> {
+    let tables = TABLES.iter().map(|(table, _)| *table);
+    tables.filter(|table| !table.starts_with("incoming_"))
+}
+
 impl Store {
     /// Returns once each replica has what any of them had acknowledged: an observation must see all that was entered before.
     pub(crate) async fn await_replicas(&self) -> Result<(), Error> {
         if self.clickhouse.settings.replicated {
             for node in self.nodes() {
-                for (table, _) in TABLES.iter().filter(|(table, _)| !table.starts_with("incoming_")) {
+                for table in kept_tables() {
                     let sync = format!("SYSTEM SYNC REPLICA {table}");
                     let synced = node.store.clickhouse.change(&sync).await;
                     synced.map_err(|error| node.named(error))?;

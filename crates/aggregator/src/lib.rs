@@ -21,6 +21,7 @@
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
 //! - `progress`: how far ingestion is, as it reports it
+//! - `sizes`: what each shard holds, and how fast that grows
 //! - [`api_keys`]: API keys that are made and revoked while the API runs
 //! - `values`: the mentors and topics of an organisation, with counts
 //! - `erasures` and `erase`: who is to be forgotten, and how
@@ -55,6 +56,7 @@ mod registrations;
 mod rollup;
 mod rollup_rows;
 pub mod settings;
+mod sizes;
 pub mod store;
 mod tables;
 mod tls;
@@ -69,9 +71,10 @@ pub use erase::{Erased, Footprint};
 pub use error::Error;
 pub use observed::OBSERVED_TABLE;
 pub use observed_users::OBSERVED_USERS_TABLE;
-pub use progress::Report;
+pub use progress::{Report, Reports};
 pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
+pub use sizes::{ActiveDays, DiskSpace, Growth, Size, TableKind, TableSize};
 pub use store::Store;
 pub use transcripts::{Conversations, TranscriptPage};
 pub use verify::{Drift, verified_tables};

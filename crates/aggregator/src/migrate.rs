@@ -330,7 +330,10 @@ impl Store {
     /// where nothing is.
     ///
     /// It is asked for as an answer is, so that a user who may not do that is refused here.
-    async fn schema_version(&self) -> Result<u32, Error> {
+    ///
+    /// # Errors
+    /// Those of any query, and [`Error::SchemaBeforeBaseline`].
+    pub async fn schema_version(&self) -> Result<u32, Error> {
         let recorded = self
             .clickhouse
             .question(include_str!("../sql/recorded_versions.sql"));

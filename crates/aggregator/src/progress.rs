@@ -27,6 +27,17 @@ pub struct Report {
     pub rejected: u64,
 }
 
+/// What all runs of ingestion have reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// All of it together.
+    pub progress: Progress,
+    /// How many runs have reported within the last minute.
+    pub running: u64,
+    /// How long ago the latest report was, in milliseconds.
+    pub age_millis: Option<u64>,
+}
+
 #[derive(Debug, Row, Deserialize)]
 struct Reported {
     as_of: i64,
@@ -63,6 +74,14 @@ impl Store {
     /// # Errors
     /// Those of any query: see [`Error`].
     pub async fn progress(&self) -> Result<Progress, Error> {
+        Ok(self.reports().await?.progress)
+    }
+
+    /// What was reported, and when.
+    ///
+    /// # Errors
+    /// Those of any query: see [`Error`].
+    pub async fn reports(&self) -> Result<Reports, Error> {
         let reported = self
             .clickhouse
             .question(include_str!("../sql/progress.sql"))
@@ -70,7 +89,14 @@ impl Store {
                 "progress",
                 self.clickhouse.settings.spread_over_shards(PROGRESS_TABLE),
             );
-        Ok(sum(&self.clickhouse.rows(reported).await?))
+        let reported = self.clickhouse.rows::<Reported>(reported).await?;
+        let latest = reported.iter().map(|run| run.now - run.as_of).min();
+        let running = reported.iter().filter(|run| run.as_of > run.now - SILENCE);
+        Ok(Reports {
+            progress: sum(&reported),
+            running: u64::try_from(running.count()).unwrap_or(u64::MAX),
+            age_millis: latest.map(|age| u64::try_from(age).unwrap_or_default()),
+        })
     }
 }
 

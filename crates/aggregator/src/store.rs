@@ -96,13 +96,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] where it does not answer.
     pub async fn ping(&self) -> Result<(), Error> {
-        // The database may not be there yet, and asking in its name would be refused.
-        let query = self
-            .clickhouse
-            .client
-            .clone()
-            .with_database("default")
-            .query("SELECT 1");
+        let query = self.clickhouse.of_server().client.query("SELECT 1");
         self.clickhouse
             .within(self.clickhouse.settings.query_timeout(), query.execute())
             .await

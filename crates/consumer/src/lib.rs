@@ -8,7 +8,9 @@
 //! - [`sink`]: where rows go, as a trait
 //! - `ingest`: the pipeline, from a record to the offset that is committed
 //! - `kafka`: the clients: settings, reading, publishing, progress, topics
+//! - `origin`: what a dead letter says of its record
 //! - `replay`: dead letters, published again
+//! - `letter_counts`: dead letters, counted by reason
 //! - `check`: whether librdkafka makes the clients from the settings
 //! - [`metric`]: the names of everything that is measured
 //! - [`error`]: what can end a run
@@ -18,7 +20,9 @@ mod check;
 pub mod error;
 mod ingest;
 mod kafka;
+mod letter_counts;
 pub mod metric;
+mod origin;
 mod replay;
 pub mod settings;
 pub mod sink;
@@ -34,6 +38,7 @@ pub use kafka::publisher::Publisher;
 pub use kafka::reader::{Header, Reader, Stored};
 pub use kafka::rights::{missing_rights, note as note_missing_right};
 pub use kafka::topics::ensure_topics;
+pub use letter_counts::{Bounds, LetterCounts, count_letters};
 pub use replay::{LeftAlone, Replay, Replayed, Selection};
 pub use settings::{GroupProtocol, Settings};
 pub use sink::{Progress, Rows, Sink, SinkError};

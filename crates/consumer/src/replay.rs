@@ -10,15 +10,15 @@ use rdkafka::producer::FutureRecord;
 use tracing::warn;
 
 use crate::error::{Error, chain};
-use crate::ingest::dead_letters::{CUT_FROM, HEADERS, TIMESTAMP};
 use crate::kafka::client;
 use crate::kafka::probe::{PartitionProgress, Probe};
 use crate::kafka::publisher::owned_headers;
-use crate::kafka::reader::{Header, Reader, Stored};
+use crate::kafka::reader::{Reader, Stored};
 use crate::kafka::rights;
 use crate::kafka::sender::{Sender, is_too_large};
 use crate::kafka::topics;
-use crate::settings::{Settings, is_topic_name};
+use crate::origin::Origin;
+use crate::settings::Settings;
 
 /// How many letters are published before they are marked, and their size in bytes: what may be published again after a
 /// failure.
@@ -87,17 +87,6 @@ pub struct Replay {
     replayed: Replayed,
 }
 
-/// What was appended to a rejected record.
-struct Origin<'a> {
-    /// The record's own headers.
-    headers: Vec<Header<'a>>,
-    code: &'a str,
-    topic: &'a str,
-    partition: i32,
-    offset: &'a str,
-    is_cut: bool,
-}
-
 /// What is to be done with a letter.
 enum Verdict<'a> {
     Publish {
@@ -105,31 +94,6 @@ enum Verdict<'a> {
         partition: Option<i32>,
     },
     Leave(LeftAlone),
-}
-
-impl<'a> Origin<'a> {
-    /// `None` if the letter is none of ours.
-    fn of(letter: &'a Stored) -> Option<Self> {
-        let mut headers = letter.headers()?;
-        let is_cut = headers.pop_if(|(name, _)| *name == CUT_FROM).is_some();
-        // A letter of before there was this header has none.
-        let _timestamp = headers.pop_if(|(name, _)| *name == TIMESTAMP);
-        let ours = headers.split_off(headers.len().checked_sub(HEADERS.len())?);
-        let value = |index: usize| {
-            let (name, value) = ours.get(index)?;
-            (Some(name) == HEADERS.get(index)).then_some(())?;
-            std::str::from_utf8((*value)?).ok()
-        };
-        let [_, code, topic, partition, offset] = [value(0)?, value(1)?, value(2)?, value(3)?, value(4)?];
-        Some(Self {
-            headers,
-            code,
-            topic: Some(topic).filter(|topic| is_topic_name(topic))?,
-            partition: partition.parse().ok()?,
-            offset,
-            is_cut,
-        })
-    }
 }
 
 impl Replay {

@@ -64,6 +64,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientOptions,
     },
+    /// Show how far ingestion is, what is stored and how fast that grows, and dead letters by reason; changes nothing
+    #[command(
+        after_help = "Ends with 1 where a part is not known or not as it should be, and shows the others all the same."
+    )]
+    Status {
+        #[command(flatten)]
+        options: StatusOptions,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
     /// Compare the rollups with the facts; safe while events arrive
     #[command(
         after_help = "Ends with 1 and names what differs if anything does. What an ingest that was killed left half \
@@ -319,6 +329,14 @@ pub(crate) struct ReplayOptions {
     pub(crate) dry_run: bool,
 }
 
+/// How a status is shown.
+#[derive(Debug, Args)]
+pub(crate) struct StatusOptions {
+    /// As a JSON object, whose fields docs/status.md explains
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The options of a command that serves something.
 #[derive(Debug, Args)]
 pub(crate) struct ServiceOptions {
@@ -375,7 +393,13 @@ impl Command {
                 | Self::Ingest(_)
                 | Self::Produce { .. }
                 | Self::Replay { .. }
+                | Self::Status { .. }
         )
+    }
+
+    /// Whether it cannot do without Kafka.
+    pub(crate) const fn needs_kafka(&self) -> bool {
+        self.uses_kafka() && !matches!(self, Self::Status { .. })
     }
 
     /// The options that mean the same in every command that has them.
@@ -396,7 +420,8 @@ impl Command {
             | Self::Verify { client, .. }
             | Self::Rebuild { client, .. }
             | Self::Produce { client, .. }
-            | Self::Replay { client, .. } => client.common(),
+            | Self::Replay { client, .. }
+            | Self::Status { client, .. } => client.common(),
             Self::Config { config } => CommonOptions {
                 config: config.clone(),
                 ..CommonOptions::default()

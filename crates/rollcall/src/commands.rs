@@ -9,6 +9,7 @@ mod produce;
 mod replay;
 mod roles;
 mod rollups;
+mod status;
 mod up;
 
 use crate::{
@@ -28,15 +29,23 @@ const EVENT_HEADERS: [(&str, Option<&[u8]>); 1] = [("content-type", Some(b"appli
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     let common = command.common();
     let mut settings = Settings::load(&common)?;
+    let mut has_kafka = true;
     if let Some(data_dir) = common.data_dir.as_deref().filter(|_| common.is_client) {
-        settings.use_running(Ready::of_running(data_dir, command.uses_kafka())?);
+        let running = Ready::of_running(data_dir, command.needs_kafka())?;
+        has_kafka = running.bootstrap_servers.is_some() || settings.named.kafka.is_some();
+        settings.use_running(running);
     }
     if command.uses_kafka() {
         consumer::check_clients(&settings.kafka)?;
     }
-    // What a newcomer should see of the demo is what it prints.
-    let quiet = matches!(command, Command::Demo { .. });
-    telemetry::start_logging(&settings.log, if quiet { "warn" } else { "info" })?;
+    let filter = match command {
+        // What a newcomer should see of the demo is what it prints.
+        Command::Demo { .. } => "warn",
+        // What is wrong is in the status.
+        Command::Status { .. } => "error",
+        _ => "info",
+    };
+    telemetry::start_logging(&settings.log, filter)?;
     let ready_file = common.ready_file.as_deref();
     Ready::remove_stale(ready_file)?;
     match command {
@@ -47,6 +56,10 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(_) => migrate::run(&settings).await,
         Command::Keys(command) => keys::run(&settings, command).await,
         Command::Forget { options, .. } => forget::run(&settings, &options).await,
+        Command::Status { options, .. } => {
+            let kafka = has_kafka.then_some(&settings.kafka);
+            status::run(&settings, kafka, &options).await
+        }
         Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
         Command::Produce { options, .. } => produce::run(&settings, &options).await,

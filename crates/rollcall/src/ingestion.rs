@@ -15,7 +15,7 @@ use consumer::{Probe, Progress, Rows, Sink, SinkError, metric};
 use events::{Event, Timestamp};
 use metrics::{Unit, counter, describe_counter, gauge};
 use query::Check;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -196,7 +196,7 @@ pub(crate) async fn run(
             return Ok(());
         };
         *problem.reasons() = Reasons::default();
-        let progress = Arc::default();
+        let (run, progress) = (rand::random(), Arc::default());
         let sink = StoreSink {
             progress: Arc::clone(&progress),
             store: store.clone(),
@@ -214,8 +214,11 @@ pub(crate) async fn run(
             }
             never = observe(&store) => match never {},
             never = erase(&store) => match never {},
-            never = report(&store, &progress) => match never {},
+            never = report_again_and_again(&store, run, &progress) => match never {},
         };
+        // What was settled since the report before is known to nobody else.
+        let last = timeout(LAST_REPORT_TIMEOUT, report(&store, run, &progress));
+        drop(last.await);
         match ended {
             // What is missing is logged by then.
             Err(consumer::Error::Denied(_)) => {
@@ -249,22 +252,29 @@ pub(crate) async fn run(
 /// How often it is reported how far a run is.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reports how far a run is, for ever. What cannot be reported is with the next report.
-async fn report(store: &Store, reached: &Mutex<Reached>) -> Infallible {
-    let run = rand::random();
+/// How long the last report of a run may take: with it a shutdown takes no longer than it may.
+const LAST_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Reports how far a run is, for ever.
+async fn report_again_and_again(store: &Store, run: u64, reached: &Mutex<Reached>) -> Infallible {
     loop {
-        let Reached { newest, progress } = *lock(reached);
-        let report = Report {
-            run,
-            as_of: clock::now(),
-            newest_event_at: newest,
-            lag: progress.lag,
-            rejected: progress.rejected,
-        };
-        if let Err(error) = store.report(report).await {
-            debug!("the progress is not reported: {:#}", anyhow::Error::from(error));
-        }
+        report(store, run, reached).await;
         sleep(REPORT_INTERVAL).await;
+    }
+}
+
+/// Reports how far a run is. What cannot be reported is with the next report.
+async fn report(store: &Store, run: u64, reached: &Mutex<Reached>) {
+    let Reached { newest, progress } = *lock(reached);
+    let report = Report {
+        run,
+        as_of: clock::now(),
+        newest_event_at: newest,
+        lag: progress.lag,
+        rejected: progress.rejected,
+    };
+    if let Err(error) = store.report(report).await {
+        debug!("the progress is not reported: {:#}", anyhow::Error::from(error));
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{
     harness::{Process, on_free_port, subdirectory, until},
 };
 
-const COMMANDS: [&str; 7] = [
-    "migrate", "ingest", "serve", "keys", "forget", "verify", "rebuild",
+const COMMANDS: [&str; 8] = [
+    "migrate", "ingest", "serve", "keys", "forget", "status", "verify", "rebuild",
 ];
 const PASSWORD: &str = "testbed";
 
@@ -119,6 +119,7 @@ async fn the_documented_rights_in_clickhouse_are_enough() {
     .await;
     succeeds(&["keys", "revoke", "partner"]).await;
     serve.ready.api_key = Some("k3y".to_owned());
+    succeeds(&["status"]).await;
     succeeds(&["verify"]).await;
     succeeds(&["rebuild", "--all"]).await;
     succeeds(&["migrate"]).await;

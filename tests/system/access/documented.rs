@@ -71,6 +71,7 @@ async fn the_documented_examples_and_rights_are_enough() {
         ("ingest", client.as_str()),
         ("replay", "bob"),
         ("produce", "carol"),
+        ("status", "dave"),
     ] {
         grant_documented(&kafka, &section, command, user);
     }
@@ -104,10 +105,13 @@ async fn the_documented_examples_and_rights_are_enough() {
     for (user, args, printed) in [
         ("bob", &["replay", "--dead-letters"][..], "replayed 2"),
         ("carol", &produce, "published 1"),
+        ("dave", &["status"], "2 in chat.events.dlq"),
     ] {
         let user_config = config(user, &passwords.replace("\"rollcall\"", &format!("\"{user}\"")));
         let args = [args, &["--config", &user_config]].concat();
-        let ended = run(&args, &[(secret, SecureKafka::PASSWORD)]).await;
+        let [_, clickhouse @ ..] = parts.variables();
+        let variables = [&clickhouse[..], &[(secret, SecureKafka::PASSWORD)]].concat();
+        let ended = run(&args, &variables).await;
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
         assert!(ended.stdout.contains(printed), "{args:?}: {ended:?}");
     }

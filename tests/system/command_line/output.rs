@@ -254,6 +254,7 @@ async fn help_names_what_a_command_takes() {
         ),
         (&["keys", "list"], &[&client, &["--json"]]),
         (&["keys", "revoke"], &[&client, &["<NAME>"]]),
+        (&["status"], &[&client, &["--json"]]),
         (&["verify"], &[&client]),
         (&["rebuild"], &[&client, &["--all"]]),
         (&["replay"], &[&client, &["--dead-letters"]]),

@@ -21,6 +21,7 @@ async fn assert_nothing_runs(data: &Path) {
         &["verify"][..],
         &["rebuild", "--all"],
         &["replay", "--dead-letters"],
+        &["status"],
         &["produce", "-"],
     ] {
         let ended = run(&[command, &["--data-dir", data]].concat(), &[]).await;
@@ -61,6 +62,10 @@ async fn the_data_directory_of_up_leads_to_its_kafka_and_its_clickhouse() {
             &["replay", "--dead-letters", "--dry-run"],
             "would replay 1 dead letters",
         ),
+        (
+            &["status"],
+            "lag           0 records, in 0 of 64 partitions of of-up",
+        ),
     ] {
         let args = [command, &["--data-dir", data.to_str().unwrap()]].concat();
         let ended = run_with_input(&args, &elsewhere, input.clone()).await;
@@ -90,6 +95,10 @@ async fn an_engine_alone_has_no_kafka_and_says_so() {
     let ended = run(&[&["produce", "-"][..], &of_engine].concat(), &parts.variables()).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("has no Kafka"), "{ended:?}");
+    let ended = run(&[&["status"][..], &of_engine].concat(), &[]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("unknown: not configured"), "{ended:?}");
+    assert!(ended.stdout.contains(", current"), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

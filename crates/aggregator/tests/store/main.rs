@@ -15,5 +15,6 @@ mod observed;
 mod observed_users;
 mod rollups;
 mod schema;
+mod sizes;
 
 testbed::engine_process!();

@@ -96,6 +96,13 @@ impl Probe {
             .await
     }
 
+    /// How many members the group has. `None` where the brokers do not say: the embedded one knows no such question, and of a
+    /// group of the protocol of KIP-848 librdkafka does not learn its members.
+    pub async fn members(&self, timeout: Duration) -> Result<Option<u64>, Error> {
+        self.ask(move |client, settings| Ok(members(client, &settings.group_id, timeout)))
+            .await
+    }
+
     /// Checks that the group has read nothing of the event topic into another database than the one of this id, and that the
     /// brokers answer: see [`Error::OtherDatabase`].
     pub async fn check_database(&self, database: &str, timeout: Duration) -> Result<(), Error> {
@@ -206,6 +213,18 @@ fn committed(
         Right::DescribeTopic,
         &settings.topic,
     ))
+}
+
+/// To whoever may not describe the group there is none: its commits are asked for first.
+fn members(client: &BaseConsumer<Logged>, group: &str, timeout: Duration) -> Option<u64> {
+    /// What a broker says of a group that is not of the classic protocol.
+    const DEAD: &str = "Dead";
+    let list = client.fetch_group_list(Some(group), timeout).ok()?;
+    match list.groups() {
+        [] => Some(0),
+        [group, ..] if group.state() == DEAD => None,
+        [group, ..] => u64::try_from(group.members().len()).ok(),
+    }
 }
 
 fn partitions(

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use consumer::{LeftAlone, Publisher, Reader, Replay, Replayed, Selection, Settings};
+use consumer::{
+    Bounds, LeftAlone, LetterCounts, Publisher, Reader, Replay, Replayed, Selection, Settings, count_letters,
+};
 use events::Timestamp;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -296,4 +298,46 @@ async fn a_letter_that_its_topic_refuses_is_left_alone_and_the_rest_goes_on() {
     let left = (LeftAlone::Refused(broker.settings.topic.clone()), 1);
     assert_eq!(replay(&broker, Selection::default()).await, replayed(1, [left]));
     assert_eq!(replay(&broker, Selection::default()).await, Replayed::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_counted_by_reason_and_of_many_the_latest_alone() {
+    let broker = Broker::with_partitions(1);
+    reject(&broker, 3, "{").await;
+    reject(&broker, 2, "[]").await;
+    let letters_as_events = Settings {
+        topic: broker.settings.dead_letter_topic.clone(),
+        dead_letter_topic: broker.settings.topic.clone(),
+        ..broker.settings.clone()
+    };
+    publish(&letters_as_events, ["none of ours".to_owned()]).await;
+    let count = async |letters| {
+        let bounds = Bounds {
+            letters,
+            time: TIMEOUT,
+        };
+        count_letters(&broker.settings, bounds, TIMEOUT).await.unwrap()
+    };
+    let by_reason = |reasons: &[(&str, u64)]| {
+        let reasons = reasons.iter();
+        reasons
+            .map(|(code, count)| ((*code).to_owned(), *count))
+            .collect()
+    };
+    let all = LetterCounts {
+        total: 6,
+        counted: 6,
+        is_complete: true,
+        by_reason: by_reason(&[("malformed_json", 3), ("not_a_cloud_event", 2)]),
+        unreadable: 1,
+    };
+    assert_eq!(count(6).await, all);
+    let latest = LetterCounts {
+        total: 6,
+        counted: 3,
+        is_complete: false,
+        by_reason: by_reason(&[("not_a_cloud_event", 2)]),
+        unreadable: 1,
+    };
+    assert_eq!(count(3).await, latest);
 }

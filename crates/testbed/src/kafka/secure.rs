@@ -45,7 +45,7 @@ pub struct SecureKafka {
 
 impl SecureKafka {
     /// Who can log in, with [`SecureKafka::PASSWORD`], by `PLAIN` or `SCRAM-SHA-512`. They have no right at first.
-    pub const USERS: [&str; 4] = ["rollcall", "alice", "bob", "carol"];
+    pub const USERS: [&str; 5] = ["rollcall", "alice", "bob", "carol", "dave"];
 
     /// The password of each user. It is no secret: the node holds only made-up data, while tests run.
     pub const PASSWORD: &str = "testbed";
