@@ -1,12 +1,10 @@
-SELECT groupBitXor(hash) AS mark
-FROM
-(
-    SELECT cityHash64(org, of, id, max(until)) AS hash
-    FROM
-    (
-        SELECT org, 'user' AS of, user AS id, erased_at AS until FROM {db:Identifier}.{erasures:Identifier}
-        UNION ALL
-        SELECT org, 'conversation', conversation_id, erased_at FROM {db:Identifier}.{conversations:Identifier} WHERE user = 0
-    )
-    GROUP BY org, of, id
-)
+-- The latest block of each table: an insert makes another, and a merge none.
+-- The name of a part: partition, least block, greatest block, level.
+SELECT sum(block) AS mark
+FROM cluster('rollcall', view(
+    SELECT max(toUInt64(splitByChar('_', _part)[3])) AS block
+    FROM (SELECT DISTINCT _part FROM {db:Identifier}.erasures)
+    UNION ALL
+    SELECT max(toUInt64(splitByChar('_', _part)[3])) AS block
+    FROM (SELECT DISTINCT _part FROM {db:Identifier}.erased_conversations)
+))

@@ -203,8 +203,13 @@ impl SealedBatch {
     }
 
     /// All names in it: organisations, users, mentors and models.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.texts()
+    }
+
+    /// Whether that is one of them.
+    pub(crate) fn has_name(&self, text: &str) -> bool {
+        self.names.contains(text)
     }
 
     /// The organisation and the id of each conversation that it is about.

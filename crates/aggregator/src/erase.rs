@@ -154,7 +154,7 @@ impl Store {
             rows.push(request(id, org, *returned));
         }
         if erasures.differ(&batch.erasures) {
-            for (org, returned) in erasures.among(batch.names(), batch.conversations()) {
+            for (org, returned) in erasures.among(batch) {
                 rows.push(request(id, org, returned));
             }
         }

@@ -10,7 +10,7 @@ use events::{Body, Event};
 use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::{connection::Connection, error::Error};
+use crate::{batch::SealedBatch, connection::Connection, error::Error};
 
 /// Where it is kept who is to be forgotten.
 pub(crate) const ERASURES_TABLE: &str = "erasures";
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Key {
 pub(crate) struct Erasures {
     /// None where nothing was asked yet.
     key: Option<Key>,
-    /// A hash of all that follows.
+    /// Another one after each insert of what follows.
     mark: u64,
     orgs: HashMap<String, OrgErasures>,
 }
@@ -124,28 +124,19 @@ impl Erasures {
         }
     }
 
-    /// What of those who are forgotten may be among what was inserted: the names in it, each of which may be a user of any of the
-    /// organisations, and its conversations.
-    pub(crate) fn among<'a>(
-        &'a self,
-        names: impl Iterator<Item = &'a str> + Clone + 'a,
-        conversations: impl Iterator<Item = (&'a str, u128)> + 'a,
-    ) -> impl Iterator<Item = (&'a str, Returned)> {
-        let users = self.orgs.iter().flat_map(move |(org, of_org)| {
-            names.clone().filter_map(move |name| {
-                let user = self.user(org, name);
-                of_org
-                    .users
-                    .contains_key(&user)
-                    .then_some((org.as_str(), Returned::Anything(user)))
-            })
+    /// What of those who are forgotten may be in a batch: each name in it may be that of a user of each organisation in it.
+    pub(crate) fn among<'a>(&'a self, batch: &'a SealedBatch) -> impl Iterator<Item = (&'a str, Returned)> {
+        let orgs = self.orgs.iter().filter(|(org, _)| batch.has_name(org));
+        let users = orgs.flat_map(|(org, of_org)| {
+            let users = batch.names().map(|name| self.user(org, name));
+            let erased = users.filter(|user| of_org.users.contains_key(user));
+            erased.map(|user| (org.as_str(), Returned::Anything(user)))
         });
-        let conversations = conversations.filter(|(org, id)| {
-            self.orgs
-                .get(*org)
-                .is_some_and(|of_org| of_org.conversations.contains_key(id))
+        let alone = batch.conversations().filter(|(org, id)| {
+            let of_org = self.orgs.get(*org);
+            of_org.is_some_and(|of_org| of_org.conversations.contains_key(id))
         });
-        users.chain(conversations.map(|(org, id)| (org, Returned::Conversation(id))))
+        users.chain(alone.map(|(org, id)| (org, Returned::Conversation(id))))
     }
 }
 
@@ -153,17 +144,8 @@ impl Connection {
     /// Who is to be forgotten, where that is another state than the given one.
     pub(crate) async fn erasures_since(&self, known: &Erasures) -> Result<Option<Erasures>, Error> {
         let settings = &self.settings;
-        let ask = |sql: &str| {
-            self.question(sql)
-                .param("erasures", settings.spread_over_shards(ERASURES_TABLE))
-                .param(
-                    "conversations",
-                    settings.spread_over_shards(ERASED_CONVERSATIONS_TABLE),
-                )
-        };
-        let mark = self
-            .one::<u64>(ask(include_str!("../sql/erasures_mark.sql")))
-            .await?;
+        let mark = self.question(include_str!("../sql/erasures_mark.sql"));
+        let mark = self.one::<u64>(mark).await?;
         let key = match known.key {
             Some(_) if mark == known.mark => return Ok(None),
             Some(key) => key,
@@ -175,10 +157,14 @@ impl Connection {
             orgs: HashMap::new(),
         };
         // What was added since is found again with the next mark.
-        for row in self
-            .rows::<ErasureRow>(ask(include_str!("../sql/erasures.sql")))
-            .await?
-        {
+        let rows = self
+            .question(include_str!("../sql/erasures.sql"))
+            .param("erasures", settings.spread_over_shards(ERASURES_TABLE))
+            .param(
+                "conversations",
+                settings.spread_over_shards(ERASED_CONVERSATIONS_TABLE),
+            );
+        for row in self.rows::<ErasureRow>(rows).await? {
             let of_org = erasures.orgs.entry(row.org).or_default();
             if row.of == "user" {
                 of_org.users.insert(ErasedUser(row.id), row.until);

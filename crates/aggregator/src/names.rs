@@ -53,8 +53,13 @@ impl Names {
     }
 
     /// All of them.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| &**text)
+    }
+
+    /// Whether it is one of them.
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        self.texts.contains(text)
     }
 
     /// About the memory that they take, in bytes.
