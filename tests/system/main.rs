@@ -14,6 +14,7 @@ mod deployment;
 mod drift;
 mod engine;
 mod examples;
+mod exported;
 mod exports;
 mod fairness;
 mod freshness;

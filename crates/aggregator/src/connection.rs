@@ -66,6 +66,18 @@ impl Connection {
         }
     }
 
+    /// The same for questions that may read everything there is.
+    pub(crate) fn unhurried(&self) -> Self {
+        let settings = Settings {
+            query_timeout_secs: self.settings.maintenance_timeout_secs,
+            ..Settings::clone(&self.settings)
+        };
+        Self {
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
+    }
+
     /// A query about an organisation, which it names `{org:String}`.
     pub(crate) fn query(&self, sql: &str, org: &str) -> Query {
         self.question(sql).param("org", org)

@@ -20,6 +20,7 @@
 //! - `layout`: where rows lie in a cluster
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
+//! - `message_records`: the records of messages, to be exported
 //! - `progress`: how far ingestion is, as it reports it
 //! - [`api_keys`]: API keys that are made and revoked while the API runs
 //! - `values`: the mentors and topics of an organisation, with counts
@@ -37,6 +38,7 @@ pub mod error;
 mod insert;
 mod layout;
 mod listing;
+mod message_records;
 mod messages;
 pub mod migrate;
 mod names;
@@ -63,6 +65,7 @@ pub use api_keys::{ApiKey, KeyHash, KeyState};
 pub use batch::{Batch, SealedBatch};
 pub use changes::LastLook;
 pub use error::Error;
+pub use message_records::MessageRecords;
 pub use observed::OBSERVED_TABLE;
 pub use observed_users::OBSERVED_USERS_TABLE;
 pub use progress::Report;

@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, v
 
 use crate::api::parse_addr;
 
+mod export;
 mod keys;
 
+pub(crate) use export::ExportOptions;
 pub(crate) use keys::{KeysCommand, NewKey};
 
 /// Exact chat analytics: Kafka in, ClickHouse rollups, three endpoints out.
@@ -51,6 +53,17 @@ pub(crate) enum Command {
     /// API keys: create, list and revoke them while the API runs
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Write an organisation's answers, or all of its messages, to a file or to standard output
+    #[command(
+        after_help = "Safe while events arrive. With --output the file is there once it is whole: an export that fails or \
+                      is stopped leaves\nnone, and the file of the one before. docs/export.md has the columns."
+    )]
+    Export {
+        #[command(flatten)]
+        options: ExportOptions,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
     /// Compare the rollups with the facts; safe while events arrive
     #[command(
         after_help = "Ends with 1 and names what differs if anything does. What an ingest that was killed left half \
@@ -380,6 +393,7 @@ impl Command {
             Self::Dev(Dev::Kafka(service) | Dev::Cluster { service, .. }) => service.common(),
             Self::Keys(keys) => keys.client().common(),
             Self::Migrate(client)
+            | Self::Export { client, .. }
             | Self::Verify { client, .. }
             | Self::Rebuild { client, .. }
             | Self::Produce { client, .. }

@@ -2,6 +2,7 @@
 
 mod demo;
 mod dev;
+mod export;
 mod keys;
 mod migrate;
 mod produce;
@@ -45,6 +46,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(_) => roles::serve(settings, ready_file).await,
         Command::Migrate(_) => migrate::run(&settings).await,
         Command::Keys(command) => keys::run(&settings, command).await,
+        Command::Export { options, .. } => export::run(&settings, &options).await,
         Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
         Command::Produce { options, .. } => produce::run(&settings, &options).await,

@@ -13,7 +13,9 @@ use crate::{
     harness::{Process, on_free_port, subdirectory, until},
 };
 
-const COMMANDS: [&str; 6] = ["migrate", "ingest", "serve", "keys", "verify", "rebuild"];
+const COMMANDS: [&str; 7] = [
+    "migrate", "ingest", "serve", "keys", "export", "verify", "rebuild",
+];
 const PASSWORD: &str = "testbed";
 
 /// Has the engine whose data will be in `data` know a user for each command, named after it, with the rights that are
@@ -116,6 +118,15 @@ async fn the_documented_rights_in_clickhouse_are_enough() {
     .await;
     succeeds(&["keys", "revoke", "partner"]).await;
     serve.ready.api_key = Some("k3y".to_owned());
+    for what in ["usage", "cohorts", "transcripts", "messages"] {
+        let days: &[_] = if matches!(what, "usage" | "cohorts") {
+            &["--from", "2024-05-01", "--to", "2024-05-31"]
+        } else {
+            &[]
+        };
+        let exported = succeeds(&[&["export", "--org", "acme", what], days].concat()).await;
+        assert!(exported.lines().count() > 30, "{exported}");
+    }
     succeeds(&["verify"]).await;
     succeeds(&["rebuild", "--all"]).await;
     succeeds(&["migrate"]).await;

@@ -254,6 +254,15 @@ async fn help_names_what_a_command_takes() {
         ),
         (&["keys", "list"], &[&client, &["--json"]]),
         (&["keys", "revoke"], &[&client, &["<NAME>"]]),
+        (
+            &["export"],
+            &[
+                &client,
+                &[
+                    "--org", "--from", "--to", "--by", "--mentor", "--format", "--output",
+                ],
+            ],
+        ),
         (&["verify"], &[&client]),
         (&["rebuild"], &[&client, &["--all"]]),
         (&["replay"], &[&client, &["--dead-letters"]]),

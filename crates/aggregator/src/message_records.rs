@@ -1,0 +1,217 @@
+//! The records of messages, as they are stored: page by page, in the order of the table.
+
+use std::collections::HashSet;
+
+use clickhouse::{Row, query::Query};
+use events::{MessageFilter, MessageRecord, Timestamp};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{connection::Connection, error::Error, messages::digest, store::Store};
+
+/// About how much a page holds, in bytes as ClickHouse has them in memory.
+const PAGE_BYTES: &str = "8388608";
+/// The number of rows that ClickHouse makes at once: a page has as many more at most. Texts may be long.
+const BLOCK_ROWS: &str = "256";
+
+/// Records of messages in chunks of bounded size.
+pub type MessageRecords = BoxStream<'static, Result<Vec<MessageRecord>, Error>>;
+
+#[derive(Debug, Row, Deserialize)]
+struct RecordRow {
+    conversation_id: u128,
+    at: i64,
+    message_id: u128,
+    digest: u128,
+    role: String,
+    user_id: String,
+    mentor_id: String,
+    content: String,
+    model: String,
+}
+
+/// A place in the order of the table.
+#[derive(Debug, Clone, Copy)]
+struct TableKey {
+    conversation_id: u128,
+    /// In milliseconds since 1970.
+    at: i64,
+    message_id: u128,
+    digest: u128,
+}
+
+impl TableKey {
+    /// Before all messages, which date from the year 2000 on.
+    const START: Self = Self {
+        conversation_id: 0,
+        at: 0,
+        message_id: 0,
+        digest: 0,
+    };
+}
+
+impl Store {
+    /// The records of messages that match: by conversation, time and message. Each that differs from all others is there once,
+    /// also while more are inserted.
+    ///
+    /// Each page is asked for by where the one before ended, of a ClickHouse that is waited for: nothing is held open there
+    /// while nobody reads.
+    pub fn message_records(&self, org: &str, filter: &MessageFilter) -> MessageRecords {
+        let reading = Reading {
+            clickhouse: self.clickhouse.patient().unhurried(),
+            org: org.to_owned(),
+            filter: filter.clone(),
+            after: TableKey::START,
+            told_apart: ToldApart::default(),
+        };
+        let pages = stream::try_unfold(reading, async |mut reading| {
+            let page = reading.next().await?;
+            Ok(page.map(|page| (page, reading)))
+        });
+        pages.boxed()
+    }
+}
+
+/// Records that are being read.
+#[derive(Debug)]
+struct Reading {
+    clickhouse: Connection,
+    org: String,
+    filter: MessageFilter,
+    after: TableKey,
+    told_apart: ToldApart,
+}
+
+impl Reading {
+    /// The next page; none where there are no more.
+    async fn next(&mut self) -> Result<Option<Vec<MessageRecord>>, Error> {
+        let rows = self.clickhouse.rows::<RecordRow>(self.page()).await?;
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        self.after = last.key();
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.told_apart.is_new(&row) {
+                records.push(row.into());
+            }
+        }
+        Ok(Some(records))
+    }
+
+    /// The question for the next page. It ends with the block that makes it large enough.
+    fn page(&self) -> Query {
+        let Self {
+            clickhouse,
+            filter,
+            after,
+            ..
+        } = self;
+        let start = filter
+            .start
+            .map_or(i64::MIN, |day| Timestamp::start_of(day).as_millis());
+        let end = filter
+            .end
+            .map_or(i64::MAX, |day| Timestamp::end_of(day).as_millis());
+        clickhouse
+            .query(include_str!("../sql/message_records.sql"), &self.org)
+            .param("messages", clickhouse.settings.spread_over_shards("messages"))
+            .param("mentor", filter.mentor.as_deref().unwrap_or_default())
+            .param("start", start)
+            .param("end", end)
+            .param("conversation", after.conversation_id.to_string())
+            .param("after", after.at)
+            .param("message", after.message_id.to_string())
+            .param("digest", after.digest.to_string())
+            .with_setting("max_block_size", BLOCK_ROWS)
+            .with_setting("max_result_bytes", PAGE_BYTES)
+            .with_setting("result_overflow_mode", "break")
+    }
+}
+
+/// Tells records of a message apart by what they hold. Their digests alone may say that they differ where they do not: an insert
+/// by hand has another kind of digest than a batch.
+#[derive(Debug, Default)]
+struct ToldApart {
+    /// The conversation, instant and message that the hashes are of.
+    of: Option<(u128, i64, u128)>,
+    hashes: HashSet<u128>,
+    hashed: Vec<u8>,
+}
+
+impl ToldApart {
+    /// Whether no row was the same, of those that are in the order of the table.
+    fn is_new(&mut self, row: &RecordRow) -> bool {
+        let of = Some((row.conversation_id, row.at, row.message_id));
+        if self.of != of {
+            self.of = of;
+            self.hashes.clear();
+        }
+        let names = [&row.user_id, &row.mentor_id, &row.model].map(String::as_str);
+        self.hashes
+            .insert(digest(&mut self.hashed, &row.role, names, &row.content))
+    }
+}
+
+impl RecordRow {
+    const fn key(&self) -> TableKey {
+        TableKey {
+            conversation_id: self.conversation_id,
+            at: self.at,
+            message_id: self.message_id,
+            digest: self.digest,
+        }
+    }
+}
+
+impl From<RecordRow> for MessageRecord {
+    fn from(row: RecordRow) -> Self {
+        Self {
+            message_id: Uuid::from_u128(row.message_id),
+            conversation_id: Uuid::from_u128(row.conversation_id),
+            time: Timestamp::from_millis(row.at),
+            role: row.role,
+            user_id: row.user_id,
+            mentor_id: row.mentor_id,
+            content: row.content,
+            model: row.model,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(message_id: u128, digest: u128, content: &str) -> RecordRow {
+        RecordRow {
+            conversation_id: 1,
+            at: 2,
+            message_id,
+            digest,
+            role: "user".to_owned(),
+            user_id: "ada".to_owned(),
+            mentor_id: String::new(),
+            content: content.to_owned(),
+            model: String::new(),
+        }
+    }
+
+    #[test]
+    fn records_that_hold_the_same_are_one_whatever_their_digests() {
+        let mut told_apart = ToldApart::default();
+        for (row, is_new) in [
+            (row(1, 10, "hello"), true),
+            (row(1, 11, "hello, again"), true),
+            (row(1, 12, "hello"), false),
+            (row(2, 12, "hello"), true),
+            (row(2, 13, "hello"), false),
+        ] {
+            assert_eq!(told_apart.is_new(&row), is_new, "{row:?}");
+        }
+    }
+}
