@@ -26,11 +26,14 @@ use crate::{
     tools,
 };
 
+/// How far it is would be logged on a slow machine.
+const QUIET: [(&str, &str); 1] = [("ROLLCALL__LOG__FILTER", "warn")];
+
 const FORMATS: [&str; 3] = ["csv", "jsonl", "parquet"];
 
 /// Runs `rollcall export` to its end.
 async fn export(parts: &Parts, args: &[&str]) -> Ended {
-    let variables = [&parts.variables()[..], parts.cluster().as_slice()].concat();
+    let variables = [&parts.variables()[..], parts.cluster().as_slice(), &QUIET].concat();
     run(&[&["export"], args].concat(), &variables).await
 }
 
@@ -440,6 +443,7 @@ fn start(parts: &Parts, args: &[&str]) -> Child {
     let args = [&["export", "--org", "long", "messages"], args].concat();
     let mut command = parts.command(&args);
     command
+        .envs(QUIET)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

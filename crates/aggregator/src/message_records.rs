@@ -13,10 +13,12 @@ use uuid::Uuid;
 
 use crate::{connection::Connection, error::Error, messages::digest, store::Store};
 
-/// About how much a page holds, in bytes as ClickHouse has them in memory.
-const PAGE_BYTES: &str = "8388608";
-/// The number of rows that ClickHouse makes at once: a page has as many more at most. Texts may be long.
-const BLOCK_ROWS: &str = "256";
+/// How much makes a page, in bytes: its last record may take more.
+const PAGE_BYTES: usize = 8 << 20;
+/// About how much ClickHouse makes at once, in bytes.
+const BLOCK_BYTES: usize = 1 << 20;
+/// How many rows that are at first, at least and at most.
+const BLOCK_ROWS: (usize, usize, usize) = (256, 16, 4_096);
 
 /// Records of messages in chunks of bounded size.
 pub type MessageRecords = BoxStream<'static, Result<Vec<MessageRecord>, Error>>;
@@ -66,6 +68,7 @@ impl Store {
             org: org.to_owned(),
             filter: filter.clone(),
             after: TableKey::START,
+            block_rows: BLOCK_ROWS.0,
             told_apart: ToldApart::default(),
         };
         let pages = stream::try_unfold(reading, async |mut reading| {
@@ -83,17 +86,25 @@ struct Reading {
     org: String,
     filter: MessageFilter,
     after: TableKey,
+    /// How many rows ClickHouse makes at once.
+    block_rows: usize,
     told_apart: ToldApart,
 }
 
 impl Reading {
     /// The next page; none where there are no more.
     async fn next(&mut self) -> Result<Option<Vec<MessageRecord>>, Error> {
-        let rows = self.clickhouse.rows::<RecordRow>(self.page()).await?;
+        let rows = self
+            .clickhouse
+            .first_rows(self.page(), RecordRow::bytes, PAGE_BYTES)
+            .await?;
         let Some(last) = rows.last() else {
             return Ok(None);
         };
         self.after = last.key();
+        let bytes: usize = rows.iter().map(RecordRow::bytes).sum();
+        let (_, least, most) = BLOCK_ROWS;
+        self.block_rows = (rows.len() * BLOCK_BYTES / bytes.max(1)).clamp(least, most);
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             if self.told_apart.is_new(&row) {
@@ -103,12 +114,13 @@ impl Reading {
         Ok(Some(records))
     }
 
-    /// The question for the next page. It ends with the block that makes it large enough.
+    /// The question for the next page. ClickHouse ends with the block that makes it large enough.
     fn page(&self) -> Query {
         let Self {
             clickhouse,
             filter,
             after,
+            block_rows,
             ..
         } = self;
         let start = filter
@@ -127,8 +139,8 @@ impl Reading {
             .param("after", after.at)
             .param("message", after.message_id.to_string())
             .param("digest", after.digest.to_string())
-            .with_setting("max_block_size", BLOCK_ROWS)
-            .with_setting("max_result_bytes", PAGE_BYTES)
+            .with_setting("max_block_size", block_rows.to_string())
+            .with_setting("max_result_bytes", PAGE_BYTES.to_string())
             .with_setting("result_overflow_mode", "break")
     }
 }
@@ -158,6 +170,12 @@ impl ToldApart {
 }
 
 impl RecordRow {
+    /// What it takes, in bytes.
+    const fn bytes(&self) -> usize {
+        let texts = self.content.len() + self.user_id.len() + self.mentor_id.len() + self.model.len();
+        size_of::<Self>() + texts
+    }
+
     const fn key(&self) -> TableKey {
         TableKey {
             conversation_id: self.conversation_id,

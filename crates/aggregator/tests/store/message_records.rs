@@ -97,7 +97,7 @@ async fn fill_and_compare(database: &Database) {
         let (mut found, mut count) = (Vec::new(), 0);
         while let Some(page) = pages.try_next().await.unwrap() {
             let bytes: usize = page.iter().map(|record| record.content.len()).sum();
-            assert!(bytes < 36 << 20, "{bytes} bytes in a page");
+            assert!(bytes < 9 << 20, "{bytes} bytes in a page");
             found.extend(page.iter().map(short));
             count += 1;
         }
