@@ -25,6 +25,7 @@
 //! - [`api_keys`]: API keys that are made and revoked while the API runs
 //! - `values`: the mentors and topics of an organisation, with counts
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
+//! - `rights`: what each command needs to be granted
 //! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
 mod activity;
@@ -51,6 +52,7 @@ mod progress;
 pub mod rebuild;
 mod registered;
 mod registrations;
+mod rights;
 mod rollup;
 mod rollup_rows;
 pub mod settings;
@@ -69,6 +71,7 @@ pub use message_records::MessageRecords;
 pub use observed::OBSERVED_TABLE;
 pub use observed_users::OBSERVED_USERS_TABLE;
 pub use progress::Report;
+pub use rights::Role;
 pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
 pub use store::Store;

@@ -103,8 +103,8 @@ impl Reading {
         };
         self.after = last.key();
         let bytes: usize = rows.iter().map(RecordRow::bytes).sum();
-        let (_, least, most) = BLOCK_ROWS;
-        self.block_rows = (rows.len() * BLOCK_BYTES / bytes.max(1)).clamp(least, most);
+        let (_, fewest, most) = BLOCK_ROWS;
+        self.block_rows = (rows.len() * BLOCK_BYTES / bytes.max(1)).clamp(fewest, most);
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             if self.told_apart.is_new(&row) {

@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, v
 
 use crate::api::parse_addr;
 
+mod check;
 mod export;
 mod keys;
 
+pub(crate) use check::{CheckOptions, CheckedRole};
 pub(crate) use export::ExportOptions;
 pub(crate) use keys::{KeysCommand, NewKey};
 
@@ -114,6 +116,16 @@ pub(crate) enum Command {
     Replay {
         #[command(flatten)]
         options: ReplayOptions,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
+    /// Check that what commands use is there, and that all rights are granted; changes nothing
+    #[command(
+        after_help = "Ends with 1 if anything is missing. Run it with the settings of the command that it checks."
+    )]
+    Check {
+        #[command(flatten)]
+        options: CheckOptions,
         #[command(flatten)]
         client: ClientOptions,
     },
@@ -368,7 +380,10 @@ pub(crate) struct CommonOptions {
 
 impl Command {
     /// Whether it has clients of Kafka.
-    pub(crate) const fn uses_kafka(&self) -> bool {
+    pub(crate) fn uses_kafka(&self) -> bool {
+        if let Self::Check { options, .. } = self {
+            return options.roles.iter().any(|role| role.in_kafka().is_some());
+        }
         matches!(
             self,
             Self::Demo { .. }
@@ -394,6 +409,7 @@ impl Command {
             Self::Keys(keys) => keys.client().common(),
             Self::Migrate(client)
             | Self::Export { client, .. }
+            | Self::Check { client, .. }
             | Self::Verify { client, .. }
             | Self::Rebuild { client, .. }
             | Self::Produce { client, .. }

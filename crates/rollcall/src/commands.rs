@@ -1,5 +1,6 @@
 //! The commands.
 
+mod check;
 mod demo;
 mod dev;
 mod export;
@@ -46,6 +47,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(_) => roles::serve(settings, ready_file).await,
         Command::Migrate(_) => migrate::run(&settings).await,
         Command::Keys(command) => keys::run(&settings, command).await,
+        Command::Check { options, .. } => check::run(&settings, &options).await,
         Command::Export { options, .. } => export::run(&settings, &options).await,
         Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,

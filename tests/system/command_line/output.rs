@@ -263,6 +263,7 @@ async fn help_names_what_a_command_takes() {
                 ],
             ],
         ),
+        (&["check"], &[&client, &["ingest", "--json"]]),
         (&["verify"], &[&client]),
         (&["rebuild"], &[&client, &["--all"]]),
         (&["replay"], &[&client, &["--dead-letters"]]),
