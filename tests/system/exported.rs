@@ -508,6 +508,24 @@ async fn an_export_that_is_stopped_or_killed_leaves_the_file_of_the_one_before()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_export_goes_on_once_clickhouse_is_back() {
+    let dir = tempdir().unwrap();
+    let parts = Parts::start(dir.path()).await;
+    make_messages(&parts).await;
+    let mut running = Running(start(&parts, &["--format", "jsonl"]));
+    let mut output = running.0.stdout.take().unwrap();
+    let mut exported = vec![0; 10 << 20];
+    output.read_exact(&mut exported).unwrap();
+    // What was read ahead ends in the pipe: much is still to be asked for.
+    parts.clickhouse.send_engine("KILL");
+    output.read_to_end(&mut exported).unwrap();
+    let status = running.end().await;
+    assert!(status.success(), "{}", error_of(&mut running.0));
+    let rows = json_lines(&String::from_utf8(exported).unwrap());
+    assert_eq!(as_set(&rows).len(), MANY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_takes_little_memory_and_ends_quietly_where_nobody_reads_on() {
     /// In bytes; the messages take 100 MB.
     const MEMORY: u64 = 120 << 20;
