@@ -1,5 +1,6 @@
 //! Rights, passwords and certificates, at an Apache Kafka that asks for them and a ClickHouse whose users have few.
 
+mod check;
 mod clickhouse;
 mod documented;
 mod refusals;

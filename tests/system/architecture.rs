@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("libloading", &["embedded"]),
     ("axum", &["query", "rollcall"]),
     ("utoipa", &["query"]),
+    ("parquet", &["query"]),
     ("clap", &["rollcall"]),
     ("config", &["rollcall"]),
 ];

@@ -3,6 +3,7 @@
 use tempfile::tempdir;
 
 use crate::{
+    exported,
     harness::{Parts, send, succeeds},
     oracle::{oracle, question::compare, records, world},
 };
@@ -43,6 +44,7 @@ async fn the_answers_of_a_cluster_equal_the_oracles_whatever_stands_still_or_is_
             panic!("{difference}");
         }
     }
+    exported::compare(&parts, &servers[0], &worlds[..2], 6).await;
     let verified = succeeds(&mut parts.command(&["verify"]));
     assert!(verified.contains("users: agrees with the facts"), "{verified}");
 }

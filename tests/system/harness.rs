@@ -311,13 +311,15 @@ pub(crate) fn send(pid: u32, name: &str) {
 
 /// The peak of a process's resident memory, in bytes, as in `proc(5)`.
 pub(crate) fn peak_memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    try_peak_memory(pid).unwrap()
+}
+
+/// The same; none once the process has ended.
+pub(crate) fn try_peak_memory(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    kib << 10
+    Some(kib << 10)
 }
 
 /// The arguments of a command of `rollcall`, with those for a free port and a data directory.

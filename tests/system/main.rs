@@ -15,6 +15,7 @@ mod drift;
 mod engine;
 mod erasure;
 mod examples;
+mod exported;
 mod exports;
 mod fairness;
 mod freshness;

@@ -101,7 +101,7 @@ pub(crate) fn oracle(org: &str, world: &World) -> Oracle {
 }
 
 /// Whether an event of a world is kept: all but those whose data holds an instant beyond the bounds.
-fn is_kept(event: &Event<'_>) -> bool {
+pub(crate) fn is_kept(event: &Event<'_>) -> bool {
     let instant = match &event.body {
         Body::Message(_) => return true,
         Body::Annotation(annotation) => annotation.annotated_at,

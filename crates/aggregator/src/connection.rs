@@ -74,6 +74,18 @@ impl Connection {
         }
     }
 
+    /// The same for questions that may read everything there is.
+    pub(crate) fn unhurried(&self) -> Self {
+        let settings = Settings {
+            query_timeout_secs: self.settings.maintenance_timeout_secs,
+            ..Settings::clone(&self.settings)
+        };
+        Self {
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
+    }
+
     /// A query about an organisation, which it names `{org:String}`.
     pub(crate) fn query(&self, sql: &str, org: &str) -> Query {
         self.question(sql).param("org", org)
@@ -130,19 +142,37 @@ impl Connection {
 
     /// The rows of a statement that changes nothing. Where the node that was asked goes away, another is asked.
     pub(crate) async fn rows<T: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<T>, Error> {
-        let began = Instant::now();
-        let mut other_nodes = self.other_nodes;
-        if other_nodes == 0 && self.patience.is_zero() {
+        if self.other_nodes == 0 && self.patience.is_zero() {
             // Never sent again, so not copied: its text may be long.
             return self.run(query.fetch_all()).await;
         }
+        self.ask(|| query.clone().fetch_all()).await
+    }
+
+    /// The first rows of a statement that changes nothing: as many as are enough together, by what each takes in bytes.
+    pub(crate) async fn first_rows<T: RowOwned + RowRead>(
+        &self,
+        query: Query,
+        bytes: fn(&T) -> usize,
+        enough: usize,
+    ) -> Result<Vec<T>, Error> {
+        self.ask(|| first_rows(query.clone(), bytes, enough)).await
+    }
+
+    /// Asks until there is an answer, or no other node and no patience is left.
+    async fn ask<T, F>(&self, fetch: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = clickhouse::error::Result<T>>,
+    {
+        let began = Instant::now();
+        let mut other_nodes = self.other_nodes;
         loop {
-            match self.run(query.clone().fetch_all()).await {
+            match self.run(fetch()).await {
                 Err(error) if error.is_interruption() && other_nodes > 0 => other_nodes -= 1,
                 Err(error) if error.is_interruption() && began.elapsed() < self.patience => {
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
-                rows => return rows,
+                answer => return answer,
             }
         }
     }
@@ -186,4 +216,20 @@ fn on_every_shard(statement: Query) -> Query {
         .with_setting("insert_deduplicate", "0")
         // A shard would insert what it selects itself.
         .with_setting("parallel_distributed_insert_select", "0")
+}
+
+async fn first_rows<T: RowOwned + RowRead>(
+    query: Query,
+    bytes: fn(&T) -> usize,
+    enough: usize,
+) -> clickhouse::error::Result<Vec<T>> {
+    let (mut rows, mut total) = (Vec::new(), 0);
+    let mut cursor = query.fetch::<T>()?;
+    while total < enough
+        && let Some(row) = cursor.next().await?
+    {
+        total += bytes(&row);
+        rows.push(row);
+    }
+    Ok(rows)
 }

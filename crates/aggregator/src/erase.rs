@@ -21,7 +21,9 @@ use crate::{
     batch::SealedBatch,
     changes::Of,
     connection::Connection,
-    erasures::{ERASED_CONVERSATIONS_TABLE, ERASURE_KEYS_TABLE, ERASURES_TABLE, ErasedUser, Returned},
+    erasures::{
+        ERASED_CONVERSATIONS_TABLE, ERASURE_KEYS_TABLE, ERASURES_TABLE, ErasedUser, Erasures, Returned,
+    },
     error::Error,
     rollup::views_into,
     store::Store,
@@ -154,7 +156,7 @@ impl Store {
             rows.push(request(id, org, *returned));
         }
         if erasures.differ(&batch.erasures) {
-            for (org, returned) in erasures.among(batch) {
+            for (org, returned) in returned_with(batch, &erasures) {
                 rows.push(request(id, org, returned));
             }
         }
@@ -386,6 +388,22 @@ impl Store {
             None => Ok(()),
         }
     }
+}
+
+/// What of those who are forgotten may be in a batch: each name in it may be that of a user of each organisation in it.
+fn returned_with<'a>(
+    batch: &'a SealedBatch,
+    erasures: &'a Erasures,
+) -> impl Iterator<Item = (&'a str, Returned)> {
+    let orgs = erasures.orgs().filter(|org| batch.has_name(org));
+    let users = orgs.flat_map(move |org| {
+        let users = batch.names().map(move |name| erasures.user(org, name));
+        let erased = users.filter(move |user| erasures.has_user(org, *user));
+        erased.map(move |user| (org, Returned::Anything(user)))
+    });
+    let conversations = batch.conversations();
+    let erased = conversations.filter(move |(org, id)| erasures.has_conversation(org, *id));
+    users.chain(erased.map(|(org, id)| (org, Returned::Conversation(id))))
 }
 
 /// Asks for what has come again.

@@ -10,7 +10,7 @@ use events::{Body, Event};
 use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::{batch::SealedBatch, connection::Connection, error::Error};
+use crate::{connection::Connection, error::Error};
 
 /// Where it is kept who is to be forgotten.
 pub(crate) const ERASURES_TABLE: &str = "erasures";
@@ -124,19 +124,23 @@ impl Erasures {
         }
     }
 
-    /// What of those who are forgotten may be in a batch: each name in it may be that of a user of each organisation in it.
-    pub(crate) fn among<'a>(&'a self, batch: &'a SealedBatch) -> impl Iterator<Item = (&'a str, Returned)> {
-        let orgs = self.orgs.iter().filter(|(org, _)| batch.has_name(org));
-        let users = orgs.flat_map(|(org, of_org)| {
-            let users = batch.names().map(|name| self.user(org, name));
-            let erased = users.filter(|user| of_org.users.contains_key(user));
-            erased.map(|user| (org.as_str(), Returned::Anything(user)))
-        });
-        let alone = batch.conversations().filter(|(org, id)| {
-            let of_org = self.orgs.get(*org);
-            of_org.is_some_and(|of_org| of_org.conversations.contains_key(id))
-        });
-        users.chain(alone.map(|(org, id)| (org, Returned::Conversation(id))))
+    /// The organisations in which anybody is.
+    pub(crate) fn orgs(&self) -> impl Iterator<Item = &str> {
+        self.orgs.keys().map(String::as_str)
+    }
+
+    /// Whether a user is one of them.
+    pub(crate) fn has_user(&self, org: &str, user: ErasedUser) -> bool {
+        self.orgs
+            .get(org)
+            .is_some_and(|of_org| of_org.users.contains_key(&user))
+    }
+
+    /// Whether a conversation is one in which nobody else spoke.
+    pub(crate) fn has_conversation(&self, org: &str, id: u128) -> bool {
+        self.orgs
+            .get(org)
+            .is_some_and(|of_org| of_org.conversations.contains_key(&id))
     }
 }
 

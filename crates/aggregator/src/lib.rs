@@ -20,12 +20,14 @@
 //! - `layout`: where rows lie in a cluster
 //! - [`store`]: the facts and rollups of a database, to be inserted into and asked
 //! - `listing`, `conversations` and `transcripts`: which conversations are listed, what each shows, and pages of them
+//! - `message_records`: the records of messages, to be exported
 //! - `progress`: how far ingestion is, as it reports it
 //! - `sizes`: what each shard holds, and how fast that grows
 //! - [`api_keys`]: API keys that are made and revoked while the API runs
 //! - `values`: the mentors and topics of an organisation, with counts
 //! - `erasures` and `erase`: who is to be forgotten, and how
 //! - [`migrate`]: the schema, in numbered statements (`migrations/`)
+//! - `rights`: what each command needs to be granted
 //! - [`verify`] and [`rebuild`]: the rollups compared with the facts, and made from them again
 
 mod activity;
@@ -41,6 +43,7 @@ pub mod error;
 mod insert;
 mod layout;
 mod listing;
+mod message_records;
 mod messages;
 pub mod migrate;
 mod names;
@@ -53,6 +56,7 @@ mod progress;
 pub mod rebuild;
 mod registered;
 mod registrations;
+mod rights;
 mod rollup;
 mod rollup_rows;
 pub mod settings;
@@ -69,9 +73,11 @@ pub use batch::{Batch, SealedBatch};
 pub use changes::LastLook;
 pub use erase::{Erased, Footprint};
 pub use error::Error;
+pub use message_records::MessageRecords;
 pub use observed::OBSERVED_TABLE;
 pub use observed_users::OBSERVED_USERS_TABLE;
 pub use progress::{Report, Reports};
+pub use rights::Role;
 pub use rollup::{definitions, rollup_tables};
 pub use settings::Settings;
 pub use sizes::{ActiveDays, DiskSpace, Growth, Size, TableKind, TableSize};

@@ -75,7 +75,13 @@ impl Messages {
         if self.seen.is_new(names.hash(&key)) {
             self.row_bytes += ROLLUP_BYTES + 6 * length(org) + 3 * length(user) + 4 * length(mentor);
         }
-        let digest = digest(&mut self.digested, message);
+        let names = [&message.user_id, &message.mentor_id, &message.model];
+        let digest = digest(
+            &mut self.digested,
+            message.role.as_str(),
+            names.map(|name| name.as_deref().unwrap_or_default()),
+            &message.content,
+        );
         self.entries.push(Message {
             org,
             conversation_id: message.conversation_id.as_u128(),
@@ -141,17 +147,18 @@ impl Message {
 
 /// A hash of what a record of a message holds besides its key. Each text ends with a byte that UTF-8 has not, so that no two
 /// records have the same bytes. A producer that makes two collide loses one of them, which are both its own.
-fn digest(bytes: &mut Vec<u8>, message: &events::Message<'_>) -> u128 {
+pub(crate) fn digest(
+    bytes: &mut Vec<u8>,
+    role: &str,
+    [user, mentor, model]: [&str; 3],
+    content: &str,
+) -> u128 {
     bytes.clear();
-    let names = [&message.user_id, &message.mentor_id, &message.model].map(|name| name.as_deref());
-    for text in [message.role.as_str()]
-        .into_iter()
-        .chain(names.map(Option::unwrap_or_default))
-    {
+    for text in [role, user, mentor, model] {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0xff);
     }
-    bytes.extend_from_slice(message.content.as_bytes());
+    bytes.extend_from_slice(content.as_bytes());
     XxHash3_128::oneshot(bytes)
 }
 

@@ -43,7 +43,7 @@ pub struct Settings {
     pub query_timeout_secs: u64,
     /// How long the insert of a batch may take, in seconds. Default 60.
     pub insert_timeout_secs: u64,
-    /// How long one statement that migrates, verifies or rebuilds may take, in seconds. Default 21,600 (6 hours).
+    /// How long one statement that migrates, verifies, rebuilds or exports messages may take, in seconds. Default 21,600 (6 hours).
     pub maintenance_timeout_secs: u64,
     /// How often users and conversations of periods that have ended are counted, in seconds. Default 30.
     pub observe_interval_secs: u64,

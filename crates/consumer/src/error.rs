@@ -186,6 +186,18 @@ pub(crate) enum Right {
     ReadGroup,
 }
 
+impl std::fmt::Display for Right {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::DescribeTopic => "DESCRIBE on topic",
+            Self::CreateTopic => "CREATE on topic",
+            Self::ReadTopic => "READ on topic",
+            Self::WriteTopic => "WRITE on topic",
+            Self::ReadGroup => "READ on group",
+        })
+    }
+}
+
 /// A right that somebody does not have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Denial {
@@ -202,13 +214,6 @@ impl std::fmt::Display for Denial {
             right,
             name,
         } = self;
-        let right = match right {
-            Right::DescribeTopic => "DESCRIBE on topic",
-            Right::CreateTopic => "CREATE on topic",
-            Right::ReadTopic => "READ on topic",
-            Right::WriteTopic => "WRITE on topic",
-            Right::ReadGroup => "READ on group",
-        };
         write!(formatter, "{principal} lacks the right {right} {name}")
     }
 }

@@ -9,7 +9,9 @@
 //! - `probe`: how far a group has read
 //! - `topics`: creates the topics that are missing; what the brokers are configured to
 //! - `rights`: what the brokers deny
+//! - `access`: what they let a command do
 
+pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod commit_metadata;
 pub(crate) mod probe;

@@ -7,7 +7,7 @@
 //! - [`settings`]: what can be configured
 //! - [`sink`]: where rows go, as a trait
 //! - `ingest`: the pipeline, from a record to the offset that is committed
-//! - `kafka`: the clients: settings, reading, publishing, progress, topics
+//! - `kafka`: the clients: settings, reading, publishing, progress, topics, and what the brokers let a command do
 //! - `origin`: what a dead letter says of its record
 //! - `replay`: dead letters, published again
 //! - `letter_counts`: dead letters, counted by reason
@@ -32,6 +32,7 @@ pub use check::check_clients;
 pub use error::{Denial, Error};
 pub use ingest::counters::register_metrics;
 pub use ingest::pipeline::{Summary, run};
+pub use kafka::access::{Need, Role};
 pub use kafka::client::warn_away;
 pub use kafka::probe::{PartitionProgress, Probe};
 pub use kafka::publisher::Publisher;

@@ -75,6 +75,38 @@ pub struct ConversationMessage {
     pub created_at: Timestamp,
 }
 
+/// Which records of messages are exported. An absent filter excludes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessageFilter {
+    /// The first day that a message may fall on.
+    pub start: Option<Day>,
+    /// The last day that a message may fall on.
+    pub end: Option<Day>,
+    /// The mentor that it is to, or of.
+    pub mentor: Option<String>,
+}
+
+/// A record of a message: of a message that was edited there are several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRecord {
+    /// The id of the message.
+    pub message_id: Uuid,
+    /// The conversation that it is in.
+    pub conversation_id: Uuid,
+    /// When it was sent.
+    pub time: Timestamp,
+    /// `user`, `assistant`, `system` or `tool`.
+    pub role: String,
+    /// Whose it is; empty if nobody is named.
+    pub user_id: String,
+    /// The mentor; empty if none is named.
+    pub mentor_id: String,
+    /// Its text.
+    pub content: String,
+    /// The model; empty if none is named.
+    pub model: String,
+}
+
 /// The place of a conversation in the list of `transcripts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

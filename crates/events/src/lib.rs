@@ -17,8 +17,8 @@ pub mod period;
 pub mod timestamp;
 
 pub use answer::{
-    CohortCount, Conversation, ConversationMessage, NewUsersBy, Place, Progress, TranscriptFilter,
-    folded_topic, topic_key,
+    CohortCount, Conversation, ConversationMessage, MessageFilter, MessageRecord, NewUsersBy, Place,
+    Progress, TranscriptFilter, folded_topic, topic_key,
 };
 pub use day::Day;
 pub use decode::{Decoded, Rejection, decode, mend_surrogates, schemas};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use csv::{Terminator, WriterBuilder};
-use events::Conversation;
+use events::{Conversation, MessageRecord};
 
 use crate::dto::{Cohorts, MentorCount, TopicCount, UsageCount};
 
@@ -17,6 +17,18 @@ const CONVERSATION: [&str; 8] = [
     "model",
     "topics",
     "user_sentiment",
+];
+
+/// The names of the columns of records of messages.
+const MESSAGE_RECORD: [&str; 8] = [
+    "message_id",
+    "conversation_id",
+    "time",
+    "role",
+    "user_id",
+    "mentor_id",
+    "content",
+    "model",
 ];
 
 /// The first line of a list of conversations.
@@ -36,6 +48,27 @@ pub(crate) fn conversations(conversations: &[Conversation]) -> Vec<u8> {
             text(&conversation.model),
             topic_names(&conversation.topics),
             conversation.user_sentiment.into(),
+        ]
+    }))
+}
+
+/// The first line of a list of records of messages.
+pub(crate) fn message_record_header() -> Vec<u8> {
+    rows([MESSAGE_RECORD.map(Cow::Borrowed)])
+}
+
+/// A line for each record of a message.
+pub(crate) fn message_records(records: &[MessageRecord]) -> Vec<u8> {
+    rows(records.iter().map(|record| {
+        [
+            record.message_id.to_string().into(),
+            record.conversation_id.to_string().into(),
+            record.time.to_rfc3339().into(),
+            record.role.as_str().into(),
+            text(&record.user_id),
+            text(&record.mentor_id),
+            text(&record.content),
+            text(&record.model),
         ]
     }))
 }

@@ -1,6 +1,8 @@
 //! The bodies of answers, which Serde writes: the rest of the crate uses the types of `events`.
 
-use events::{CohortCount, Conversation, ConversationMessage, DateRange, Grain, Progress, Timestamp};
+use events::{
+    CohortCount, Conversation, ConversationMessage, DateRange, Grain, MessageRecord, Progress, Timestamp,
+};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -125,6 +127,39 @@ impl<'a> From<&'a ConversationMessage> for MessageModel<'a> {
     }
 }
 
+/// A record of a message, as a line of an export.
+#[derive(Debug, Serialize)]
+pub(crate) struct MessageRecordModel<'a> {
+    message_id: Uuid,
+    conversation_id: Uuid,
+    /// When it was sent, in UTC.
+    time: String,
+    /// Who speaks: user, assistant, system or tool.
+    role: &'a str,
+    /// Empty if nobody is named.
+    user_id: &'a str,
+    /// Empty if none is named.
+    mentor_id: &'a str,
+    content: &'a str,
+    /// Empty if none is named.
+    model: &'a str,
+}
+
+impl<'a> From<&'a MessageRecord> for MessageRecordModel<'a> {
+    fn from(record: &'a MessageRecord) -> Self {
+        Self {
+            message_id: record.message_id,
+            conversation_id: record.conversation_id,
+            time: record.time.to_rfc3339(),
+            role: &record.role,
+            user_id: &record.user_id,
+            mentor_id: &record.mentor_id,
+            content: &record.content,
+            model: &record.model,
+        }
+    }
+}
+
 /// How many users were active in a period.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct UsageCount {
@@ -147,6 +182,25 @@ pub(crate) struct Cohorts {
     /// Users active in the period who registered before the range began.
     #[schema(example = json!([42]))]
     pub(crate) veteran_users: Vec<u64>,
+}
+
+/// New and veteran users of one period, as a line of an export; named as the lists of [`Cohorts`] are.
+#[derive(Debug, Serialize)]
+pub(crate) struct CohortPeriod {
+    /// The first instant of the period, in UTC.
+    periods: String,
+    new_users: u64,
+    veteran_users: u64,
+}
+
+impl From<&CohortCount> for CohortPeriod {
+    fn from(count: &CohortCount) -> Self {
+        Self {
+            periods: count.period.start.to_rfc3339_seconds(),
+            new_users: count.new_users,
+            veteran_users: count.veteran_users,
+        }
+    }
 }
 
 impl<'a> From<&'a Conversation> for Transcript<'a> {
@@ -181,8 +235,8 @@ pub(crate) fn usage_counts(range: DateRange, grain: Grain, counts: Vec<u64>) -> 
         .collect()
 }
 
-impl From<Vec<CohortCount>> for Cohorts {
-    fn from(counts: Vec<CohortCount>) -> Self {
+impl From<&[CohortCount]> for Cohorts {
+    fn from(counts: &[CohortCount]) -> Self {
         Self {
             periods: counts
                 .iter()

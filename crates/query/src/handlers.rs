@@ -189,7 +189,7 @@ pub(crate) async fn user_cohorts(
                 .boxed(),
         )
         .await?;
-    let cohorts = Cohorts::from(counts);
+    let cohorts = Cohorts::from(counts.as_slice());
     let body = match form.format {
         Format::Json => json(&cohorts),
         Format::Csv => csv::cohorts(&cohorts),

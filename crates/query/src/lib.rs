@@ -12,6 +12,7 @@
 //! - `params`: query parameters, read strictly, and described for OpenAPI from the same tables
 //! - `dto`: the bodies of answers; `paging`: pages and their headers; `stream`: lists, of unknown length too
 //! - `accept`, `format`, `csv`: JSON or CSV; `cache`: answers that are sent only where they have changed
+//! - [`mod@export`]: the same answers, and the records of messages, as files
 //! - `freshness`: how old the newest settled event is, in a header of each answer
 //! - [`cors`]: the pages of other origins that may ask
 //! - `error`: all that can go wrong, and its status; `parameter_error`: the rules that a parameter can break
@@ -35,6 +36,7 @@ mod dashboard;
 mod docs;
 mod dto;
 mod error;
+pub mod export;
 mod format;
 mod freshness;
 mod handlers;
@@ -54,6 +56,7 @@ pub mod stored_keys;
 mod stream;
 
 pub use cors::{Origins, OriginsError};
+pub use export::{Export, Form};
 pub use keys::{Keys, KeysError, Scope};
 pub use openapi::openapi;
 pub use readiness::Check;

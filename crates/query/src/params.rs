@@ -17,8 +17,8 @@ use utoipa::{
     openapi::path::{Parameter, ParameterIn},
 };
 
-pub(crate) use kind::Query;
-use kind::{Choice, Date, PositiveInteger, Text};
+pub(crate) use kind::{Choice, Query, truncate};
+use kind::{Date, PositiveInteger, Text};
 
 use crate::{
     error::Error,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The maximum number of periods of an answer.
-const MAX_PERIODS: u64 = 10_000;
+pub const MAX_PERIODS: u64 = 10_000;
 
 /// The maximum number of topics of a request.
 const MAX_TOPICS: usize = 100;
@@ -48,7 +48,7 @@ const END_DATE: Date = Date {
     description: "The last day of the range, in UTC; it is included. Without it `endDate` is read.",
 };
 
-const GROUP_BY: Choice<Grain> = Choice {
+pub(crate) const GROUP_BY: Choice<Grain> = Choice {
     name: "group_by",
     description: "How long a period is. Weeks begin on Monday; `daily`, `hourly`, `weekly` and `monthly` mean the same.",
     options: &[
@@ -78,7 +78,7 @@ const AGGREGATION: Choice<Grain> = Choice {
     ],
 };
 
-const NEW_USERS_BY: Choice<NewUsersBy> = Choice {
+pub(crate) const NEW_USERS_BY: Choice<NewUsersBy> = Choice {
     name: "new_users_by",
     description: "When a user who registered within the range is new: in the period of the registration, active or \
             not, or in every period that they are active in.",
@@ -336,10 +336,13 @@ fn topics(query: &Query<'_>) -> Result<Vec<String>, ParameterError> {
     if lists.peek().is_none() {
         return Ok(Vec::new());
     }
+    folded_topics(lists)
+}
+
+/// The topics that these lists name, as they are compared, without repetitions.
+pub(crate) fn folded_topics<'a>(lists: impl Iterator<Item = &'a str>) -> Result<Vec<String>, ParameterError> {
     let names = lists.flat_map(topics::names);
-    let names: BTreeSet<String> = names
-        .map(|name| kind::truncate(&folded_topic(&name), 3))
-        .collect();
+    let names: BTreeSet<String> = names.map(|name| truncate(&folded_topic(&name), 3)).collect();
     if names.iter().map(String::len).sum::<usize>() > MAX_TOPIC_BYTES {
         return Err(ParameterError::TopicsTooLong(MAX_TOPIC_BYTES));
     }

@@ -7,9 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser, v
 
 use crate::api::parse_addr;
 
+mod check;
+mod export;
 mod forget;
 mod keys;
 
+pub(crate) use check::{CheckOptions, CheckedRole};
+pub(crate) use export::ExportOptions;
 pub(crate) use forget::ForgetOptions;
 pub(crate) use keys::{KeysCommand, NewKey};
 
@@ -74,6 +78,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientOptions,
     },
+    /// Write an organisation's answers, or all of its messages, to a file or to standard output
+    #[command(
+        after_help = "Safe while events arrive. With --output the file is there once it is whole: an export that fails or \
+                      is stopped leaves\nnone, and the file of the one before. docs/export.md has the columns."
+    )]
+    Export {
+        #[command(flatten)]
+        options: ExportOptions,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
     /// Compare the rollups with the facts; safe while events arrive
     #[command(
         after_help = "Ends with 1 and names what differs if anything does. What an ingest that was killed left half \
@@ -123,6 +138,16 @@ pub(crate) enum Command {
     Replay {
         #[command(flatten)]
         options: ReplayOptions,
+        #[command(flatten)]
+        client: ClientOptions,
+    },
+    /// Check that what commands use is there, and that all rights are granted; changes nothing
+    #[command(
+        after_help = "Ends with 1 if anything is missing. Run it with the settings of the command that it checks."
+    )]
+    Check {
+        #[command(flatten)]
+        options: CheckOptions,
         #[command(flatten)]
         client: ClientOptions,
     },
@@ -385,7 +410,10 @@ pub(crate) struct CommonOptions {
 
 impl Command {
     /// Whether it has clients of Kafka.
-    pub(crate) const fn uses_kafka(&self) -> bool {
+    pub(crate) fn uses_kafka(&self) -> bool {
+        if let Self::Check { options, .. } = self {
+            return options.roles.iter().any(|role| role.in_kafka().is_some());
+        }
         matches!(
             self,
             Self::Demo { .. }
@@ -398,7 +426,7 @@ impl Command {
     }
 
     /// Whether it cannot do without Kafka.
-    pub(crate) const fn needs_kafka(&self) -> bool {
+    pub(crate) fn needs_kafka(&self) -> bool {
         self.uses_kafka() && !matches!(self, Self::Status { .. })
     }
 
@@ -417,6 +445,8 @@ impl Command {
             Self::Keys(keys) => keys.client().common(),
             Self::Migrate(client)
             | Self::Forget { client, .. }
+            | Self::Export { client, .. }
+            | Self::Check { client, .. }
             | Self::Verify { client, .. }
             | Self::Rebuild { client, .. }
             | Self::Produce { client, .. }

@@ -1,7 +1,9 @@
 //! The commands.
 
+mod check;
 mod demo;
 mod dev;
+mod export;
 mod forget;
 mod keys;
 mod migrate;
@@ -60,6 +62,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             let kafka = has_kafka.then_some(&settings.kafka);
             status::run(&settings, kafka, &options).await
         }
+        Command::Check { options, .. } => check::run(&settings, &options).await,
+        Command::Export { options, .. } => export::run(&settings, &options).await,
         Command::Verify { rollups, .. } => rollups::verify(&settings, &rollups).await,
         Command::Rebuild { rollups, .. } => rollups::rebuild(&settings, &rollups).await,
         Command::Produce { options, .. } => produce::run(&settings, &options).await,

@@ -13,8 +13,8 @@ use crate::{
     harness::{Process, on_free_port, subdirectory, until},
 };
 
-const COMMANDS: [&str; 8] = [
-    "migrate", "ingest", "serve", "keys", "forget", "status", "verify", "rebuild",
+const COMMANDS: [&str; 9] = [
+    "migrate", "ingest", "serve", "keys", "forget", "status", "export", "verify", "rebuild",
 ];
 const PASSWORD: &str = "testbed";
 
@@ -120,6 +120,15 @@ async fn the_documented_rights_in_clickhouse_are_enough() {
     succeeds(&["keys", "revoke", "partner"]).await;
     serve.ready.api_key = Some("k3y".to_owned());
     succeeds(&["status"]).await;
+    for what in ["usage", "cohorts", "transcripts", "messages"] {
+        let days: &[_] = if matches!(what, "usage" | "cohorts") {
+            &["--from", "2024-05-01", "--to", "2024-05-31"]
+        } else {
+            &[]
+        };
+        let exported = succeeds(&[&["export", "--org", "acme", what], days].concat()).await;
+        assert!(exported.lines().count() > 30, "{exported}");
+    }
     succeeds(&["verify"]).await;
     succeeds(&["rebuild", "--all"]).await;
     succeeds(&["migrate"]).await;

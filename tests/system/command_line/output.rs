@@ -255,6 +255,20 @@ async fn help_names_what_a_command_takes() {
         (&["keys", "list"], &[&client, &["--json"]]),
         (&["keys", "revoke"], &[&client, &["<NAME>"]]),
         (&["status"], &[&client, &["--json"]]),
+        (
+            &["forget"],
+            &[&client, &["--org", "--user", "--yes", "--dry-run"]],
+        ),
+        (
+            &["export"],
+            &[
+                &client,
+                &[
+                    "--org", "--from", "--to", "--by", "--mentor", "--format", "--output",
+                ],
+            ],
+        ),
+        (&["check"], &[&client, &["ingest", "--json"]]),
         (&["verify"], &[&client]),
         (&["rebuild"], &[&client, &["--all"]]),
         (&["replay"], &[&client, &["--dead-letters"]]),

@@ -105,6 +105,14 @@ impl Question {
         }
     }
 
+    /// Asks it for CSV, unpaged.
+    pub(crate) async fn ask_csv(&self, process: &Process, org: &str) -> String {
+        let url = self.url(process, org, &[("export", "csv")]);
+        let answer = process.fetch(url.as_str()).await;
+        assert_eq!(answer.status(), 200, "{url}");
+        answer.text().await.unwrap()
+    }
+
     /// The oracle's answer.
     pub(crate) fn expected(&self, oracle: &Oracle, org: &str) -> Value {
         match self {

@@ -10,6 +10,7 @@ mod failures;
 mod harness;
 mod listed;
 mod long_statements;
+mod message_records;
 mod nodes;
 mod observed;
 mod observed_users;

@@ -73,10 +73,10 @@ impl Date {
 }
 
 /// One of a few words, the first of which is the default.
-pub(super) struct Choice<T: 'static> {
+pub(crate) struct Choice<T: 'static> {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
-    pub(super) options: &'static [(&'static str, T)],
+    pub(crate) options: &'static [(&'static str, T)],
 }
 
 impl<T: Copy> Choice<T> {
@@ -190,7 +190,7 @@ impl PositiveInteger {
 ///
 /// Names of events have at most 255 characters, and up to `folded` times as many as they are compared. One of more
 /// characters equals none of them, and neither does what is left of it here.
-pub(super) fn truncate(name: &str, folded: usize) -> String {
+pub(crate) fn truncate(name: &str, folded: usize) -> String {
     name.chars().take(folded * 255 + 1).collect()
 }
 
