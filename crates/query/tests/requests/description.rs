@@ -364,7 +364,7 @@ async fn the_schemas_of_events_are_served_at_the_root_and_below_the_prefix() {
     let service = service();
     for base in ["/schemas/", "/dm/schemas/"] {
         let list: Vec<String> = serde_json::from_str(&get(&service, base).await.body).unwrap();
-        assert_eq!(list.len(), 3);
+        assert_eq!(list.len(), 4);
         for file in list {
             let schema = get(&service, &format!("{base}{file}")).await;
             assert_eq!(schema.header("content-type"), "application/schema+json");
