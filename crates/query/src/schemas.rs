@@ -31,7 +31,12 @@ static FILES: LazyLock<BTreeMap<String, Bytes>> = LazyLock::new(|| {
         status = OK,
         description = "The names.",
         body = [String],
-        example = json!(["chat.conversation.annotated.v1.json", "chat.message.created.v1.json", "chat.user.registered.v1.json"])
+        example = json!([
+            "chat.conversation.annotated.v1.json",
+            "chat.message.created.v1.json",
+            "chat.user.erased.v1.json",
+            "chat.user.registered.v1.json"
+        ])
     ))
 )]
 pub(crate) async fn list() -> Json<Vec<&'static str>> {
